@@ -1,0 +1,179 @@
+//! Names of things: every id is a type of its own.
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use automerge::ChangeHash;
+pub use cuecard_transport::DeviceId;
+use minicbor::{Decode, Encode};
+
+macro_rules! hash_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        #[cbor(transparent)]
+        pub struct $name(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]);
+
+        impl $name {
+            /// The id with these bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// Its bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+
+            /// The first eight hexadecimal digits, for people.
+            #[must_use]
+            pub fn short(&self) -> String {
+                self.to_string().chars().take(8).collect()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                from_hex(text).map(Self)
+            }
+        }
+    };
+}
+
+hash_id! {
+    /// One deck: BLAKE3 of its genesis record.
+    DeckId
+}
+hash_id! {
+    /// One term: BLAKE3 of its signed record. Term 0 has the deck's id.
+    TermId
+}
+hash_id! {
+    /// One draft: BLAKE3 of (deck, author, nonce). It stays the same while the draft is extended.
+    DraftId
+}
+hash_id! {
+    /// One piece of audio: BLAKE3 of its bytes.
+    BlobId
+}
+
+impl TermId {
+    /// Term 0 of a deck, held by its owner.
+    #[must_use]
+    pub const fn zero_of(deck: DeckId) -> Self {
+        Self(*deck.as_bytes())
+    }
+}
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id has {expected} characters of its alphabet; this text is not one")]
+pub struct IdError {
+    /// How many characters it should have.
+    pub expected: usize,
+}
+
+fn from_hex(text: &str) -> Result<[u8; 32], IdError> {
+    let wrong = IdError { expected: 64 };
+    if text.len() != 64
+        || !text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
+        return Err(wrong);
+    }
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let digits = text.get(2 * at..2 * at + 2).ok_or(wrong)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong)?;
+    }
+    Ok(bytes)
+}
+
+/// One card: 16 characters of base32, 80 random bits, chosen by the device that adds it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CardId(String);
+
+impl CardId {
+    const LENGTH: usize = 16;
+    const ALPHABET: &'static [u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+    /// The id made of 80 random bits.
+    #[must_use]
+    pub fn from_random(bits: [u8; 10]) -> Self {
+        let number = bits
+            .iter()
+            .fold(0_u128, |number, &byte| (number << 8) | u128::from(byte));
+        let symbol = |at: usize| {
+            Self::ALPHABET
+                .get((number >> (5 * at)) as usize & 31)
+                .copied()
+                .unwrap_or(b'0')
+        };
+        Self((0..Self::LENGTH).rev().map(|at| char::from(symbol(at))).collect())
+    }
+
+    /// Its text, which is also its key in the document.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for CardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CardId({})", self.0)
+    }
+}
+
+impl FromStr for CardId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.len() == Self::LENGTH && text.bytes().all(|byte| Self::ALPHABET.contains(&byte)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError {
+                expected: Self::LENGTH,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_from_their_text() {
+        let deck = DeckId::from_bytes([0xab; 32]);
+        assert_eq!(deck.to_string().parse::<DeckId>(), Ok(deck));
+        assert!(deck.to_string().to_uppercase().parse::<DeckId>().is_err());
+        let card = CardId::from_random([0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(card.as_str().parse::<CardId>(), Ok(card.clone()));
+        assert_ne!(card, CardId::from_random([0xfe, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+        assert!("../../etc/passwd".parse::<CardId>().is_err());
+    }
+}

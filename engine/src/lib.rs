@@ -1,0 +1,5 @@
+//! Cuecard.
+#![deny(missing_docs)]
+
+pub mod id;
+pub mod limits;

@@ -1,0 +1,46 @@
+//! Every limit in one place, each with its reason. A deck may set lower ones, not higher.
+
+/// A control message, inflated. A slice of 200 changes of ordinary size is far below; this bounds the hostile.
+pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// One change. Typing is batched, so only a large paste comes near; it bounds what one check may cost.
+pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
+/// Operations in one change: a run of equal operations compresses to nothing, so bytes alone do not bound it.
+pub const CHANGE_OPS_MAX: usize = 10_000;
+/// Changes in one slice of a catch-up: keeps one message, and one check, short.
+pub const SLICE_CHANGES_MAX: usize = 200;
+/// Bytes of changes in one slice: half a message, so that records and seals fit beside them.
+pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
+/// Slices on their way to one device before it acknowledges: enough to fill a long path, bounded in memory.
+pub const SLICES_UNACKED_MAX: usize = 16;
+/// Changes in a deck.
+pub const DECK_CHANGES_MAX: u64 = 1_000_000;
+/// Cards in a deck, tombstones included.
+pub const DECK_CARDS_MAX: usize = 100_000;
+/// One text field. Automerge keeps some 30 bytes a character in memory.
+pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// One piece of audio.
+pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// What arrived early and waits, per device: bytes.
+pub const EARLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What arrived early and waits, per device: items.
+pub const EARLY_ITEMS_MAX: usize = 1_000;
+/// Open drafts of one member: a member can burden the others only so far.
+pub const DRAFTS_PER_MEMBER_MAX: usize = 8;
+/// Changes in one draft.
+pub const DRAFT_CHANGES_MAX: u64 = 1_000;
+/// Bytes of one draft's changes.
+pub const DRAFT_BYTES_MAX: usize = 1024 * 1024;
+/// Terms in a deck: fork choice looks at all of them.
+pub const DECK_TERMS_MAX: usize = 100_000;
+/// Members of a deck: the charter is one record.
+pub const MEMBERS_MAX: usize = 64;
+/// Decks spoken of on one link.
+pub const DECKS_PER_LINK_MAX: usize = 64;
+/// Links of one engine.
+pub const LINKS_MAX: usize = 64;
+/// Blobs asked for at one time.
+pub const BLOB_WANTS_MAX: usize = 1_024;
+/// Titles, file names, MIME types, slots, tags, field names: shown in lists, so short.
+pub const NAME_BYTES_MAX: usize = 256;
+/// A note on a draft or a request.
+pub const NOTE_BYTES_MAX: usize = 1024;

@@ -1,0 +1,2 @@
+//! Bytes on disk.
+#![deny(missing_docs)]

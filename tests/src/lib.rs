@@ -1,0 +1,1 @@
+//! Whole-system tests and benchmarks of Cuecard; the library part is empty on purpose.

@@ -1,0 +1,150 @@
+//! The contract that every transport keeps: one [`Link`] to one proven device, with two lanes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::DeviceId;
+
+/// One of the two channels of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Edits, roles, status: small, urgent, goes first.
+    Control,
+    /// Audio: large, patient, little outstanding.
+    Binary,
+}
+
+/// How a link's bytes travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RouteKind {
+    /// Within this process.
+    Memory,
+    /// Peer to peer.
+    Direct,
+    /// Peer to peer within one local network or one machine.
+    Lan,
+    /// Through a relay.
+    Relay,
+}
+
+/// Why a link ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// This side closed it.
+    #[error("closed here")]
+    Here,
+    /// The other side closed it.
+    #[error("closed by the other device")]
+    There,
+    /// Nothing was heard for as long as the heartbeat allows.
+    #[error("nothing heard for {silent_ms} ms")]
+    Silent {
+        /// How long the other side had been silent.
+        silent_ms: u64,
+    },
+    /// A newer link to the same device took its place.
+    #[error("a newer link to the same device took its place")]
+    Replaced,
+    /// The other side broke the rules of the lanes.
+    #[error("the other device broke the protocol: {0}")]
+    Protocol(String),
+    /// The transport below failed.
+    #[error("the connection failed: {0}")]
+    Failed(String),
+}
+
+/// What a link reports to its one reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// A whole message, in the order in which it was sent on its lane.
+    Message {
+        /// Which lane it came by.
+        lane: Lane,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+    /// The link is over. Reported for ever after.
+    Closed(CloseReason),
+}
+
+/// What is known of a link's quality.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Latest round trip of a heartbeat, once there was one.
+    pub round_trip: Option<Duration>,
+    /// Bytes of messages sent, both lanes.
+    pub sent_bytes: u64,
+    /// Bytes of messages received, both lanes.
+    pub received_bytes: u64,
+}
+
+/// A live connection to one device that has proved its key.
+///
+/// Lanes are ordered and reliable: a message arrives once, whole and in order, or the link is reported closed.
+/// `control` overtakes `binary`. Dropping every handle closes the link; [`Link::close`] does it cleanly.
+#[async_trait]
+pub trait Link: Send + Sync + 'static {
+    /// The device at the other end; its key is proven.
+    fn peer(&self) -> DeviceId;
+
+    /// A hash over all that makes this link this link (both nonces, both fingerprints): equal at both ends and
+    /// never repeated, so what is bound to it cannot be replayed on another.
+    fn transcript(&self) -> [u8; 32];
+
+    /// How its bytes travel.
+    fn route(&self) -> RouteKind;
+
+    /// Queues a message. Waits while the lane is full, which is the backpressure. Not cancel safe: a send dropped
+    /// half-way may or may not have sent its message.
+    ///
+    /// # Errors
+    /// [`CloseReason`] when the link is over or the message is beyond the lane's limit.
+    async fn send(&self, lane: Lane, message: Bytes) -> Result<(), CloseReason>;
+
+    /// The next event. One reader at a time. Cancel safe.
+    async fn recv(&self) -> LinkEvent;
+
+    /// Closes the link and waits until its tasks and sockets are gone. Idempotent.
+    async fn close(&self, reason: CloseReason);
+
+    /// Quality and volume so far.
+    fn stats(&self) -> LinkStats;
+}
+
+/// Why there is no link.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// No path was found in time.
+    #[error("no path to the other device was found within {waited_ms} ms")]
+    NoPath {
+        /// How long was tried.
+        waited_ms: u64,
+    },
+    /// The other side could not prove that it is who the code says.
+    #[error("the other device failed its proof: {0}")]
+    Proof(String),
+    /// The code or saved route is not usable.
+    #[error("the code cannot be used: {0}")]
+    Code(String),
+    /// The machine refused (sockets, ports, certificates).
+    #[error("this machine refused: {0}")]
+    Local(String),
+}
+
+/// Something that can make a link to one device, again and again.
+#[async_trait]
+pub trait Dialer: Send + Sync + 'static {
+    /// The device this dialer reaches.
+    fn peer(&self) -> DeviceId;
+
+    /// Tries once. Cancel safe: a dropped dial leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`DialError`] says why there is no link.
+    async fn dial(&self) -> Result<std::sync::Arc<dyn Link>, DialError>;
+}
