@@ -1,0 +1,128 @@
+//! What every backend promises.
+
+use crate::{Batch, Blobs, Saved, StoreError, StreamId};
+
+/// Streams, keyed state and blobs, in opaque bytes.
+///
+/// Any number of threads may call at once. [`crate::conformance::check_contract`] tests what is said here.
+pub trait Store: Send + Sync + 'static {
+    /// Queues a batch and returns at once; the [`Saved`] says when the disk has it.
+    ///
+    /// - A batch happens whole or not at all.
+    /// - Batches are saved in the order of the calls, and **what is saved is a prefix of what was
+    ///   committed**: after a batch that could not be saved none behind it is, so a log never gets a hole.
+    ///   - A failure at the disk, or a record appended over a different one, stops the store: every later
+    ///     commit fails with [`StoreError::Stopped`], until the store is opened anew.
+    ///   - A refusal before the queue ([`StoreError::QueueFull`], [`StoreError::TooLarge`]) holds back later
+    ///     commits only until its [`Saved`] was awaited or dropped: until the caller knows.
+    /// - Backpressure: at most [`crate::limits::QUEUE_BYTES_MAX`] wait for the disk; a commit beyond that is
+    ///   refused with [`StoreError::QueueFull`]. The caller waits for an earlier [`Saved`], then tries again.
+    /// - A batch is visible to reads when its [`Saved`] says so; maybe earlier, so seeing a record does not
+    ///   mean that it would survive a power cut.
+    fn commit(&self, batch: Batch) -> Saved;
+
+    /// The value under `key`.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Every key that starts with `prefix`, with its value, in the order of the keys.
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+
+    /// Records of `stream` from the sequence `from` on, without a gap: it ends at the first missing one.
+    ///
+    /// At most `max_records`, and at most `max_bytes` in all except that the first record always comes,
+    /// so that a reader gets on. A damaged record ends the answer before it; a read that starts at it says
+    /// [`StoreError::Corrupt`].
+    fn read(
+        &self,
+        stream: StreamId,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// The blobs kept beside.
+    fn blobs(&self) -> &dyn Blobs;
+
+    /// Reads everything and verifies every checksum. Damage is reported, not repaired.
+    fn check(&self) -> Result<Report, StoreError>;
+
+    /// Saves what is queued, makes it durable and lets go of the folder. Every later call says
+    /// [`StoreError::Closed`]; closing again does nothing.
+    fn close(&self) -> Result<(), StoreError>;
+}
+
+/// One record of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the stream.
+    pub seq: u64,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// What [`Store::check`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Streams that hold records.
+    pub streams: u64,
+    /// Sound records in them.
+    pub records: u64,
+    /// Sound values of the keyed state.
+    pub values: u64,
+    /// Whole blobs whose content has the hash they are named by.
+    pub blobs: u64,
+    /// How many damages were found in all.
+    pub damages_total: u64,
+    /// The first of them, at most [`crate::limits::REPORT_DAMAGES_MAX`].
+    pub damages: Vec<Damage>,
+}
+
+impl Report {
+    /// Whether nothing is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.damages_total == 0
+    }
+
+    pub(crate) fn add(&mut self, damage: Damage) {
+        self.damages_total += 1;
+        if self.damages.len() < crate::limits::REPORT_DAMAGES_MAX {
+            self.damages.push(damage);
+        }
+    }
+}
+
+/// One thing that is not as it was saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Damage {
+    /// A record that does not have its checksum.
+    Record {
+        /// Its stream.
+        stream: StreamId,
+        /// Its place.
+        seq: u64,
+    },
+    /// A stream that goes on behind missing records.
+    Gap {
+        /// The stream.
+        stream: StreamId,
+        /// The first missing one.
+        seq: u64,
+    },
+    /// A value that does not have its checksum.
+    Value {
+        /// Its key.
+        key: Vec<u8>,
+    },
+    /// Pieces that belong to no record or value.
+    Stray {
+        /// How many.
+        pieces: u64,
+    },
+    /// A whole blob whose content does not have its hash. It is now a partial one that keeps what is sound.
+    Blob {
+        /// The hash it is named by.
+        hash: crate::BlobHash,
+    },
+}
