@@ -1,0 +1,69 @@
+//! What an endpoint can be told: where to bind, how patient to be, and how often to listen for a heartbeat.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::cable::Cable;
+
+/// Which addresses to bind, and so to offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    /// All addresses of this machine that others can reach: not loopback, not link-local.
+    Hosts,
+    /// 127.0.0.1 alone: two processes on one machine.
+    Loopback,
+    /// These.
+    Addresses(Vec<IpAddr>),
+}
+
+/// Settings of an endpoint. Durations have the reasons beside them in [`Config::default`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which addresses to bind.
+    pub bind: Bind,
+    /// How often each side lets the other hear of it.
+    pub heartbeat: Duration,
+    /// Dead after this many heartbeats in a row were not heard.
+    pub heartbeat_misses: u32,
+    /// From the moment both sides know of each other until the proof is done.
+    pub connect_within: Duration,
+    /// How long one dial calls for the other device.
+    pub knock_within: Duration,
+    /// How long an answering side waits for a person to carry its code across.
+    pub answer_within: Duration,
+    /// A switch that cuts everything, for tests and demonstrations.
+    pub cable: Option<Cable>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: Bind::Hosts,
+            heartbeat: Duration::from_secs(5),
+            heartbeat_misses: 3,
+            connect_within: Duration::from_secs(10),
+            // As long as the longest backoff, so that two sides out of step always overlap.
+            knock_within: Duration::from_secs(30),
+            // People paste codes by chat and by mail.
+            answer_within: Duration::from_secs(600),
+            cable: None,
+        }
+    }
+}
+
+impl Config {
+    /// Two processes on one machine, or tests.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self {
+            bind: Bind::Loopback,
+            ..Self::default()
+        }
+    }
+
+    /// How long nothing may be heard before a link is dead.
+    #[must_use]
+    pub fn silence_max(&self) -> Duration {
+        self.heartbeat * self.heartbeat_misses.max(1)
+    }
+}
