@@ -1,0 +1,514 @@
+//! The records of one deck, and the door they come in by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+
+use super::canonical::{Canonical, Missing, Step, View};
+use super::charters::Charters;
+use super::late::{LateWork, late_work};
+use super::line::{Held, Line};
+use super::record::{Cause, Charter, Cut, Genesis, Member, Point, Rights, Seal, Term};
+use super::seals::{Equivocation, Seals};
+use super::signed::{RecordId, Verified};
+use crate::id::{ChangeHash, DeckId, TermId};
+use crate::limits::{DECK_CHANGES_MAX, DECK_TERMS_MAX};
+use cuecard_transport::DeviceId;
+
+/// Whether an addition changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Added {
+    /// It did.
+    New,
+    /// It was held before, or something held says at least as much.
+    Known,
+}
+
+/// Why a record or change is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is about another deck.
+    #[error("this record belongs to another deck")]
+    OtherDeck,
+    /// The term's parent is not known.
+    #[error("the term before this one is not known yet; ask for {0} and try again")]
+    UnknownParent(TermId),
+    /// The term is not known.
+    #[error("term {0} is not known yet; ask for it and try again")]
+    UnknownTerm(TermId),
+    /// Who owned the deck when this charter was signed is not known.
+    #[error("an earlier transfer of the deck is not known yet; ask for the older charters and try again")]
+    UnknownOwner,
+    /// A charter that no owner signed.
+    #[error("this charter was not signed by the deck's owner; it is refused")]
+    NotTheOwner,
+    /// A handover, release or seal that the term's holder did not sign.
+    #[error("only the holder of a term hands it over, releases or seals it; this record is refused")]
+    NotTheHolder,
+    /// A cut or seal that cannot be on its term.
+    #[error("this record names a place that is not on its term; it is refused")]
+    OffTheLine,
+    /// Changes of a term that nobody holds.
+    #[error("nobody may append to this term; its changes are refused")]
+    NobodyHolds,
+    /// Changes that do not follow held ones.
+    #[error("changes before these are not held yet; ask for them and try again")]
+    Gap,
+    /// A limit is reached.
+    #[error("the deck has reached its limit of {0}; nothing more is taken in")]
+    Full(&'static str),
+}
+
+/// The records of one deck and which of its changes are held; see [`Chain::canonical`] for what they come to.
+///
+/// Equal sets of records and changes make equal chains, whatever the order of arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    records: Records,
+    view: View,
+}
+
+// The view is a function of the records, so they alone are hashed.
+impl Hash for Chain {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.records.hash(state);
+    }
+}
+
+/// A record that a chain holds.
+#[derive(Debug, Clone, Copy)]
+pub enum RecordRef<'a> {
+    /// A charter.
+    Charter(&'a Verified<Charter>),
+    /// A term.
+    Term(&'a Verified<Term>),
+    /// A seal.
+    Seal(&'a Verified<Seal>),
+}
+
+impl RecordRef<'_> {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> RecordId {
+        match self {
+            Self::Charter(charter) => charter.record_id(),
+            Self::Term(term) => term.record_id(),
+            Self::Seal(seal) => seal.record_id(),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Charter(charter) => charter.encode(),
+            Self::Term(term) => term.encode(),
+            Self::Seal(seal) => seal.encode(),
+        }
+    }
+}
+
+impl Chain {
+    /// The chain of a new deck: its owner holds term 0, which is settled at `start`, the deck's first change.
+    #[must_use]
+    pub fn new(genesis: Genesis, start: ChangeHash) -> Self {
+        let deck = genesis.deck_id();
+        let root = TermId::zero_of(deck);
+        let implied = Charter {
+            deck,
+            generation: 0,
+            count: 0,
+            owner: genesis.owner,
+            signer: genesis.owner,
+            members: Vec::new(),
+            key_epoch: 0,
+            settled: Point {
+                term: root,
+                len: 0,
+                head: start,
+            },
+        };
+        let zero = Node {
+            term: None,
+            holder: Some(genesis.owner),
+            children: BTreeSet::new(),
+            held: Held::new(start),
+            seals: Seals::default(),
+        };
+        let records = Records {
+            genesis,
+            deck,
+            root,
+            charters: Charters::new(implied),
+            terms: BTreeMap::from([(root, zero)]),
+        };
+        let view = View::new(&records);
+        Self { records, view }
+    }
+
+    /// Takes in the owner's word.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownOwner`] asks to try again after an earlier transfer; every other is final.
+    pub fn add_charter(&mut self, charter: Verified<Charter>) -> Result<Added, Refusal> {
+        self.is_of_this_deck(charter.covers_deck())?;
+        let Records { charters, terms, .. } = &mut self.records;
+        if !charters.is_by_an_owner(&charter) {
+            let known = charters.knows_owner_for(&charter);
+            return Err(if known {
+                Refusal::NotTheOwner
+            } else {
+                Refusal::UnknownOwner
+            });
+        }
+        if charters.is_full() {
+            return Err(Refusal::Full("charters"));
+        }
+        if !charters.insert(charter, |term| terms.contains_key(&term)) {
+            return Ok(Added::Known);
+        }
+        self.view.rebuild(&self.records);
+        Ok(Added::New)
+    }
+
+    /// Takes in a term. Whether its signer and holder have the right is judged when choosing, since a charter that
+    /// comes later may give or take it.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownParent`] asks to try again after the parent; every other is final.
+    pub fn add_term(&mut self, term: Verified<Term>) -> Result<Added, Refusal> {
+        self.is_of_this_deck(term.covers_deck())?;
+        let Records { charters, terms, .. } = &mut self.records;
+        let (id, parent) = (term.id(), term.parent);
+        if terms.contains_key(&id) {
+            return Ok(Added::Known);
+        }
+        let is_full = terms.len() >= DECK_TERMS_MAX;
+        let before = terms.get_mut(&parent).ok_or(Refusal::UnknownParent(parent))?;
+        match term.cause {
+            Cause::Handover | Cause::Release if before.holder != Some(term.signer) => {
+                return Err(Refusal::NotTheHolder);
+            }
+            Cause::Handover | Cause::Release | Cause::Claim => {}
+        }
+        let fits = match term.cut.len {
+            0 => term.cut.head == before.held.start,
+            _ => before.holder.is_some(),
+        };
+        if !fits {
+            return Err(Refusal::OffTheLine);
+        }
+        if is_full {
+            return Err(Refusal::Full("terms"));
+        }
+        before.children.insert(id);
+        let node = Node {
+            holder: term.holder,
+            children: BTreeSet::new(),
+            held: Held::new(term.cut.head),
+            seals: Seals::default(),
+            term: Some(term),
+        };
+        terms.insert(id, node);
+        if charters.any_settles(id) {
+            charters.prune(|term| terms.contains_key(&term));
+            self.view.rebuild(&self.records);
+        } else {
+            self.view.term_added(&self.records, id, parent);
+        }
+        Ok(Added::New)
+    }
+
+    /// Takes in a seal.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTerm`] asks to try again after the term, and [`Refusal::Full`] after some of its changes;
+    /// every other is final.
+    pub fn add_seal(&mut self, seal: Verified<Seal>) -> Result<Added, Refusal> {
+        self.is_of_this_deck(seal.covers_deck())?;
+        let term = seal.term;
+        let node = self
+            .records
+            .terms
+            .get_mut(&term)
+            .ok_or(Refusal::UnknownTerm(term))?;
+        if node.holder != Some(seal.signed_by()) {
+            return Err(Refusal::NotTheHolder);
+        }
+        if node.seals.is_known(&seal, &node.held) {
+            return Ok(Added::Known);
+        }
+        if node.seals.is_full() {
+            return Err(Refusal::Full("seals in this term"));
+        }
+        node.seals.insert(seal, &node.held);
+        self.view.term_grew(&self.records, term);
+        Ok(Added::New)
+    }
+
+    /// Takes note that the bytes of these changes are held: those that follow `after` in a term, in order. `after` is
+    /// itself a held change, or the term's start with `len` 0.
+    ///
+    /// The caller has checked that a seal of the holder, or a cut of its own, covers them, and that the heads of the
+    /// drafts and late work that they merge are held. It also bounds the branches that it takes in of one term (see
+    /// [`Chain::branches`]); more than one is always a cheat, but a later term may have been cut on any of them.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTerm`] and [`Refusal::Gap`] ask to try again; every other is final.
+    pub fn hold(&mut self, term: TermId, after: Cut, hashes: &[ChangeHash]) -> Result<Added, Refusal> {
+        let node = self
+            .records
+            .terms
+            .get_mut(&term)
+            .ok_or(Refusal::UnknownTerm(term))?;
+        if node.holder.is_none() {
+            return Err(Refusal::NobodyHolds);
+        }
+        if !node.held.contains(after) {
+            return Err(Refusal::Gap);
+        }
+        if after.len.saturating_add(hashes.len() as u64) > DECK_CHANGES_MAX {
+            return Err(Refusal::Full("changes"));
+        }
+        let mut added = Added::Known;
+        let mut last = after;
+        for &hash in hashes {
+            if node.held.insert(last, hash) {
+                added = Added::New;
+            }
+            last = Cut {
+                len: last.len + 1,
+                head: hash,
+            };
+        }
+        if added == Added::New {
+            node.seals.prune(&node.held);
+            self.view.term_grew(&self.records, term);
+        }
+        Ok(added)
+    }
+
+    /// What counts, and who may append.
+    #[must_use]
+    pub const fn canonical(&self) -> &Canonical {
+        &self.view.canonical
+    }
+
+    /// What the choice waits for. It looks at every sibling on the path, so not for every edit.
+    #[must_use]
+    pub fn waiting_for(&self) -> Vec<Missing> {
+        self.view.waiting_for(&self.records)
+    }
+
+    /// What is signed and held, and not canonical. It looks at every term, so not for every edit.
+    #[must_use]
+    pub fn late_work(&self) -> Vec<LateWork> {
+        late_work(&self.records, &self.view)
+    }
+
+    /// The deck.
+    #[must_use]
+    pub const fn deck(&self) -> DeckId {
+        self.records.deck
+    }
+
+    /// How the deck began.
+    #[must_use]
+    pub const fn genesis(&self) -> &Genesis {
+        &self.records.genesis
+    }
+
+    /// The newest charter; before any was signed, the one that the genesis implies.
+    #[must_use]
+    pub fn charter(&self) -> &Charter {
+        self.records.charters.newest()
+    }
+
+    /// The newest charter that was signed.
+    #[must_use]
+    pub fn signed_charter(&self) -> Option<&Verified<Charter>> {
+        self.records.charters.newest_signed()
+    }
+
+    /// What this device may do by the newest charter. The owner may always hold.
+    #[must_use]
+    pub fn rights(&self, device: DeviceId) -> Option<Rights> {
+        self.records.charters.rights(device)
+    }
+
+    /// The members that the newest charter lists. It need not list the owner.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.charter().members
+    }
+
+    /// Whether this device owns the deck.
+    #[must_use]
+    pub fn is_owner(&self, device: DeviceId) -> bool {
+        self.charter().owner == device
+    }
+
+    /// Whether the term is held.
+    #[must_use]
+    pub fn contains(&self, term: TermId) -> bool {
+        self.records.terms.contains_key(&term)
+    }
+
+    /// Who appends, or appended, to a term.
+    #[must_use]
+    pub fn holder(&self, term: TermId) -> Option<DeviceId> {
+        self.records.terms.get(&term)?.holder
+    }
+
+    /// A term's record; term 0 has none.
+    #[must_use]
+    pub fn term(&self, term: TermId) -> Option<&Verified<Term>> {
+        self.records.terms.get(&term)?.term.as_ref()
+    }
+
+    /// Every term but term 0, each after its parent, in an order that depends on the set alone.
+    pub fn terms(&self) -> impl Iterator<Item = &Verified<Term>> {
+        let mut next = vec![self.records.root];
+        std::iter::from_fn(move || {
+            let node = self.records.terms.get(&next.pop()?)?;
+            next.extend(node.children.iter().rev());
+            Some(node.term.as_ref())
+        })
+        .flatten()
+    }
+
+    /// The terms that name this one as the one before.
+    pub fn children(&self, term: TermId) -> impl Iterator<Item = TermId> {
+        self.records
+            .terms
+            .get(&term)
+            .into_iter()
+            .flat_map(|node| node.children.iter().copied())
+    }
+
+    /// This term, the one before, and so on to term 0.
+    pub fn ancestry(&self, term: TermId) -> impl Iterator<Item = TermId> {
+        let known = Some(term).filter(|term| self.contains(*term));
+        std::iter::successors(known, |term| self.records.terms.get(term)?.parent())
+    }
+
+    /// The canonical path from this term on; nothing, if it is not canonical.
+    #[must_use]
+    pub fn path_from(&self, term: TermId) -> &[Step] {
+        let at = self.view.position(term);
+        at.and_then(|at| self.canonical().path.get(at..))
+            .unwrap_or_default()
+    }
+
+    /// Where this term is on the canonical path.
+    #[must_use]
+    pub fn position(&self, term: TermId) -> Option<usize> {
+        self.view.position(term)
+    }
+
+    /// The held changes of a term: the only line there is. If there is more than one, up to where they part, and on
+    /// along the canonical one.
+    #[must_use]
+    pub fn line(&self, term: TermId) -> Option<Line<'_>> {
+        let held = &self.records.terms.get(&term)?.held;
+        let trunk = held.trunk_end();
+        let canonical = self
+            .path_from(term)
+            .first()
+            .map(|step| step.upto)
+            .filter(|upto| upto.len > trunk.len);
+        held.line_to(canonical.unwrap_or(trunk))
+    }
+
+    /// The held changes of a term that lead to this place.
+    #[must_use]
+    pub fn line_to(&self, term: TermId, end: Cut) -> Option<Line<'_>> {
+        self.records.terms.get(&term)?.held.line_to(end)
+    }
+
+    /// The end of every held branch of a term; an honest one has one.
+    #[must_use]
+    pub fn branches(&self, term: TermId) -> Vec<Cut> {
+        self.records
+            .terms
+            .get(&term)
+            .map(|node| node.held.ends())
+            .unwrap_or_default()
+    }
+
+    /// The longest seal of a term whose changes are held; if none is, the longest.
+    #[must_use]
+    pub fn seal(&self, term: TermId) -> Option<&Verified<Seal>> {
+        let node = self.records.terms.get(&term)?;
+        node.seals.best(&node.held)
+    }
+
+    /// Two seals of one term that disagree: proof that its holder cheated.
+    #[must_use]
+    pub fn equivocation(&self, term: TermId) -> Option<Equivocation> {
+        let node = self.records.terms.get(&term)?;
+        node.seals.proof(&node.held)
+    }
+
+    /// Every record held, each after those that it needs, in an order that depends on the set alone.
+    pub fn records(&self) -> impl Iterator<Item = RecordRef<'_>> {
+        let charters = self.records.charters.iter().map(RecordRef::Charter);
+        let terms = self.terms().map(RecordRef::Term);
+        let seals = self
+            .records
+            .terms
+            .values()
+            .flat_map(|node| node.seals.iter())
+            .map(RecordRef::Seal);
+        charters.chain(terms).chain(seals)
+    }
+
+    fn is_of_this_deck(&self, deck: DeckId) -> Result<(), Refusal> {
+        if deck == self.records.deck {
+            Ok(())
+        } else {
+            Err(Refusal::OtherDeck)
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Records {
+    genesis: Genesis,
+    deck: DeckId,
+    pub(super) root: TermId,
+    pub(super) charters: Charters,
+    pub(super) terms: BTreeMap<TermId, Node>,
+}
+
+impl Records {
+    pub(super) fn settled(&self) -> Point {
+        self.charters.settled(|term| self.terms.contains_key(&term))
+    }
+}
+
+/// A term and what is held of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Node {
+    /// Term 0 has no record.
+    pub(super) term: Option<Verified<Term>>,
+    pub(super) holder: Option<DeviceId>,
+    pub(super) children: BTreeSet<TermId>,
+    pub(super) held: Held,
+    pub(super) seals: Seals,
+}
+
+impl Node {
+    pub(super) fn parent(&self) -> Option<TermId> {
+        self.term.as_ref().map(|term| term.parent)
+    }
+
+    /// Where it starts. Term 0 starts where it says itself.
+    pub(super) fn cut(&self) -> Cut {
+        let start = Cut {
+            len: 0,
+            head: self.held.start,
+        };
+        self.term.as_ref().map_or(start, |term| term.cut)
+    }
+}
