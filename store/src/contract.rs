@@ -14,7 +14,8 @@ pub trait Store: Send + Sync + 'static {
     ///   - A failure at the disk, or a record appended over a different one, stops the store: every later
     ///     commit fails with [`StoreError::Stopped`], until the store is opened anew.
     ///   - A refusal before the queue ([`StoreError::QueueFull`], [`StoreError::TooLarge`]) holds back later
-    ///     commits only until its [`Saved`] was awaited or dropped: until the caller knows.
+    ///     commits ([`StoreError::HeldBack`]) only until the [`Saved`] of each refused one was awaited or
+    ///     dropped: until the caller knows.
     /// - Backpressure: at most [`crate::limits::QUEUE_BYTES_MAX`] wait for the disk; a commit beyond that is
     ///   refused with [`StoreError::QueueFull`]. The caller waits for an earlier [`Saved`], then tries again.
     /// - A batch is visible to reads when its [`Saved`] says so; maybe earlier, so seeing a record does not
@@ -25,7 +26,7 @@ pub trait Store: Send + Sync + 'static {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Every key that starts with `prefix`, with its value, in the order of the keys.
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<KeyedValue>, StoreError>;
 
     /// Records of `stream` from the sequence `from` on, without a gap: it ends at the first missing one.
     ///
@@ -50,6 +51,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Closed`]; closing again does nothing.
     fn close(&self) -> Result<(), StoreError>;
 }
+
+/// A key and the value under it.
+pub type KeyedValue = (Vec<u8>, Vec<u8>);
 
 /// One record of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,4 +129,40 @@ pub enum Damage {
         /// The hash it is named by.
         hash: crate::BlobHash,
     },
+}
+
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    fn commit(&self, batch: Batch) -> Saved {
+        (**self).commit(batch)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).get(key)
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<KeyedValue>, StoreError> {
+        (**self).scan(prefix)
+    }
+
+    fn read(
+        &self,
+        stream: StreamId,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        (**self).read(stream, from, max_records, max_bytes)
+    }
+
+    fn blobs(&self) -> &dyn Blobs {
+        (**self).blobs()
+    }
+
+    fn check(&self) -> Result<Report, StoreError> {
+        (**self).check()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        (**self).close()
+    }
 }

@@ -37,6 +37,9 @@ pub enum StoreError {
         /// Bytes that may wait.
         limit: usize,
     },
+    /// A commit before this one was refused, and nobody has looked at its answer yet.
+    #[error("an earlier commit was refused: look at its answer, then try again from there")]
+    HeldBack,
     /// A key or value that is longer than may be.
     #[error("a {what} of {bytes} bytes is too long (at most {limit}): split it, or keep it as a blob")]
     TooLarge {

@@ -1,7 +1,19 @@
 //! Bytes on disk: streams, small keyed state and verified blobs.
 //!
-//! Nothing here knows what a deck is. A [`Store`] keeps append-only streams, small keyed state, and
-//! [`Blobs`]. Streams and keyed state change by atomic [`Batch`]es.
+//! Nothing here knows what a deck is. A [`Store`] keeps three things:
+//!
+//! - **streams**: append-only sequences of records, named by a [`StreamId`];
+//! - **keyed state**: small values under byte keys;
+//! - **blobs**: content named by its BLAKE3 hash, received in verified slices and resumed
+//!   after a restart ([`Blobs`]).
+//!
+//! Streams and keyed state change by atomic [`Batch`]es. What [`Store::commit`] promises, and what a
+//! failure does to the batches behind it, is written there and checked for every backend by
+//!
+//! | backend | for |
+//! |---|---|
+//! | [`MemoryStore`] | tests, simulators (it can crash on command), throw-away peers |
+//! | [`FaultyStore`] | any of the above with faults at chosen commits |
 #![deny(missing_docs)]
 
 pub mod limits;
@@ -9,11 +21,19 @@ pub mod limits;
 mod batch;
 mod blobs;
 mod contract;
+mod disk;
+mod door;
 mod error;
+mod faulty;
+mod memory;
 mod saved;
 
 pub use batch::{Batch, Operation, StreamId};
-pub use blobs::{BlobEntry, BlobHash, BlobStatus, Blobs, GROUP_BYTES, ReadSeek, group_count};
-pub use contract::{Damage, Record, Report, Store};
+pub use blobs::{
+    BlobEntry, BlobHash, BlobStatus, Blobs, FileBlobs, GROUP_BYTES, MemoryBlobs, ReadSeek, group_count,
+};
+pub use contract::{Damage, KeyedValue, Record, Report, Store};
 pub use error::{BlobError, StoreError};
+pub use faulty::{BlobFault, Fault, FaultyStore};
+pub use memory::{MemoryImage, MemoryStore};
 pub use saved::{Saved, SavedSender};

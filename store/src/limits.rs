@@ -37,3 +37,6 @@ pub const PARTIAL_BLOBS_MAX: usize = 4096;
 
 /// How many damages a [`crate::Report`] spells out; the rest are counted.
 pub const REPORT_DAMAGES_MAX: usize = 64;
+
+/// The largest blob kept in memory: whoever keeps larger ones has a disk.
+pub const MEMORY_BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;

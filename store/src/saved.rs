@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use tokio::sync::oneshot;
 
 use crate::StoreError;
+use crate::door::Untold;
 
 /// Becomes ready when the batch is as durable as the store was asked to make it, or says why it is not.
 ///
@@ -21,7 +21,7 @@ pub struct Saved(State);
 #[derive(Debug)]
 enum State {
     Waiting(oneshot::Receiver<Result<(), StoreError>>),
-    Refused(StoreError, Option<Untold>),
+    Ready(Result<(), StoreError>, Option<Untold>),
 }
 
 impl Saved {
@@ -45,11 +45,16 @@ impl Saved {
 
     /// A commit that failed at once. For backends.
     pub fn failed(error: StoreError) -> Self {
-        Self(State::Refused(error, None))
+        Self(State::Ready(Err(error), None))
+    }
+
+    /// A commit that was saved at once. For backends.
+    pub fn done() -> Self {
+        Self(State::Ready(Ok(()), None))
     }
 
     pub(crate) fn refused(error: StoreError, untold: Untold) -> Self {
-        Self(State::Refused(error, Some(untold)))
+        Self(State::Ready(Err(error), Some(untold)))
     }
 }
 
@@ -61,9 +66,9 @@ impl Future for Saved {
             State::Waiting(receiver) => Pin::new(receiver).poll(context).map(|answer| {
                 answer.unwrap_or_else(|_| Err(StoreError::stopped("it ended before this batch was saved")))
             }),
-            State::Refused(error, untold) => {
+            State::Ready(answer, untold) => {
                 *untold = None;
-                Poll::Ready(Err(error.clone()))
+                Poll::Ready(answer.clone())
             }
         }
     }
@@ -77,31 +82,6 @@ impl SavedSender {
     /// Gives the answer. That nobody waits for it any more is no error.
     pub fn send(self, result: Result<(), StoreError>) {
         drop(self.0.send(result));
-    }
-}
-
-/// Refusals whose callers do not know yet. While there are any, later commits must not pass.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Refusals(Arc<AtomicUsize>);
-
-impl Refusals {
-    pub(crate) fn refuse(&self, error: StoreError) -> Saved {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Saved::refused(error, Untold(self.0.clone()))
-    }
-
-    pub(crate) fn any_untold(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
-    }
-}
-
-/// Counts as untold until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Untold(Arc<AtomicUsize>);
-
-impl Drop for Untold {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

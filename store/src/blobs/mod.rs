@@ -1,11 +1,16 @@
 //! Blobs: content named by its BLAKE3 hash, sent and received in slices that prove themselves.
 
+mod files;
 mod hash;
+mod memory;
+mod tree;
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 
+pub use files::FileBlobs;
 pub use hash::BlobHash;
+pub use memory::MemoryBlobs;
 
 use crate::BlobError;
 

@@ -1,0 +1,223 @@
+//! A store whose disk fails when told to.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    Batch, BlobEntry, BlobError, BlobHash, BlobStatus, Blobs, KeyedValue, ReadSeek, Record, Report, Saved,
+    Store, StoreError, StreamId,
+};
+
+/// What happens to a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing of it is saved, and the caller hears so.
+    Fail,
+    /// Only its first operations are saved, and the caller hears that it failed: a disk without atomic
+    /// batches, which no [`Store`] may be, to see that what is above notices.
+    Tear {
+        /// How many operations are saved.
+        operations: usize,
+    },
+    /// Nothing of it is saved, and the caller hears that it was: a disk that lies.
+    Lose,
+    /// It is saved, and the caller hears that it failed: the answer was lost, or the sync behind it failed.
+    FailAfter,
+}
+
+/// What happens to a call that changes blobs ([`Blobs::import`], [`Blobs::begin`], [`Blobs::write`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlobFault {
+    /// Nothing is done, and the caller hears so.
+    Fail,
+    /// One bit of the bytes that come in is flipped.
+    Flip,
+}
+
+/// Any store, with faults at chosen calls. As with any store, nothing is saved behind a failure.
+#[derive(Debug)]
+pub struct FaultyStore<S> {
+    inner: S,
+    plan: Mutex<Plan>,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    commits: u64,
+    faults: BTreeMap<u64, Fault>,
+    blob_calls: u64,
+    blob_faults: BTreeMap<u64, BlobFault>,
+    stopped: bool,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// No faults yet.
+    pub fn new(inner: S) -> Self {
+        Self {
+            inner,
+            plan: Mutex::default(),
+        }
+    }
+
+    /// Plans a fault for the commit with this number; the first is 1.
+    pub fn fault(&self, commit: u64, fault: Fault) {
+        self.plan().faults.insert(commit, fault);
+    }
+
+    /// Plans a fault for the call with this number that changes blobs; the first is 1.
+    pub fn blob_fault(&self, call: u64, fault: BlobFault) {
+        self.plan().blob_faults.insert(call, fault);
+    }
+
+    /// How many commits there were.
+    pub fn commits(&self) -> u64 {
+        self.plan().commits
+    }
+
+    /// The store within.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_blob_fault(&self) -> Result<bool, BlobError> {
+        let mut plan = self.plan();
+        plan.blob_calls += 1;
+        let call = plan.blob_calls;
+        match plan.blob_faults.remove(&call) {
+            None => Ok(false),
+            Some(BlobFault::Flip) => Ok(true),
+            Some(BlobFault::Fail) => Err(BlobError::io("write a blob", injected())),
+        }
+    }
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn commit(&self, batch: Batch) -> Saved {
+        let mut plan = self.plan();
+        plan.commits += 1;
+        let number = plan.commits;
+        if plan.stopped {
+            return Saved::failed(StoreError::stopped(injected().to_string()));
+        }
+        let Some(fault) = plan.faults.remove(&number) else {
+            return self.inner.commit(batch);
+        };
+        plan.stopped = fault != Fault::Lose;
+        match fault {
+            Fault::Fail => {}
+            Fault::Lose => return Saved::done(),
+            Fault::FailAfter => drop(self.inner.commit(batch)),
+            Fault::Tear { operations } => {
+                drop(
+                    self.inner
+                        .commit(batch.into_operations().into_iter().take(operations).collect()),
+                );
+            }
+        }
+        Saved::failed(StoreError::io("save a batch", injected()))
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<KeyedValue>, StoreError> {
+        self.inner.scan(prefix)
+    }
+
+    fn read(
+        &self,
+        stream: StreamId,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.inner.read(stream, from, max_records, max_bytes)
+    }
+
+    fn blobs(&self) -> &dyn Blobs {
+        self
+    }
+
+    fn check(&self) -> Result<Report, StoreError> {
+        self.inner.check()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
+}
+
+impl<S: Store> Blobs for FaultyStore<S> {
+    fn import(&self, bytes: &mut dyn Read, limit: u64) -> Result<(BlobHash, u64), BlobError> {
+        let flip = self.next_blob_fault()?;
+        self.inner
+            .blobs()
+            .import(&mut FlipFirst { inner: bytes, flip }, limit)
+    }
+
+    fn begin(&self, hash: BlobHash, size: u64) -> Result<BlobStatus, BlobError> {
+        self.next_blob_fault()?;
+        self.inner.blobs().begin(hash, size)
+    }
+
+    fn status(&self, hash: BlobHash) -> Result<BlobStatus, BlobError> {
+        self.inner.blobs().status(hash)
+    }
+
+    fn encode(&self, hash: BlobHash, groups: Range<u64>) -> Result<Vec<u8>, BlobError> {
+        self.inner.blobs().encode(hash, groups)
+    }
+
+    fn write(&self, hash: BlobHash, groups: Range<u64>, encoded: &[u8]) -> Result<BlobStatus, BlobError> {
+        let flip = self.next_blob_fault()?;
+        let mut encoded = encoded.to_vec();
+        if let Some(first) = encoded.first_mut() {
+            *first ^= u8::from(flip);
+        }
+        self.inner.blobs().write(hash, groups, &encoded)
+    }
+
+    fn open(&self, hash: BlobHash) -> Result<Box<dyn ReadSeek + Send>, BlobError> {
+        self.inner.blobs().open(hash)
+    }
+
+    fn verify(&self, hash: BlobHash) -> Result<BlobStatus, BlobError> {
+        self.inner.blobs().verify(hash)
+    }
+
+    fn list(&self) -> Result<Vec<BlobEntry>, BlobError> {
+        self.inner.blobs().list()
+    }
+
+    fn remove(&self, hash: BlobHash) -> Result<(), BlobError> {
+        self.inner.blobs().remove(hash)
+    }
+}
+
+struct FlipFirst<'r> {
+    inner: &'r mut dyn Read,
+    flip: bool,
+}
+
+impl Read for FlipFirst<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if let (true, Some(first)) = (read > 0, buffer.first_mut()) {
+            *first ^= u8::from(std::mem::take(&mut self.flip));
+        }
+        Ok(read)
+    }
+}
+
+fn injected() -> io::Error {
+    io::Error::other("a fault that was planned")
+}

@@ -1,0 +1,367 @@
+//! A store in memory that can be made to crash.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::door::Door;
+use crate::saved::SavedSender;
+use crate::{
+    Batch, BlobStatus, Blobs, Damage, KeyedValue, MemoryBlobs, Operation, Record, Report, Saved, Store,
+    StoreError, StreamId,
+};
+
+/// A store in memory. A clone is another handle on the same store.
+///
+/// [`MemoryStore::new`] saves every batch at once. [`MemoryStore::manual`] saves nothing until told to, so
+/// that a simulator decides what a crash loses:
+///
+/// ```
+/// use cuecard_store::{Batch, MemoryStore, Store};
+///
+/// let store = MemoryStore::manual();
+/// for key in [b"a", b"b"] {
+///     let mut batch = Batch::new();
+///     batch.put(key.to_vec(), b"1".to_vec());
+///     drop(store.commit(batch));
+/// }
+/// store.persist(1);
+/// let after = store.crash();
+/// assert_eq!(after.get(b"a").unwrap(), Some(b"1".to_vec()));
+/// assert_eq!(after.get(b"b").unwrap(), None);
+/// ```
+#[derive(Debug, Clone)]
+pub struct MemoryStore(Arc<Shared>);
+
+/// What a [`MemoryStore`] had saved at one moment.
+#[derive(Debug)]
+pub struct MemoryImage {
+    data: Data,
+    blobs: MemoryBlobs,
+    manual: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    door: Door,
+    blobs: MemoryBlobs,
+    manual: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    data: Data,
+    queued: VecDeque<Queued>,
+    stopped: Option<Arc<str>>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    batch: Batch,
+    cost: usize,
+    saved: SavedSender,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Data {
+    streams: BTreeMap<StreamId, BTreeMap<u64, Vec<u8>>>,
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl MemoryStore {
+    /// An empty store that saves each batch within the call of [`Store::commit`].
+    pub fn new() -> Self {
+        Self::with(Data::default(), MemoryBlobs::default(), false)
+    }
+
+    /// An empty store that saves only what [`Self::persist`] tells it to. Reads see what was saved.
+    pub fn manual() -> Self {
+        Self::with(Data::default(), MemoryBlobs::default(), true)
+    }
+
+    /// How many batches wait to be saved.
+    pub fn queued(&self) -> usize {
+        self.state().queued.len()
+    }
+
+    /// Saves the next `batches` of the queue, and answers their [`Saved`].
+    pub fn persist(&self, batches: usize) {
+        let mut state = self.state();
+        for _ in 0..batches {
+            let Some(next) = state.queued.pop_front() else {
+                return;
+            };
+            self.0.save(&mut state, next);
+        }
+    }
+
+    /// Saves the whole queue.
+    pub fn persist_all(&self) {
+        self.persist(usize::MAX);
+    }
+
+    /// Ends every handle of this store as a power cut would, and opens what was saved: what is queued is
+    /// lost, and so are partial blobs, of which a real disk may keep any part.
+    pub fn crash(&self) -> Self {
+        let image = MemoryImage {
+            blobs: self.0.blobs.image(false),
+            ..self.snapshot()
+        };
+        let mut state = self.state();
+        state.closed = true;
+        // Their senders are dropped unanswered: nobody may think these were saved.
+        state.queued.clear();
+        self.0.blobs.close();
+        Self::restore(image)
+    }
+
+    /// What is saved now, to be opened later, any number of times.
+    pub fn snapshot(&self) -> MemoryImage {
+        let data = self.state().data.clone();
+        MemoryImage {
+            data,
+            blobs: self.0.blobs.image(true),
+            manual: self.0.manual,
+        }
+    }
+
+    /// Opens what a snapshot kept.
+    pub fn restore(image: MemoryImage) -> Self {
+        Self::with(image.data, image.blobs, image.manual)
+    }
+
+    /// Opens a closed store again, with all it had saved.
+    pub fn reopen(&self) -> Result<Self, StoreError> {
+        if !self.state().closed {
+            return Err(StoreError::InUse {
+                folder: PathBuf::from("memory"),
+            });
+        }
+        Ok(Self::restore(self.snapshot()))
+    }
+
+    /// The blobs with what only memory can do to them.
+    pub fn memory_blobs(&self) -> &MemoryBlobs {
+        &self.0.blobs
+    }
+
+    fn with(data: Data, blobs: MemoryBlobs, manual: bool) -> Self {
+        let state = Mutex::new(State {
+            data,
+            ..State::default()
+        });
+        Self(Arc::new(Shared {
+            state,
+            door: Door::default(),
+            blobs,
+            manual,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.state();
+        if state.closed {
+            Err(StoreError::Closed)
+        } else {
+            Ok(state)
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for MemoryImage {
+    fn clone(&self) -> Self {
+        Self {
+            data: self.data.clone(),
+            blobs: self.blobs.image(true),
+            manual: self.manual,
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: Batch) -> Saved {
+        let mut state = self.state();
+        if state.closed {
+            return Saved::failed(StoreError::Closed);
+        }
+        if let Some(why) = &state.stopped {
+            return Saved::failed(StoreError::stopped(why.clone()));
+        }
+        let cost = match self.0.door.enter(&batch) {
+            Ok(cost) => cost,
+            Err(refused) => return refused,
+        };
+        let (sender, saved) = Saved::later();
+        let next = Queued {
+            batch,
+            cost,
+            saved: sender,
+        };
+        if self.0.manual {
+            state.queued.push_back(next);
+        } else {
+            self.0.save(&mut state, next);
+        }
+        saved
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.open_state()?.data.values.get(key).cloned())
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<KeyedValue>, StoreError> {
+        let state = self.open_state()?;
+        let from = state.data.values.range(prefix.to_vec()..);
+        Ok(from
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn read(
+        &self,
+        stream: StreamId,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let state = self.open_state()?;
+        let mut records = Vec::new();
+        let mut bytes_left = max_bytes;
+        let Some(kept) = state.data.streams.get(&stream) else {
+            return Ok(records);
+        };
+        for ((seq, bytes), expected) in kept.range(from..).zip(from..=u64::MAX).take(max_records) {
+            if *seq != expected || (!records.is_empty() && bytes.len() > bytes_left) {
+                break;
+            }
+            bytes_left = bytes_left.saturating_sub(bytes.len());
+            records.push(Record {
+                seq: *seq,
+                bytes: bytes.clone(),
+            });
+        }
+        Ok(records)
+    }
+
+    fn blobs(&self) -> &dyn Blobs {
+        &self.0.blobs
+    }
+
+    fn check(&self) -> Result<Report, StoreError> {
+        let mut report = Report::default();
+        {
+            let state = self.open_state()?;
+            report.values = state.data.values.len() as u64;
+            for (stream, records) in &state.data.streams {
+                report.streams += 1;
+                report.records += records.len() as u64;
+                for (seq, next) in records.keys().zip(records.keys().skip(1)) {
+                    if seq + 1 != *next {
+                        report.add(Damage::Gap {
+                            stream: *stream,
+                            seq: seq + 1,
+                        });
+                    }
+                }
+            }
+        }
+        check_blobs(&self.0.blobs, &mut report)?;
+        Ok(report)
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.persist_all();
+        let mut state = self.state();
+        state.closed = true;
+        self.0.blobs.close();
+        match &state.stopped {
+            Some(why) => Err(StoreError::stopped(why.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Verifies every whole blob. For backends.
+pub(crate) fn check_blobs(blobs: &dyn Blobs, report: &mut Report) -> Result<(), StoreError> {
+    for entry in blobs.list()?.into_iter().filter(|entry| entry.whole) {
+        match blobs.verify(entry.hash)? {
+            BlobStatus::Whole { .. } => report.blobs += 1,
+            BlobStatus::Partial { .. } | BlobStatus::Absent => report.add(Damage::Blob { hash: entry.hash }),
+        }
+    }
+    Ok(())
+}
+
+impl Shared {
+    fn save(&self, state: &mut State, next: Queued) {
+        self.door.leave(next.cost);
+        let result = match &state.stopped {
+            Some(why) => Err(StoreError::stopped(why.clone())),
+            None => state.data.apply(next.batch),
+        };
+        if let Err(error) = &result {
+            state.stopped.get_or_insert_with(|| error.to_string().into());
+        }
+        next.saved.send(result);
+    }
+}
+
+impl Data {
+    fn apply(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.refuse_rewriting(&batch)?;
+        for operation in batch.into_operations() {
+            match operation {
+                Operation::Append { stream, seq, bytes } => {
+                    self.streams.entry(stream).or_default().insert(seq, bytes);
+                }
+                Operation::Put { key, value } => drop(self.values.insert(key, value)),
+                Operation::Delete { key } => drop(self.values.remove(&key)),
+                Operation::DropStream { stream } => drop(self.streams.remove(&stream)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Before anything is changed, so that a batch happens whole or not at all.
+    fn refuse_rewriting(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut dropped: BTreeMap<StreamId, BTreeMap<u64, &[u8]>> = BTreeMap::new();
+        let mut added: BTreeMap<(StreamId, u64), &[u8]> = BTreeMap::new();
+        for operation in batch.operations() {
+            match operation {
+                Operation::DropStream { stream } => drop(dropped.insert(*stream, BTreeMap::new())),
+                Operation::Append { stream, seq, bytes } => {
+                    let there = match dropped.get_mut(stream) {
+                        Some(afresh) => afresh.insert(*seq, bytes),
+                        None => added.insert((*stream, *seq), bytes).or_else(|| {
+                            self.streams
+                                .get(stream)
+                                .and_then(|kept| kept.get(seq))
+                                .map(Vec::as_slice)
+                        }),
+                    };
+                    if there.is_some_and(|there| there != bytes) {
+                        return Err(StoreError::Taken {
+                            stream: *stream,
+                            seq: *seq,
+                        });
+                    }
+                }
+                Operation::Put { .. } | Operation::Delete { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
