@@ -44,3 +44,13 @@ pub const BLOB_WANTS_MAX: usize = 1_024;
 pub const NAME_BYTES_MAX: usize = 256;
 /// A note on a draft or a request.
 pub const NOTE_BYTES_MAX: usize = 1024;
+/// The message of a change: a batch of a thousand ops names each in some fifty bytes.
+pub const CHANGE_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// A text in a free field: one value, replaced as a whole, so not a place for prose.
+pub const FIELD_BYTES_MAX: usize = 4 * 1024;
+/// A position. Always inserting at one place adds a character in five inserts, so this is thousands of them.
+pub const POSITION_BYTES_MAX: usize = 1024;
+/// Operations in a deck, over all changes. Automerge numbers them in 32 bits and panics beyond.
+pub const DECK_OPS_MAX: u64 = 1 << 31;
+/// References from one change's operations to what they replace: one for most, more where concurrent values are settled.
+pub const REFERENCES_MAX: u64 = 2 * CHANGE_OPS_MAX as u64;

@@ -1,0 +1,640 @@
+//! The document of one deck: Automerge, and the only calls that change it.
+//!
+//! Own edits go through [`Document::commit`], which makes one change of one edit or none at all. What peers made
+//! goes through [`gate::admit`](crate::gate::admit) and [`Document::apply`]. A document normally has one head; between applying a draft
+//! and accepting it, it has two.
+
+pub mod edit;
+mod order;
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{
+    ActorId, Automerge, Change, ChangeHash, ExpandedChange, LoadOptions, ObjType, ROOT, ReadDoc, TextEncoding,
+};
+
+use crate::card::{Card, DeckInfo, Reader, TextField, key};
+use crate::gate::Admitted;
+use crate::id::{CardId, DraftId};
+use crate::limits::{
+    CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX,
+};
+use crate::op::{Note, Notes, OpError};
+
+pub use edit::Edit;
+use order::Order;
+
+/// The unit of every index into a text: one Unicode scalar value, on every platform.
+const TEXT_UNIT: TextEncoding = TextEncoding::UnicodeCodePoint;
+/// What one operation can cost in a change at most, without its text: ten columns, most of them a byte or two.
+const OP_BYTES_AT_MOST: usize = 64;
+
+/// The document of one deck.
+#[derive(Clone)]
+pub struct Document {
+    automerge: Automerge,
+    order: Order,
+    genesis: ChangeHash,
+}
+
+/// What a commit made.
+#[derive(Debug, Clone)]
+pub struct Committed<T> {
+    /// What the edit returned.
+    pub value: T,
+    /// The change; `None` if the edit did nothing.
+    pub change: Option<NewChange>,
+    /// What it did, for who watches the deck.
+    pub events: Vec<DeckChange>,
+}
+
+/// A change made here, to be stored and sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// Its bytes: one uncompressed change chunk.
+    pub bytes: Vec<u8>,
+    /// Its number in its actor's line, from 1.
+    pub seq: u64,
+}
+
+/// What changed in a deck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeckChange {
+    /// A card was added.
+    CardAdded {
+        /// The card.
+        card: CardId,
+    },
+    /// A text of a card changed.
+    TextChanged {
+        /// The card.
+        card: CardId,
+        /// Which text.
+        field: TextField,
+    },
+    /// A card stands elsewhere.
+    CardMoved {
+        /// The card.
+        card: CardId,
+    },
+    /// A card was deleted.
+    CardDeleted {
+        /// The card.
+        card: CardId,
+    },
+    /// A card was restored.
+    CardRestored {
+        /// The card.
+        card: CardId,
+    },
+    /// A card's tags changed.
+    TagsChanged {
+        /// The card.
+        card: CardId,
+    },
+    /// A slot's audio was attached, replaced or detached.
+    AudioChanged {
+        /// The card.
+        card: CardId,
+        /// The slot.
+        slot: String,
+    },
+    /// A free field changed.
+    FieldsChanged {
+        /// The card; `None` for the deck itself.
+        card: Option<CardId>,
+        /// The field's name.
+        name: String,
+    },
+    /// The deck's title or description changed.
+    DeckRenamed,
+    /// A draft was accepted.
+    DraftAccepted {
+        /// The draft.
+        draft: DraftId,
+    },
+}
+
+impl From<&Note> for DeckChange {
+    fn from(note: &Note) -> Self {
+        match note.clone() {
+            Note::DeckRename => Self::DeckRenamed,
+            Note::DeckField { name } => Self::FieldsChanged { card: None, name },
+            Note::CardAdd { card } => Self::CardAdded { card },
+            Note::CardText { card, field } => Self::TextChanged { card, field },
+            Note::CardMove { card } => Self::CardMoved { card },
+            Note::CardDelete { card } => Self::CardDeleted { card },
+            Note::CardRestore { card } => Self::CardRestored { card },
+            Note::CardTag { card } | Note::CardUntag { card } => Self::TagsChanged { card },
+            Note::AudioAttach { card, slot } | Note::AudioDetach { card, slot } => {
+                Self::AudioChanged { card, slot }
+            }
+            Note::CardField { card, name } => Self::FieldsChanged {
+                card: Some(card),
+                name,
+            },
+            Note::DraftAccept { draft } => Self::DraftAccepted { draft },
+        }
+    }
+}
+
+/// Why admitted changes could not be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The document moved on since the changes were admitted. It is unharmed.
+    #[error("the document changed since these changes were admitted; admit them again")]
+    Stale,
+    /// The document can no longer be trusted.
+    #[error("applying admitted changes failed ({what}); drop this document and reload it from disk")]
+    MustReload {
+        /// What went wrong.
+        what: String,
+    },
+}
+
+/// Why a document could not be built from what this device stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// A stored change is damaged.
+    #[error("stored change number {index} is damaged; fetch it again from another device")]
+    DamagedChange {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// The stored changes do not fit together.
+    #[error("the stored changes do not fit together ({what}); fetch the missing ones from another device")]
+    Incomplete {
+        /// What is wrong.
+        what: String,
+    },
+    /// A stored snapshot is damaged.
+    #[error("the stored snapshot is damaged; use the one before it, or the log")]
+    DamagedSnapshot,
+    /// The snapshot is of another state, or another deck.
+    #[error("the snapshot is not of the state that was expected; use the one before it, or the log")]
+    WrongState,
+    /// There is no such change.
+    #[error("this document has no change {head}; fetch it first")]
+    UnknownHead {
+        /// The change asked for.
+        head: ChangeHash,
+    },
+}
+
+impl Document {
+    /// The document with its first change alone: the same bytes on every device for the same arguments.
+    #[must_use]
+    pub fn genesis(actor: ActorId, created_ms: u64) -> Self {
+        let mut automerge = Automerge::new_with_encoding(TEXT_UNIT).with_actor(actor);
+        let mut transaction = automerge.transaction();
+        // Putting maps under fresh keys of the root cannot fail; if it ever does, the hash differs and no peer matches it.
+        if let Ok(deck) = transaction.put_object(ROOT, key::DECK, ObjType::Map) {
+            transaction.put_object(&deck, key::FIELDS, ObjType::Map).ok();
+        }
+        transaction.put_object(ROOT, key::CARDS, ObjType::Map).ok();
+        let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(seconds(created_ms)));
+        let genesis = hash.unwrap_or(ChangeHash([0; 32]));
+        Self {
+            automerge,
+            order: Order::default(),
+            genesis,
+        }
+    }
+
+    /// The hash of the first change: the head where term 0 starts.
+    #[must_use]
+    pub fn genesis_hash(&self) -> ChangeHash {
+        self.genesis
+    }
+
+    /// The heads, in order of their hashes: one, or two while a draft waits to be accepted.
+    #[must_use]
+    pub fn heads(&self) -> Vec<ChangeHash> {
+        let mut heads = self.automerge.get_heads();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Whether this change is in the document.
+    #[must_use]
+    pub fn contains(&self, change: &ChangeHash) -> bool {
+        self.automerge.get_change_meta_by_hash(change).is_some()
+    }
+
+    /// The bytes of a change, as they were made.
+    #[must_use]
+    pub fn change_bytes(&self, change: &ChangeHash) -> Option<Vec<u8>> {
+        self.automerge
+            .get_change_by_hash(change)
+            .map(|change| change.raw_bytes().to_vec())
+    }
+
+    /// How many cards there are, tombstones too.
+    #[must_use]
+    pub fn card_count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// What the deck says of itself.
+    #[must_use]
+    pub fn deck(&self) -> DeckInfo {
+        Reader::now(&self.automerge).deck()
+    }
+
+    /// One card, deleted or not. Costs what the card holds, not what the deck holds.
+    #[must_use]
+    pub fn card(&self, card: &CardId) -> Option<Card> {
+        Reader::now(&self.automerge).card(card)
+    }
+
+    /// The cards in (position, id) order, without the deleted ones.
+    pub fn cards(&self) -> impl Iterator<Item = Card> + '_ {
+        self.all_cards().filter(|card| !card.deleted)
+    }
+
+    /// The cards in (position, id) order, with the deleted ones.
+    pub fn all_cards(&self) -> impl Iterator<Item = Card> + '_ {
+        let reader = Reader::now(&self.automerge);
+        self.order.iter().filter_map(move |card| reader.card(card))
+    }
+
+    /// The cards as they were at a point of the past, deleted ones too. Empty where a head is unknown.
+    #[must_use]
+    pub fn cards_at(&self, heads: &[ChangeHash]) -> Vec<Card> {
+        if heads.iter().any(|head| !self.contains(head)) {
+            return Vec::new();
+        }
+        Reader::at(&self.automerge, heads).all_cards()
+    }
+
+    /// One card as it was at a point of the past.
+    #[must_use]
+    pub fn card_at(&self, heads: &[ChangeHash], card: &CardId) -> Option<Card> {
+        if heads.iter().any(|head| !self.contains(head)) {
+            return None;
+        }
+        Reader::at(&self.automerge, heads).card(card)
+    }
+
+    /// What the deck said of itself at a point of the past.
+    #[must_use]
+    pub fn deck_at(&self, heads: &[ChangeHash]) -> Option<DeckInfo> {
+        if heads.iter().any(|head| !self.contains(head)) {
+            return None;
+        }
+        Some(Reader::at(&self.automerge, heads).deck())
+    }
+
+    /// Makes one change of everything that `edit` does; none if it does nothing, and no trace if it fails.
+    ///
+    /// `random` gives the bits of new cards' ids. What could not be sent to another device is refused here.
+    ///
+    /// # Errors
+    /// What `edit` answers, and where the change would break a limit.
+    pub fn commit<T>(
+        &mut self,
+        actor: &ActorId,
+        now_ms: u64,
+        random: &mut dyn FnMut() -> [u8; 10],
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<Committed<T>, OpError> {
+        let heads = self.heads();
+        let [head] = heads.as_slice() else {
+            return Err(OpError::SeveralHeads { heads });
+        };
+        let head = *head;
+        if self
+            .op_count_at(&head)
+            .is_none_or(|ops| ops + CHANGE_OPS_MAX as u64 > DECK_OPS_MAX)
+        {
+            return Err(OpError::DeckFull);
+        }
+        // Forking and loading leave Automerge with an actor of its own choosing.
+        self.automerge.set_actor(actor.clone());
+        let mut working = Edit::new(self.automerge.transaction(), &mut self.order, random);
+        let done =
+            edit(&mut working).and_then(|value| Ok((value, working.notes().clone(), working.check()?)));
+        let (transaction, journal) = working.into_parts();
+        let (value, notes, text_bytes) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                transaction.rollback();
+                self.order.undo(journal);
+                return Err(error);
+            }
+        };
+        let ops = transaction.pending_ops();
+        let message = notes.render();
+        if ops == 0 {
+            transaction.rollback();
+            return Ok(Committed {
+                value,
+                change: None,
+                events: Vec::new(),
+            });
+        }
+        if message.len() > CHANGE_MESSAGE_BYTES_MAX {
+            transaction.rollback();
+            self.order.undo(journal);
+            return Err(OpError::ChangeTooLarge);
+        }
+        let bytes_at_most = CHANGE_MESSAGE_BYTES_MAX + text_bytes + ops * OP_BYTES_AT_MOST;
+        let options = CommitOptions::default()
+            .with_message(message)
+            .with_time(seconds(now_ms));
+        let (hash, _) = transaction.commit_with(options);
+        let change = hash.and_then(|hash| self.automerge.get_change_by_hash(&hash));
+        let Some(change) = change else {
+            return Err(OpError::Damaged {
+                what: "a commit left no change".to_owned(),
+            });
+        };
+        let bytes = change.raw_bytes().to_vec();
+        if bytes_at_most > CHANGE_BYTES_MAX && bytes.len() > CHANGE_BYTES_MAX {
+            // Its size is known only once it is made. Rebuilding is slow, and this is rare.
+            self.automerge = self
+                .automerge
+                .fork_at(&[head])
+                .map_err(|error| OpError::Damaged {
+                    what: error.to_string(),
+                })?;
+            self.order.undo(journal);
+            return Err(OpError::ChangeTooLarge);
+        }
+        Ok(Committed {
+            value,
+            change: Some(NewChange {
+                hash: change.hash(),
+                bytes,
+                seq: change.seq(),
+            }),
+            events: notes.as_slice().iter().map(DeckChange::from).collect(),
+        })
+    }
+
+    /// Merges a draft whose changes have been applied: a change without operations that depends on both.
+    ///
+    /// `previous` is the head of the line that accepts, `draft_head` that of the draft. The change names both also
+    /// where the draft was made directly on `previous`, so that every line's changes depend on one another.
+    ///
+    /// # Errors
+    /// If the document has other heads than these two, or would hold too many cards.
+    pub fn accept_draft(
+        &mut self,
+        actor: &ActorId,
+        now_ms: u64,
+        draft: DraftId,
+        previous: ChangeHash,
+        draft_head: ChangeHash,
+    ) -> Result<Committed<()>, OpError> {
+        let heads = self.heads();
+        let named = BTreeSet::from([previous, draft_head]);
+        if previous == draft_head
+            || !heads.contains(&draft_head)
+            || heads.iter().any(|head| !named.contains(head))
+        {
+            return Err(OpError::SeveralHeads { heads });
+        }
+        if self.order.len() > DECK_CARDS_MAX {
+            return Err(OpError::TooManyCards);
+        }
+        let damaged = |what: &str| OpError::Damaged {
+            what: what.to_owned(),
+        };
+        let before = self
+            .automerge
+            .get_change_meta_by_hash(&previous)
+            .ok_or_else(|| damaged("the line that accepts is missing"))?;
+        let seq = if *before.actor == *actor {
+            before.seq + 1
+        } else {
+            1
+        };
+        let ops = self
+            .op_count_at(&previous)
+            .max(self.op_count_at(&draft_head))
+            .unwrap_or(DECK_OPS_MAX);
+        if ops >= DECK_OPS_MAX {
+            return Err(OpError::DeckFull);
+        }
+        let notes = Notes::of_accept(draft);
+        let change = Change::from(ExpandedChange {
+            operations: Vec::new(),
+            actor_id: actor.clone(),
+            hash: None,
+            seq,
+            start_op: NonZeroU64::MIN.saturating_add(ops),
+            time: seconds(now_ms),
+            message: Some(notes.render()),
+            deps: named.into_iter().collect(),
+            extra_bytes: Vec::new(),
+            author: None,
+        });
+        let new = NewChange {
+            hash: change.hash(),
+            bytes: change.raw_bytes().to_vec(),
+            seq,
+        };
+        self.automerge
+            .apply_changes([change])
+            .map_err(|error| damaged(&error.to_string()))?;
+        if self.heads() != [new.hash] {
+            return Err(damaged("accepting left another head"));
+        }
+        Ok(Committed {
+            value: (),
+            change: Some(new),
+            events: notes.as_slice().iter().map(DeckChange::from).collect(),
+        })
+    }
+
+    /// A document that ends at `head`: for drafts, late work, and rebuilding after a reorganisation.
+    ///
+    /// # Errors
+    /// If `head` is not in this document.
+    pub fn fork_at(&self, head: ChangeHash) -> Result<Self, RestoreError> {
+        let automerge = self
+            .automerge
+            .fork_at(&[head])
+            .map_err(|_| RestoreError::UnknownHead { head })?;
+        Ok(Self::around(automerge, self.genesis))
+    }
+
+    /// Applies what the gate admitted.
+    ///
+    /// # Errors
+    /// [`ApplyError::Stale`] leaves the document as it was; [`ApplyError::MustReload`] means that it must be dropped.
+    pub fn apply(&mut self, admitted: Admitted) -> Result<Vec<DeckChange>, ApplyError> {
+        if admitted.base != self.heads() {
+            return Err(ApplyError::Stale);
+        }
+        let Admitted {
+            changes,
+            notes,
+            expected,
+            ..
+        } = admitted;
+        // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
+        let applied = catch_unwind(AssertUnwindSafe(|| self.automerge.apply_changes(changes)));
+        match applied {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                return Err(ApplyError::MustReload {
+                    what: error.to_string(),
+                });
+            }
+            Err(_) => {
+                return Err(ApplyError::MustReload {
+                    what: "a panic inside Automerge".to_owned(),
+                });
+            }
+        }
+        if self.heads() != expected {
+            return Err(ApplyError::MustReload {
+                what: "another head than the admitted one".to_owned(),
+            });
+        }
+        let reader = Reader::now(&self.automerge);
+        let mut events: Vec<DeckChange> = Vec::new();
+        for note in notes.iter().flat_map(Notes::as_slice) {
+            if let Note::CardAdd { card } | Note::CardMove { card } = note
+                && let Some(object) = reader.card_object(card)
+            {
+                self.order.place(card, reader.position(&object));
+            }
+            let event = DeckChange::from(note);
+            if events.last() != Some(&event) {
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
+    /// The document from this device's own log: every change after the genesis, each after those it depends on.
+    ///
+    /// # Errors
+    /// If a change is damaged or something is missing.
+    pub fn restore<'a>(
+        actor: ActorId,
+        created_ms: u64,
+        changes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, RestoreError> {
+        let Self {
+            mut automerge,
+            genesis,
+            ..
+        } = Self::genesis(actor, created_ms);
+        let mut parsed = Vec::new();
+        for (index, bytes) in changes.into_iter().enumerate() {
+            parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
+        }
+        apply_own(&mut automerge, parsed)?;
+        Ok(Self::around(automerge, genesis))
+    }
+
+    /// Adds changes from this device's own log to a document restored from a snapshot.
+    ///
+    /// # Errors
+    /// If a change is damaged or something is missing; the document must then be dropped.
+    pub fn restore_more<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(), RestoreError> {
+        let mut parsed = Vec::new();
+        for (index, bytes) in changes.into_iter().enumerate() {
+            parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
+        }
+        apply_own(&mut self.automerge, parsed)?;
+        self.order = Order::of(&Reader::now(&self.automerge));
+        Ok(())
+    }
+
+    /// The whole document as one snapshot, without Automerge's own compression.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.automerge.save_nocompress()
+    }
+
+    /// The document from a snapshot that *this device* wrote, which must end in `heads`.
+    ///
+    /// # Errors
+    /// If the snapshot is damaged, of another state, or of a deck with another genesis.
+    pub fn restore_snapshot(
+        genesis: ChangeHash,
+        snapshot: &[u8],
+        heads: &[ChangeHash],
+    ) -> Result<Self, RestoreError> {
+        let options = LoadOptions::new().text_encoding(TEXT_UNIT);
+        let automerge = catch_unwind(AssertUnwindSafe(|| {
+            Automerge::load_with_options(snapshot, options)
+        }))
+        .map_err(|_| RestoreError::DamagedSnapshot)?
+        .map_err(|_| RestoreError::DamagedSnapshot)?;
+        let document = Self::around(automerge, genesis);
+        let mut heads = heads.to_vec();
+        heads.sort_unstable();
+        if document.heads() != heads || !document.contains(&genesis) {
+            return Err(RestoreError::WrongState);
+        }
+        Ok(document)
+    }
+
+    fn around(automerge: Automerge, genesis: ChangeHash) -> Self {
+        let order = Order::of(&Reader::now(&automerge));
+        Self {
+            automerge,
+            order,
+            genesis,
+        }
+    }
+
+    /// The highest operation number at a change.
+    pub(crate) fn op_count_at(&self, change: &ChangeHash) -> Option<u64> {
+        self.automerge
+            .get_change_meta_by_hash(change)
+            .map(|meta| meta.max_op)
+    }
+
+    /// For reading: the gate, the history.
+    pub(crate) fn automerge(&self) -> &Automerge {
+        &self.automerge
+    }
+}
+
+/// Automerge keeps whole seconds, as its other implementations do.
+fn seconds(time_ms: u64) -> i64 {
+    i64::try_from(time_ms / 1000).unwrap_or(i64::MAX)
+}
+
+/// Automerge reads a change whose checksum is wrong, so the checksum is compared here.
+fn own_change(bytes: &[u8]) -> Option<Change> {
+    let change = catch_unwind(|| Change::try_from(bytes)).ok()?.ok()?;
+    (bytes.get(4..8)? == change.hash().0.get(..4)?).then_some(change)
+}
+
+fn apply_own(automerge: &mut Automerge, changes: Vec<Change>) -> Result<(), RestoreError> {
+    let hashes: Vec<ChangeHash> = changes.iter().map(Change::hash).collect();
+    let incomplete = |what: String| RestoreError::Incomplete { what };
+    catch_unwind(AssertUnwindSafe(|| automerge.apply_changes(changes)))
+        .map_err(|_| incomplete("Automerge panicked".to_owned()))?
+        .map_err(|error| incomplete(error.to_string()))?;
+    // A change whose dependencies are missing waits silently in Automerge's queue.
+    match hashes
+        .iter()
+        .find(|hash| automerge.get_change_meta_by_hash(hash).is_none())
+    {
+        Some(hash) => Err(incomplete(format!("what change {hash} depends on is missing"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,639 @@
+//! An edit in the making: where every op meets the document, and the document's state is read meanwhile.
+
+use std::collections::BTreeSet;
+
+use automerge::transaction::{Transactable, Transaction};
+use automerge::{AutomergeError, ObjId, ObjType, ReadDoc, ScalarValue};
+
+use super::order::{Journal, Order};
+use crate::card::{
+    AudioRef, Card, DeckInfo, FieldValue, NameError, Reader, TextField, check_field_value, check_file_name,
+    check_line, check_name, key,
+};
+use crate::id::CardId;
+use crate::limits::{
+    CHANGE_OPS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
+};
+use crate::op::{Note, Notes, Op, OpError, Place, Splice};
+use crate::position;
+
+/// An edit in the making. What it reads includes what it has done so far.
+pub struct Edit<'a> {
+    transaction: Transaction<'a>,
+    order: &'a mut Order,
+    random: &'a mut dyn FnMut() -> [u8; 10],
+    journal: Journal,
+    notes: Notes,
+    noted: BTreeSet<Note>,
+    content_bytes: usize,
+    half_done: Option<OpError>,
+}
+
+impl<'a> Edit<'a> {
+    pub(super) fn new(
+        transaction: Transaction<'a>,
+        order: &'a mut Order,
+        random: &'a mut dyn FnMut() -> [u8; 10],
+    ) -> Self {
+        Self {
+            transaction,
+            order,
+            random,
+            journal: Journal::new(),
+            notes: Notes::default(),
+            noted: BTreeSet::new(),
+            content_bytes: 0,
+            half_done: None,
+        }
+    }
+
+    /// What the deck says of itself.
+    #[must_use]
+    pub fn deck(&self) -> DeckInfo {
+        self.reader().deck()
+    }
+
+    /// One card, deleted or not.
+    #[must_use]
+    pub fn card(&self, card: &CardId) -> Option<Card> {
+        self.reader().card(card)
+    }
+
+    /// The cards in (position, id) order, without the deleted ones.
+    pub fn cards(&self) -> impl Iterator<Item = Card> + '_ {
+        let reader = self.reader();
+        self.order
+            .iter()
+            .filter_map(move |card| reader.card(card))
+            .filter(|card| !card.deleted)
+    }
+
+    /// Adds a card at the end of the deck.
+    ///
+    /// # Errors
+    /// If a text is too long or the deck is full.
+    pub fn add_card(&mut self, front: &str, back: &str) -> Result<CardId, OpError> {
+        self.add_card_at(Place::Last, front, back)
+    }
+
+    /// Adds a card behind another; `None` is the beginning of the deck.
+    ///
+    /// # Errors
+    /// If there is no such card, a text is too long or the deck is full.
+    pub fn add_card_after(
+        &mut self,
+        after: Option<&CardId>,
+        front: &str,
+        back: &str,
+    ) -> Result<CardId, OpError> {
+        self.add_card_at(
+            after.map_or(Place::First, |card| Place::After(card.clone())),
+            front,
+            back,
+        )
+    }
+
+    fn add_card_at(&mut self, place: Place, front: &str, back: &str) -> Result<CardId, OpError> {
+        let card = CardId::from_random((self.random)());
+        let (front, back) = (front.to_owned(), back.to_owned());
+        self.apply(Op::CardAdd {
+            card: card.clone(),
+            place,
+            front,
+            back,
+        })?;
+        Ok(card)
+    }
+
+    /// Turns a text into another, touching only what differs between their equal ends.
+    ///
+    /// # Errors
+    /// If there is no such card or the text is too long.
+    pub fn set_text(&mut self, card: &CardId, field: TextField, text: &str) -> Result<(), OpError> {
+        let (_, object) = self.text_object(card, field)?;
+        match Splice::between(&self.reader().text(&object), text) {
+            Some(splice) => self.apply(Op::CardText {
+                card: card.clone(),
+                field,
+                splices: vec![splice],
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Replaces `delete` characters at `at` by `insert`; both count Unicode scalar values.
+    ///
+    /// # Errors
+    /// If there is no such card or place, or the text would be too long.
+    pub fn splice_text(
+        &mut self,
+        card: &CardId,
+        field: TextField,
+        at: usize,
+        delete: usize,
+        insert: &str,
+    ) -> Result<(), OpError> {
+        let splices = vec![Splice {
+            at,
+            delete,
+            insert: insert.to_owned(),
+        }];
+        self.apply(Op::CardText {
+            card: card.clone(),
+            field,
+            splices,
+        })
+    }
+
+    /// Moves a card behind another; `None` is the beginning of the deck.
+    ///
+    /// # Errors
+    /// If there is no such card.
+    pub fn move_card(&mut self, card: &CardId, after: Option<&CardId>) -> Result<(), OpError> {
+        self.apply(Op::CardMove {
+            card: card.clone(),
+            after: after.cloned(),
+        })
+    }
+
+    /// Deletes a card. It can be restored.
+    ///
+    /// # Errors
+    /// If there is no such card.
+    pub fn delete_card(&mut self, card: &CardId) -> Result<(), OpError> {
+        self.apply(Op::CardDelete { card: card.clone() })
+    }
+
+    /// Restores a deleted card.
+    ///
+    /// # Errors
+    /// If there is no such card.
+    pub fn restore_card(&mut self, card: &CardId) -> Result<(), OpError> {
+        self.apply(Op::CardRestore { card: card.clone() })
+    }
+
+    /// Puts a tag on a card.
+    ///
+    /// # Errors
+    /// If there is no such card or the tag is no name.
+    pub fn tag(&mut self, card: &CardId, tag: &str) -> Result<(), OpError> {
+        self.apply(Op::CardTag {
+            card: card.clone(),
+            tag: tag.to_owned(),
+        })
+    }
+
+    /// Takes a tag off a card.
+    ///
+    /// # Errors
+    /// If there is no such card or the tag is no name.
+    pub fn untag(&mut self, card: &CardId, tag: &str) -> Result<(), OpError> {
+        self.apply(Op::CardUntag {
+            card: card.clone(),
+            tag: tag.to_owned(),
+        })
+    }
+
+    /// Puts audio into a slot, in place of what was there.
+    ///
+    /// # Errors
+    /// If there is no such card or a name is not one.
+    pub fn attach_audio(&mut self, card: &CardId, slot: &str, audio: AudioRef) -> Result<(), OpError> {
+        self.apply(Op::AudioAttach {
+            card: card.clone(),
+            slot: slot.to_owned(),
+            audio,
+        })
+    }
+
+    /// Empties a slot.
+    ///
+    /// # Errors
+    /// If there is no such card.
+    pub fn detach_audio(&mut self, card: &CardId, slot: &str) -> Result<(), OpError> {
+        self.apply(Op::AudioDetach {
+            card: card.clone(),
+            slot: slot.to_owned(),
+        })
+    }
+
+    /// Sets a free field of a card, or takes it away.
+    ///
+    /// # Errors
+    /// If there is no such card, or name or value cannot be kept.
+    pub fn set_field(&mut self, card: &CardId, name: &str, value: Option<FieldValue>) -> Result<(), OpError> {
+        self.apply(Op::CardField {
+            card: card.clone(),
+            name: name.to_owned(),
+            value,
+        })
+    }
+
+    /// Sets a free field of the deck, or takes it away.
+    ///
+    /// # Errors
+    /// If name or value cannot be kept.
+    pub fn set_deck_field(&mut self, name: &str, value: Option<FieldValue>) -> Result<(), OpError> {
+        self.apply(Op::DeckField {
+            name: name.to_owned(),
+            value,
+        })
+    }
+
+    /// Gives the deck another title.
+    ///
+    /// # Errors
+    /// If it is too long or hides characters.
+    pub fn rename_deck(&mut self, title: &str) -> Result<(), OpError> {
+        self.apply(Op::DeckRename {
+            title: Some(title.to_owned()),
+            description: None,
+        })
+    }
+
+    /// Gives the deck another description.
+    ///
+    /// # Errors
+    /// If it is too long or hides characters.
+    pub fn describe_deck(&mut self, description: &str) -> Result<(), OpError> {
+        self.apply(Op::DeckRename {
+            title: None,
+            description: Some(description.to_owned()),
+        })
+    }
+
+    /// Does one op. What is already so does nothing.
+    ///
+    /// # Errors
+    /// If the op does not fit the deck. If it was half done by then, the whole edit fails, also where this error is dropped.
+    pub fn apply(&mut self, op: Op) -> Result<(), OpError> {
+        let before = self.transaction.pending_ops();
+        let done = self.perform(op);
+        if let Err(error) = &done
+            && self.transaction.pending_ops() > before
+        {
+            self.half_done = Some(error.clone());
+        }
+        done
+    }
+
+    fn perform(&mut self, op: Op) -> Result<(), OpError> {
+        match op {
+            Op::DeckRename { title, description } => self.rename(title.as_deref(), description.as_deref()),
+            Op::DeckField { name, value } => {
+                let deck = self.reader().deck_object().ok_or_else(|| damaged("no deck"))?;
+                self.field(&deck, Note::DeckField { name: name.clone() }, &name, value)
+            }
+            Op::CardAdd {
+                card,
+                place,
+                front,
+                back,
+            } => self.add(&card, &place, &front, &back),
+            Op::CardText { card, field, splices } => {
+                let (_, text) = self.text_object(&card, field)?;
+                splices.iter().try_for_each(|splice| {
+                    self.splice(
+                        Note::CardText {
+                            card: card.clone(),
+                            field,
+                        },
+                        &text,
+                        splice,
+                    )
+                })
+            }
+            Op::CardMove { card, after } => {
+                self.living(&card)?;
+                self.stand(&card, after.map_or(Place::First, Place::After))
+            }
+            Op::CardDelete { card } => {
+                let object = self.object(&card)?;
+                if self.reader().is_deleted(&object) {
+                    return Ok(());
+                }
+                self.act(Note::CardDelete { card }, |transaction| {
+                    transaction.put(&object, key::DELETED, true)
+                })
+            }
+            Op::CardRestore { card } => {
+                let object = self.object(&card)?;
+                if !self.reader().is_deleted(&object) {
+                    return Ok(());
+                }
+                self.act(Note::CardRestore { card }, |transaction| {
+                    transaction.delete(&object, key::DELETED)
+                })
+            }
+            Op::CardTag { card, tag } => {
+                check_name(&tag).map_err(named("tag"))?;
+                let tags = self.child(&card, key::TAGS, ObjType::Map)?;
+                self.content_bytes += tag.len();
+                self.act(Note::CardTag { card }, |transaction| {
+                    transaction.put(&tags, tag.as_str(), true)
+                })
+            }
+            Op::CardUntag { card, tag } => {
+                check_name(&tag).map_err(named("tag"))?;
+                let tags = self.child(&card, key::TAGS, ObjType::Map)?;
+                self.remove(Note::CardUntag { card }, &tags, &tag)
+            }
+            Op::AudioAttach { card, slot, audio } => self.attach(card, slot, &audio),
+            Op::AudioDetach { card, slot } => {
+                check_file_name(&slot).map_err(named("slot"))?;
+                let slots = self.child(&card, key::AUDIO, ObjType::Map)?;
+                self.remove(
+                    Note::AudioDetach {
+                        card,
+                        slot: slot.clone(),
+                    },
+                    &slots,
+                    &slot,
+                )
+            }
+            Op::CardField { card, name, value } => {
+                let object = self.living(&card)?;
+                self.field(
+                    &object,
+                    Note::CardField {
+                        card,
+                        name: name.clone(),
+                    },
+                    &name,
+                    value,
+                )
+            }
+            Op::DraftAccept { .. } => Err(OpError::AcceptWithinEdit),
+        }
+    }
+
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// How many bytes of content the edit carries; refuses half an op, and more ops than a change may have.
+    pub(super) fn check(&self) -> Result<usize, OpError> {
+        if let Some(error) = &self.half_done {
+            return Err(error.clone());
+        }
+        if self.transaction.pending_ops() > CHANGE_OPS_MAX {
+            return Err(OpError::ChangeTooLarge);
+        }
+        Ok(self.content_bytes)
+    }
+
+    pub(super) fn into_parts(self) -> (Transaction<'a>, Journal) {
+        (self.transaction, self.journal)
+    }
+
+    fn reader(&self) -> Reader<'_, Transaction<'a>> {
+        Reader::now(&self.transaction)
+    }
+
+    fn object(&self, card: &CardId) -> Result<ObjId, OpError> {
+        self.reader()
+            .card_object(card)
+            .ok_or_else(|| OpError::NoSuchCard { card: card.clone() })
+    }
+
+    fn living(&self, card: &CardId) -> Result<ObjId, OpError> {
+        let object = self.object(card)?;
+        if self.reader().is_deleted(&object) {
+            return Err(OpError::CardDeleted { card: card.clone() });
+        }
+        Ok(object)
+    }
+
+    fn child(&self, card: &CardId, name: &'static str, kind: ObjType) -> Result<ObjId, OpError> {
+        let object = self.living(card)?;
+        self.reader()
+            .object(&object, name, kind)
+            .ok_or_else(|| damaged(name))
+    }
+
+    fn text_object(&self, card: &CardId, field: TextField) -> Result<(ObjId, ObjId), OpError> {
+        let object = self.living(card)?;
+        let text = self
+            .reader()
+            .object(&object, field.as_str(), ObjType::Text)
+            .ok_or_else(|| damaged(field.as_str()))?;
+        Ok((object, text))
+    }
+
+    /// Acts, and notes it if that made operations: what is already so makes none, and a note must not say otherwise.
+    fn act(
+        &mut self,
+        note: Note,
+        act: impl FnOnce(&mut Transaction<'a>) -> Result<(), AutomergeError>,
+    ) -> Result<(), OpError> {
+        let before = self.transaction.pending_ops();
+        act(&mut self.transaction).map_err(|error| damaged(&error.to_string()))?;
+        let after = self.transaction.pending_ops();
+        if after > CHANGE_OPS_MAX {
+            return Err(OpError::ChangeTooLarge);
+        }
+        if after > before {
+            self.notes.push(&mut self.noted, note);
+        }
+        Ok(())
+    }
+
+    /// Deletes a key that is there. Deleting an absent one would make an operation without a target.
+    fn remove(&mut self, note: Note, object: &ObjId, name: &str) -> Result<(), OpError> {
+        match self.transaction.get(object, name) {
+            Ok(Some(_)) => self.act(note, |transaction| transaction.delete(object, name)),
+            Ok(None) => Ok(()),
+            Err(error) => Err(damaged(&error.to_string())),
+        }
+    }
+
+    fn rename(&mut self, title: Option<&str>, description: Option<&str>) -> Result<(), OpError> {
+        let deck = self.reader().deck_object().ok_or_else(|| damaged("no deck"))?;
+        for (name, text, bytes_max) in [
+            (key::TITLE, title, NAME_BYTES_MAX),
+            (key::DESCRIPTION, description, NOTE_BYTES_MAX),
+        ] {
+            let Some(text) = text else { continue };
+            check_line(text, bytes_max).map_err(named(name))?;
+            self.content_bytes += text.len();
+            self.act(Note::DeckRename, |transaction| transaction.put(&deck, name, text))?;
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        owner: &ObjId,
+        note: Note,
+        name: &str,
+        value: Option<FieldValue>,
+    ) -> Result<(), OpError> {
+        check_name(name).map_err(named("field name"))?;
+        let fields = self
+            .reader()
+            .object(owner, key::FIELDS, ObjType::Map)
+            .ok_or_else(|| damaged(key::FIELDS))?;
+        self.content_bytes += name.len();
+        match value {
+            Some(value) => {
+                check_field_value(&value).map_err(named("field value"))?;
+                if let FieldValue::Text(text) = &value {
+                    self.content_bytes += text.len();
+                }
+                self.act(note, |transaction| {
+                    transaction.put(&fields, name, value.to_scalar())
+                })
+            }
+            None => self.remove(note, &fields, name),
+        }
+    }
+
+    fn add(&mut self, card: &CardId, place: &Place, front: &str, back: &str) -> Result<(), OpError> {
+        let cards = self.reader().cards_object().ok_or_else(|| damaged("no cards"))?;
+        if self.order.contains(card) {
+            return Err(OpError::CardExists { card: card.clone() });
+        }
+        if self.order.len() >= DECK_CARDS_MAX {
+            return Err(OpError::TooManyCards);
+        }
+        if let Place::After(after) = place {
+            self.object(after)?;
+        }
+        let note = Note::CardAdd { card: card.clone() };
+        let mut texts = Vec::new();
+        self.act(note.clone(), |transaction| {
+            let object = transaction.put_object(&cards, card.as_str(), ObjType::Map)?;
+            for field in [TextField::Front, TextField::Back] {
+                texts.push(transaction.put_object(&object, field.as_str(), ObjType::Text)?);
+            }
+            for name in [key::TAGS, key::AUDIO, key::FIELDS] {
+                transaction.put_object(&object, name, ObjType::Map)?;
+            }
+            Ok(())
+        })?;
+        for (text, content) in texts.iter().zip([front, back]) {
+            if !content.is_empty() {
+                self.splice(
+                    note.clone(),
+                    text,
+                    &Splice {
+                        at: 0,
+                        delete: 0,
+                        insert: content.to_owned(),
+                    },
+                )?;
+            }
+        }
+        self.stand(card, place.clone())
+    }
+
+    fn splice(&mut self, note: Note, text: &ObjId, splice: &Splice) -> Result<(), OpError> {
+        let length = self.transaction.length(text);
+        if splice
+            .at
+            .checked_add(splice.delete)
+            .is_none_or(|end| end > length)
+        {
+            return Err(OpError::BeyondText {
+                at: splice.at,
+                length,
+            });
+        }
+        // Each character put in or taken out is an operation.
+        let ops = self.transaction.pending_ops() + splice.delete + splice.insert.chars().count();
+        if ops > CHANGE_OPS_MAX {
+            return Err(OpError::ChangeTooLarge);
+        }
+        // A character has at most four bytes, so most texts need no counting.
+        if length * 4 + splice.insert.len() > TEXT_BYTES_MAX {
+            let bytes = self.reader().text(text).len() + splice.insert.len();
+            if bytes > TEXT_BYTES_MAX {
+                return Err(OpError::TextTooLong { bytes });
+            }
+        }
+        self.content_bytes += splice.insert.len();
+        let delete = isize::try_from(splice.delete).map_err(|_| OpError::ChangeTooLarge)?;
+        self.act(note, |transaction| {
+            transaction.splice_text(text, splice.at, delete, &splice.insert)
+        })
+    }
+
+    fn attach(&mut self, card: CardId, slot: String, audio: &AudioRef) -> Result<(), OpError> {
+        check_file_name(&slot).map_err(named("slot"))?;
+        audio.check().map_err(named("audio"))?;
+        let slots = self.child(&card, key::AUDIO, ObjType::Map)?;
+        if self.reader().audio(&slots, &slot).as_ref() == Some(audio) {
+            return Ok(());
+        }
+        self.content_bytes +=
+            slot.len() + audio.mime.len() + audio.name.len() + 2 * audio.blob.as_bytes().len();
+        self.act(
+            Note::AudioAttach {
+                card,
+                slot: slot.clone(),
+            },
+            |transaction| {
+                let object = transaction.put_object(&slots, slot.as_str(), ObjType::Map)?;
+                transaction.put(&object, key::BLOB, audio.blob.to_string())?;
+                transaction.put(&object, key::MIME, audio.mime.as_str())?;
+                transaction.put(&object, key::BYTES, ScalarValue::Uint(audio.bytes))?;
+                transaction.put(&object, key::DURATION_MS, ScalarValue::Uint(audio.duration_ms))?;
+                transaction.put(&object, key::NAME, audio.name.as_str())
+            },
+        )
+    }
+
+    /// Puts a card where it belongs. Where its new neighbours share one position (two devices moved cards to one
+    /// place at a time), those behind it get positions of their own, so that it stands exactly where it was put.
+    fn stand(&mut self, card: &CardId, place: Place) -> Result<(), OpError> {
+        let after = match place {
+            Place::First => None,
+            Place::Last => self.order.last().cloned(),
+            Place::After(after) if after == *card => return Ok(()),
+            Place::After(after) => {
+                self.object(&after)?;
+                Some(after)
+            }
+        };
+        let low = after
+            .as_ref()
+            .and_then(|after| self.order.position(after))
+            .map(str::to_owned);
+        let mut crowd = vec![card.clone()];
+        let mut high = None;
+        for (position, behind) in self.order.behind(after.as_ref(), card) {
+            if Some(position) == low.as_ref() {
+                crowd.push(behind.clone());
+            } else {
+                high = Some(position.clone());
+                break;
+            }
+        }
+        let mut below = low;
+        for card in crowd {
+            let position = position::between(below.as_deref(), high.as_deref()).ok_or(OpError::Crowded)?;
+            if position.len() > POSITION_BYTES_MAX {
+                return Err(OpError::Crowded);
+            }
+            let object = self.object(&card)?;
+            self.content_bytes += position.len();
+            self.act(Note::CardMove { card: card.clone() }, |transaction| {
+                transaction.put(&object, key::POSITION, position.as_str())
+            })?;
+            let before = self.order.place(&card, position.clone());
+            self.journal.push((card, before));
+            below = Some(position);
+        }
+        Ok(())
+    }
+}
+
+fn damaged(what: &str) -> OpError {
+    OpError::Damaged {
+        what: what.to_owned(),
+    }
+}
+
+fn named(what: &'static str) -> impl Fn(NameError) -> OpError {
+    move |why| OpError::Name { what, why }
+}

@@ -1,0 +1,255 @@
+//! Structure: each change goes on exactly where its line was, and the whole leaves exactly the head that is vouched for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use automerge::{Change, ChangeHash, ObjId, ReadDoc};
+
+use super::meaning::Meaning;
+use super::{Admitted, Kind, Refusal, Segment, chunk};
+use crate::document::Document;
+use crate::limits::{DECK_OPS_MAX, SLICE_BYTES_MAX};
+use crate::op::{Note, Notes};
+
+/// The last second of the year 9999: what comes after is no clock's.
+const SECONDS_MAX: i64 = 253_402_300_799;
+
+/// What a change can see: heads in the document, and how far into each segment of this batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Past {
+    /// Heads in the document that it rests on, in order.
+    pub(super) heads: Vec<ChangeHash>,
+    /// For each segment, up to which of its changes (inclusive).
+    pub(super) reach: BTreeMap<usize, usize>,
+}
+
+impl Past {
+    fn join(&mut self, other: &Self) {
+        self.heads.extend(&other.heads);
+        self.heads.sort_unstable();
+        self.heads.dedup();
+        for (segment, upto) in &other.reach {
+            let mine = self.reach.entry(*segment).or_insert(*upto);
+            *mine = (*mine).max(*upto);
+        }
+    }
+
+    pub(super) fn sees(&self, (segment, index): (usize, usize)) -> bool {
+        self.reach.get(&segment).is_some_and(|upto| *upto >= index)
+    }
+}
+
+/// A change of this batch, or of the document.
+struct Point {
+    max_op: u64,
+    past: Rc<Past>,
+}
+
+pub(super) fn admit(
+    document: &Document,
+    segments: &[Segment<'_>],
+    head: ChangeHash,
+) -> Result<Admitted, Refusal> {
+    let bytes = segments
+        .iter()
+        .flat_map(|segment| &segment.changes)
+        .map(|change| change.len());
+    if bytes.sum::<usize>() > SLICE_BYTES_MAX {
+        return Err(Refusal::TooMuchAtOnce);
+    }
+    let base = document.heads();
+    let mut lines = Lines {
+        document,
+        batch: BTreeMap::new(),
+        used: BTreeSet::new(),
+    };
+    let mut meaning = Meaning::new(document);
+    let mut heads: BTreeSet<ChangeHash> = base.iter().copied().collect();
+    let mut admitted = Admitted {
+        base,
+        changes: Vec::new(),
+        notes: Vec::new(),
+        expected: Vec::new(),
+    };
+    for (number, segment) in segments.iter().enumerate() {
+        let mut seq = segment.line.next_seq;
+        let mut previous = segment.line.previous;
+        if !segment.changes.is_empty() {
+            lines.check_start(segment)?;
+        }
+        for (index, bytes) in segment.changes.iter().enumerate() {
+            let (change, expanded) = chunk::read(bytes)?;
+            let notes = Notes::parse(change.message().ok_or(Refusal::NoMessage)?)?;
+            let past = lines.next(segment, &change, &notes, (number, index), seq, previous)?;
+            meaning.check(&expanded, &notes, &past, (number, index))?;
+            for dependency in change.deps() {
+                heads.remove(dependency);
+            }
+            heads.insert(change.hash());
+            previous = change.hash();
+            seq += 1;
+            admitted.changes.push(change);
+            admitted.notes.push(notes);
+        }
+    }
+    meaning.check_sizes()?;
+    let mut allowed = BTreeSet::from([head]);
+    if segments.last().is_some_and(|segment| segment.kind == Kind::Draft) && heads != allowed {
+        allowed.extend(&admitted.base);
+    }
+    if heads != allowed || admitted.changes.is_empty() {
+        return Err(Refusal::WrongHead);
+    }
+    admitted.expected = heads.into_iter().collect();
+    Ok(admitted)
+}
+
+struct Lines<'a> {
+    document: &'a Document,
+    batch: BTreeMap<ChangeHash, Point>,
+    used: BTreeSet<(Vec<u8>, u64)>,
+}
+
+impl Lines<'_> {
+    fn point(&self, change: &ChangeHash) -> Result<Point, Refusal> {
+        if let Some(point) = self.batch.get(change) {
+            return Ok(Point {
+                max_op: point.max_op,
+                past: Rc::clone(&point.past),
+            });
+        }
+        let max_op = self
+            .document
+            .op_count_at(change)
+            .ok_or(Refusal::MissingDependency { missing: *change })?;
+        Ok(Point {
+            max_op,
+            past: Rc::new(Past {
+                heads: vec![*change],
+                reach: BTreeMap::new(),
+            }),
+        })
+    }
+
+    /// An actor's numbers are used once: two changes with one number make replicas refuse each other for good.
+    fn check_start(&self, segment: &Segment<'_>) -> Result<(), Refusal> {
+        let line = &segment.line;
+        let automerge = self.document.automerge();
+        if line.next_seq == 0 {
+            return Err(Refusal::ReusedActor);
+        }
+        if line.next_seq == 1 {
+            // Automerge answers `NotAnObject` for an actor it knows, and `InvalidObjId` for one it does not.
+            return match automerge.object_type(ObjId::Id(1, line.actor.clone(), 0)) {
+                Err(automerge::AutomergeError::InvalidObjId(_)) => Ok(()),
+                _ => Err(Refusal::ReusedActor),
+            };
+        }
+        // Within the batch the numbers themselves are compared.
+        let Some(before) = automerge.get_change_meta_by_hash(&line.previous) else {
+            return Ok(());
+        };
+        if *before.actor != line.actor || before.seq + 1 != line.next_seq {
+            return Err(Refusal::ReusedActor);
+        }
+        if self.document.heads().contains(&line.previous) {
+            return Ok(());
+        }
+        let later = automerge.get_changes_meta(&[line.previous]);
+        if later
+            .iter()
+            .any(|change| *change.actor == line.actor && change.seq >= line.next_seq)
+        {
+            return Err(Refusal::ReusedActor);
+        }
+        Ok(())
+    }
+
+    fn next(
+        &mut self,
+        segment: &Segment<'_>,
+        change: &Change,
+        notes: &Notes,
+        place: (usize, usize),
+        seq: u64,
+        previous: ChangeHash,
+    ) -> Result<Rc<Past>, Refusal> {
+        let hash = change.hash();
+        if self.batch.contains_key(&hash) || self.document.contains(&hash) {
+            return Err(Refusal::Known);
+        }
+        if *change.actor_id() != segment.line.actor {
+            return Err(Refusal::WrongActor);
+        }
+        if change.seq() != seq {
+            return Err(Refusal::WrongSeq {
+                expected: seq,
+                found: change.seq(),
+            });
+        }
+        if !self.used.insert((change.actor_id().to_bytes().to_vec(), seq)) {
+            return Err(Refusal::ReusedActor);
+        }
+        if !(0..=SECONDS_MAX).contains(&change.timestamp()) {
+            return Err(Refusal::WrongTime {
+                seconds: change.timestamp(),
+            });
+        }
+        let mut dependencies = vec![previous];
+        if let Some(draft_head) = accepted(segment, change, notes)? {
+            dependencies.push(draft_head);
+        }
+        dependencies.sort_unstable();
+        if change.deps() != dependencies.as_slice() {
+            return Err(Refusal::WrongDependencies {
+                found: change.deps().len(),
+            });
+        }
+        let mut past = Past::default();
+        let mut below = 0;
+        for dependency in &dependencies {
+            let point = self.point(dependency)?;
+            past.join(&point.past);
+            below = below.max(point.max_op);
+        }
+        if change.start_op().get() != below + 1 {
+            return Err(Refusal::WrongStartOp {
+                expected: below + 1,
+                found: change.start_op().get(),
+            });
+        }
+        let max_op = below + change.len() as u64;
+        if max_op > DECK_OPS_MAX {
+            return Err(Refusal::DeckFull);
+        }
+        past.reach.insert(place.0, place.1);
+        let past = Rc::new(past);
+        self.batch.insert(
+            hash,
+            Point {
+                max_op,
+                past: Rc::clone(&past),
+            },
+        );
+        Ok(past)
+    }
+}
+
+/// The head of the draft that a change accepts, if it accepts one; and a change does that, or has operations.
+fn accepted(segment: &Segment<'_>, change: &Change, notes: &Notes) -> Result<Option<ChangeHash>, Refusal> {
+    let accepts = notes
+        .as_slice()
+        .iter()
+        .any(|note| matches!(note, Note::DraftAccept { .. }));
+    match notes.as_slice() {
+        [Note::DraftAccept { draft }] if change.is_empty() && segment.kind == Kind::Term => segment
+            .accepts
+            .get(draft)
+            .copied()
+            .map(Some)
+            .ok_or(Refusal::WrongAccept),
+        _ if accepts => Err(Refusal::WrongAccept),
+        _ if change.is_empty() => Err(Refusal::Empty),
+        _ => Ok(None),
+    }
+}

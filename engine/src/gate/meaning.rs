@@ -1,0 +1,568 @@
+//! Meaning: what each operation does in terms of the schema, and whether the message says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
+
+use super::Refusal;
+use super::lines::Past;
+use crate::card::{FieldValue, TextField, check_file_name, check_line, check_mime, check_name, key};
+use crate::document::Document;
+use crate::id::{BlobId, CardId};
+use crate::limits::{
+    BLOB_BYTES_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
+};
+use crate::op::{Note, Notes};
+use crate::position::is_position;
+
+/// An operation's name: its number and its actor.
+type Name = (u64, ActorId);
+/// Which change of the batch: (segment, index).
+type At = (usize, usize);
+
+/// Where an object is in the schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Root,
+    Deck,
+    DeckFields,
+    Cards,
+    Card(CardId),
+    Text(CardId, TextField),
+    Tags(CardId),
+    Audio(CardId),
+    Slot(CardId, String),
+    CardFields(CardId),
+}
+
+/// What an operation of this batch left, for later ones to refer to.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    Key(Option<Name>, String),
+    Element(Option<Name>),
+}
+
+struct Made {
+    at: At,
+    place: Place,
+}
+
+/// The parts that a new object still lacks.
+type Lacking = BTreeMap<Name, BTreeSet<&'static str>>;
+
+/// The elements of a text that can be seen from certain heads.
+type Elements = BTreeMap<(Name, Vec<ChangeHash>), BTreeSet<Name>>;
+
+/// What a batch has meant so far.
+pub(super) struct Meaning<'a> {
+    document: &'a Document,
+    heads: Vec<ChangeHash>,
+    made: BTreeMap<Name, Made>,
+    left: BTreeMap<Name, (At, Target)>,
+    elements: Elements,
+    places: BTreeMap<Name, Place>,
+    cards_made: BTreeMap<CardId, Vec<At>>,
+    /// For each text: characters put in, characters taken out.
+    texts: BTreeMap<Name, (usize, usize)>,
+}
+
+/// What one change has meant so far.
+struct Step<'c> {
+    at: At,
+    past: &'c Past,
+    did: BTreeSet<Note>,
+    lacking: Lacking,
+    cards: BTreeSet<CardId>,
+}
+
+impl<'a> Meaning<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self {
+            document,
+            heads: document.heads(),
+            made: BTreeMap::new(),
+            left: BTreeMap::new(),
+            elements: BTreeMap::new(),
+            places: BTreeMap::new(),
+            cards_made: BTreeMap::new(),
+            texts: BTreeMap::new(),
+        }
+    }
+
+    /// Checks the operations of one change, and its message against them.
+    pub(super) fn check(
+        &mut self,
+        change: &ExpandedChange,
+        notes: &Notes,
+        past: &Past,
+        at: At,
+    ) -> Result<(), Refusal> {
+        let mut step = Step {
+            at,
+            past,
+            did: BTreeSet::new(),
+            lacking: Lacking::new(),
+            cards: BTreeSet::new(),
+        };
+        for (number, op) in (change.start_op.get()..).zip(&change.operations) {
+            self.op(&mut step, op, (number, change.actor_id.clone()))?;
+        }
+        if step.lacking.values().any(|parts| !parts.is_empty()) {
+            return Err(Refusal::Incomplete);
+        }
+        let mut said: BTreeSet<Note> = notes.as_slice().iter().cloned().collect();
+        said.retain(|note| !matches!(note, Note::DraftAccept { .. }));
+        // A new card's texts and position are part of adding it; saying so again is neither needed nor wrong.
+        let implied = |note: &Note| match note {
+            Note::CardText { card, .. } | Note::CardMove { card } => step.cards.contains(card),
+            _ => false,
+        };
+        said.retain(|note| !implied(note));
+        step.did.retain(|note| !implied(note));
+        if said == step.did {
+            Ok(())
+        } else {
+            Err(Refusal::MessageLies)
+        }
+    }
+
+    /// The limits that depend on all of the batch together.
+    pub(super) fn check_sizes(&self) -> Result<(), Refusal> {
+        if self.document.card_count() + self.cards_made.len() > DECK_CARDS_MAX {
+            return Err(Refusal::TooManyCards);
+        }
+        for (text, (inserted, deleted)) in &self.texts {
+            let present = match self.made.contains_key(text) {
+                true => 0,
+                false => self.document.automerge().length(object_id(text)),
+            };
+            // A byte is a character at least, so what its author could make within the limit in bytes is within this one.
+            if *inserted > 0 && (present + inserted).saturating_sub(*deleted) > TEXT_BYTES_MAX {
+                return Err(Refusal::TextTooLong);
+            }
+        }
+        Ok(())
+    }
+
+    fn op(&mut self, step: &mut Step<'_>, op: &Op, name: Name) -> Result<(), Refusal> {
+        let schema = |what: &'static str| Refusal::Schema { op: name.0, what };
+        let object = match &op.obj {
+            ObjectId::Root => None,
+            ObjectId::Id(OpId(counter, actor)) => Some((*counter, actor.clone())),
+        };
+        let place = match &object {
+            None => Place::Root,
+            Some(object) => self
+                .place(step, object)
+                .ok_or(Refusal::UnknownObject { op: name.0 })?,
+        };
+        let references: Vec<Name> = op
+            .pred
+            .iter()
+            .map(|OpId(counter, actor)| (*counter, actor.clone()))
+            .collect();
+        if references.windows(2).any(|pair| pair.first() == pair.last())
+            || references.iter().any(|reference| reference.0 >= name.0)
+            || (matches!(op.action, OpType::Delete) && references.is_empty())
+        {
+            return Err(Refusal::UnknownReference { op: name.0 });
+        }
+        if let (Place::Text(card, field), Some(text)) = (&place, &object) {
+            self.text(step, op, &name, text, &references)?;
+            step.did.insert(Note::CardText {
+                card: card.clone(),
+                field: *field,
+            });
+            return Ok(());
+        }
+        let Key::Map(map_key) = &op.key else {
+            return Err(schema("a list where a map is"));
+        };
+        let map_key = map_key.as_str();
+        if op.insert {
+            return Err(schema("an insertion into a map"));
+        }
+        for reference in &references {
+            if !self.is_left(step, reference, object.as_ref(), map_key) {
+                return Err(Refusal::UnknownReference { op: name.0 });
+            }
+        }
+        let made = matches!(op.action, OpType::Make(_));
+        if made && !references.is_empty() && !matches!(place, Place::Audio(_)) {
+            return Err(schema("something made in another's place"));
+        }
+        let fresh = match (&op.action, &object) {
+            (OpType::Make(ObjType::Map), _) if place == Place::Cards => {
+                Some(self.card(step, map_key, &name)?)
+            }
+            _ => None,
+        };
+        let (note, new_place) = match fresh {
+            Some(card) => (
+                Some(Note::CardAdd { card: card.clone() }),
+                Some(Place::Card(card)),
+            ),
+            None => meant(step, &place, object.as_ref(), map_key, &op.action).map_err(schema)?,
+        };
+        step.did.extend(note);
+        if let Some(new_place) = new_place {
+            if let Some(parts) = parts_of(&new_place) {
+                step.lacking.insert(name.clone(), parts);
+            }
+            self.made.insert(
+                name.clone(),
+                Made {
+                    at: step.at,
+                    place: new_place,
+                },
+            );
+        }
+        if !matches!(op.action, OpType::Delete) {
+            self.left
+                .insert(name, (step.at, Target::Key(object, map_key.to_owned())));
+        }
+        Ok(())
+    }
+
+    /// A new card: its id is one, and its past has no card of that id. (Elsewhere there may be one; 80 random bits make that a hostile
+    /// device's doing, and Automerge then shows one of the two everywhere.)
+    fn card(&mut self, step: &mut Step<'_>, map_key: &str, name: &Name) -> Result<CardId, Refusal> {
+        let schema = |what: &'static str| Refusal::Schema { op: name.0, what };
+        let card: CardId = map_key.parse().map_err(|_| schema("a card's id that is none"))?;
+        let cards = self
+            .document
+            .automerge()
+            .get(automerge::ROOT, key::CARDS)
+            .ok()
+            .flatten()
+            .ok_or(Refusal::UnknownObject { op: name.0 })?;
+        let made_before = self
+            .cards_made
+            .get(&card)
+            .is_some_and(|places| places.iter().any(|at| step.past.sees(*at)));
+        if made_before || !self.values_at(step.past, &cards.1, map_key).is_empty() {
+            return Err(schema("a card in another's place"));
+        }
+        self.cards_made.entry(card.clone()).or_default().push(step.at);
+        step.cards.insert(card.clone());
+        Ok(card)
+    }
+
+    /// An operation on a text: one character put in behind another, or one taken out.
+    fn text(
+        &mut self,
+        step: &Step<'_>,
+        op: &Op,
+        name: &Name,
+        text: &Name,
+        references: &[Name],
+    ) -> Result<(), Refusal> {
+        let schema = |what: &'static str| Refusal::Schema { op: name.0, what };
+        let unknown = Refusal::UnknownReference { op: name.0 };
+        let Key::Seq(element) = &op.key else {
+            return Err(schema("a key where a text is"));
+        };
+        let element = match element {
+            ElementId::Head => None,
+            ElementId::Id(OpId(counter, actor)) => Some((*counter, actor.clone())),
+        };
+        if let Some(element) = &element
+            && (element.0 >= name.0 || !self.has_element(step, text, element))
+        {
+            return Err(unknown);
+        }
+        let sizes = self.texts.entry(text.clone()).or_default();
+        match (&op.action, op.insert) {
+            (OpType::Put(ScalarValue::Str(content)), true) => {
+                if content.chars().count() != 1 {
+                    return Err(schema("not one character"));
+                }
+                if !references.is_empty() {
+                    return Err(unknown);
+                }
+                sizes.0 += 1;
+                self.left
+                    .insert(name.clone(), (step.at, Target::Element(Some(text.clone()))));
+                Ok(())
+            }
+            (OpType::Delete, false) => {
+                // Nothing is ever put over a character, so the character is all there is to take out.
+                if element.is_none() || references != element.as_slice() {
+                    return Err(unknown);
+                }
+                sizes.1 += 1;
+                Ok(())
+            }
+            _ => Err(schema("neither a character put in nor one taken out")),
+        }
+    }
+
+    fn place(&mut self, step: &Step<'_>, object: &Name) -> Option<Place> {
+        if let Some(made) = self.made.get(object) {
+            return step.past.sees(made.at).then(|| made.place.clone());
+        }
+        let id = object_id(object);
+        let automerge = self.document.automerge();
+        let place = match self.places.get(object) {
+            Some(place) => place.clone(),
+            None => {
+                let kind = automerge.object_type(&id).ok()?;
+                let path = automerge.parents(&id).ok()?.path();
+                let keys: Option<Vec<String>> = path
+                    .into_iter()
+                    .map(|(_, prop)| match prop {
+                        Prop::Map(key) => Some(key),
+                        Prop::Seq(_) => None,
+                    })
+                    .collect();
+                let place = place_of(&keys?, kind)?;
+                self.places.insert(object.clone(), place.clone());
+                place
+            }
+        };
+        if self.is_now(step.past) {
+            return Some(place);
+        }
+        // The document may know more than this change's past. What the gate lets in is never replaced, save audio, so it can be seen from
+        // wherever it is in the past.
+        let parent = automerge.parents(&id).ok()?.next()?;
+        let Prop::Map(map_key) = parent.prop else {
+            return None;
+        };
+        self.values_at(step.past, &parent.obj, &map_key)
+            .contains(object)
+            .then_some(place)
+    }
+
+    fn is_now(&self, past: &Past) -> bool {
+        self.heads.iter().all(|head| past.heads.contains(head))
+    }
+
+    /// The operations whose values can be seen at a key.
+    fn values_at(&self, past: &Past, object: &ObjId, map_key: &str) -> Vec<Name> {
+        let automerge = self.document.automerge();
+        let values = match self.is_now(past) {
+            true => automerge.get_all(object, map_key),
+            false => automerge.get_all_at(object, map_key, &past.heads),
+        };
+        values
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(_, id)| name_of(&id))
+            .collect()
+    }
+
+    /// Whether a reference is to something that the past left at this key.
+    fn is_left(&self, step: &Step<'_>, reference: &Name, object: Option<&Name>, map_key: &str) -> bool {
+        if let Some((at, target)) = self.left.get(reference) {
+            let here =
+                matches!(target, Target::Key(of, key) if of.as_ref() == object && key.as_str() == map_key);
+            return here && step.past.sees(*at);
+        }
+        match object {
+            // An object of this batch has nothing that the batch did not put there.
+            Some(object) if self.made.contains_key(object) => false,
+            Some(object) => self
+                .values_at(step.past, &object_id(object), map_key)
+                .contains(reference),
+            None => false,
+        }
+    }
+
+    fn has_element(&mut self, step: &Step<'_>, text: &Name, element: &Name) -> bool {
+        if let Some((at, target)) = self.left.get(element) {
+            return *target == Target::Element(Some(text.clone())) && step.past.sees(*at);
+        }
+        if self.made.contains_key(text) {
+            return false;
+        }
+        let now = self.is_now(step.past);
+        let heads = if now { Vec::new() } else { step.past.heads.clone() };
+        let automerge = self.document.automerge();
+        // All at once: asking Automerge for one element panics where the element is another object's.
+        let seen = self.elements.entry((text.clone(), heads)).or_insert_with(|| {
+            let range = match now {
+                true => automerge.list_range(object_id(text), ..),
+                false => automerge.list_range_at(object_id(text), .., &step.past.heads),
+            };
+            range.filter_map(|item| name_of(&item.id())).collect()
+        });
+        seen.contains(element)
+    }
+}
+
+fn object_id(name: &Name) -> ObjId {
+    ObjId::Id(name.0, name.1.clone(), 0)
+}
+
+fn name_of(id: &ObjId) -> Option<Name> {
+    match id {
+        ObjId::Root => None,
+        ObjId::Id(counter, actor, _) => Some((*counter, actor.clone())),
+    }
+}
+
+fn place_of(keys: &[String], kind: ObjType) -> Option<Place> {
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let (place, expected) = match keys.as_slice() {
+        [key::DECK] => (Place::Deck, ObjType::Map),
+        [key::DECK, key::FIELDS] => (Place::DeckFields, ObjType::Map),
+        [key::CARDS] => (Place::Cards, ObjType::Map),
+        [key::CARDS, card] => (Place::Card(card.parse().ok()?), ObjType::Map),
+        [key::CARDS, card, key::TAGS] => (Place::Tags(card.parse().ok()?), ObjType::Map),
+        [key::CARDS, card, key::AUDIO] => (Place::Audio(card.parse().ok()?), ObjType::Map),
+        [key::CARDS, card, key::FIELDS] => (Place::CardFields(card.parse().ok()?), ObjType::Map),
+        [key::CARDS, card, key::AUDIO, slot] => {
+            (Place::Slot(card.parse().ok()?, (*slot).to_owned()), ObjType::Map)
+        }
+        [key::CARDS, card, field] => (
+            Place::Text(card.parse().ok()?, field.parse().ok()?),
+            ObjType::Text,
+        ),
+        _ => return None,
+    };
+    (kind == expected).then_some(place)
+}
+
+/// What must be put into a new object by the change that makes it.
+fn parts_of(place: &Place) -> Option<BTreeSet<&'static str>> {
+    match place {
+        Place::Card(_) => Some(
+            [
+                key::FRONT,
+                key::BACK,
+                key::POSITION,
+                key::TAGS,
+                key::AUDIO,
+                key::FIELDS,
+            ]
+            .into(),
+        ),
+        Place::Slot(..) => Some([key::BLOB, key::MIME, key::BYTES, key::DURATION_MS, key::NAME].into()),
+        _ => None,
+    }
+}
+
+/// What an operation on a map means: a note of its own or none, and the place of what it makes.
+fn meant(
+    step: &mut Step<'_>,
+    place: &Place,
+    object: Option<&Name>,
+    map_key: &str,
+    action: &OpType,
+) -> Result<(Option<Note>, Option<Place>), &'static str> {
+    let mut part = |made: Option<Place>| {
+        let wanted = object.and_then(|object| step.lacking.get_mut(object));
+        match wanted.is_some_and(|parts| parts.remove(map_key)) {
+            true => Ok((None, made)),
+            false => Err("a part of something that is complete, or another's part"),
+        }
+    };
+    let noted = |note: Note| Ok((Some(note), None));
+    match (place, action) {
+        (Place::Deck, OpType::Put(value)) => {
+            let bytes_max = match map_key {
+                key::TITLE => NAME_BYTES_MAX,
+                key::DESCRIPTION => NOTE_BYTES_MAX,
+                _ => return Err("a key that a deck has not"),
+            };
+            match value {
+                ScalarValue::Str(text) if check_line(text, bytes_max).is_ok() => noted(Note::DeckRename),
+                _ => Err("a title or description that cannot be one"),
+            }
+        }
+        (Place::DeckFields, action) => {
+            field(map_key, action)?;
+            noted(Note::DeckField {
+                name: map_key.to_owned(),
+            })
+        }
+        (Place::CardFields(card), action) => {
+            field(map_key, action)?;
+            noted(Note::CardField {
+                card: card.clone(),
+                name: map_key.to_owned(),
+            })
+        }
+        (Place::Tags(card), OpType::Put(ScalarValue::Boolean(true))) => {
+            check_name(map_key).map_err(|_| "a tag that cannot be one")?;
+            noted(Note::CardTag { card: card.clone() })
+        }
+        (Place::Tags(card), OpType::Delete) => noted(Note::CardUntag { card: card.clone() }),
+        (Place::Audio(card), OpType::Make(ObjType::Map)) => {
+            check_file_name(map_key).map_err(|_| "a slot that cannot be one")?;
+            let slot = map_key.to_owned();
+            let made = Place::Slot(card.clone(), slot.clone());
+            Ok((
+                Some(Note::AudioAttach {
+                    card: card.clone(),
+                    slot,
+                }),
+                Some(made),
+            ))
+        }
+        (Place::Audio(card), OpType::Delete) => noted(Note::AudioDetach {
+            card: card.clone(),
+            slot: map_key.to_owned(),
+        }),
+        (Place::Slot(..), OpType::Put(value)) => {
+            audio_part(map_key, value)?;
+            part(None)
+        }
+        (Place::Card(card), OpType::Make(kind)) => {
+            let made = place_of(
+                &[
+                    key::CARDS.to_owned(),
+                    card.as_str().to_owned(),
+                    map_key.to_owned(),
+                ],
+                *kind,
+            );
+            part(Some(made.ok_or("a part that a card has not")?))
+        }
+        (Place::Card(card), OpType::Put(ScalarValue::Str(position))) if map_key == key::POSITION => {
+            if position.len() > POSITION_BYTES_MAX || !is_position(position) {
+                return Err("a position that cannot be one");
+            }
+            if let Some(parts) = object.and_then(|object| step.lacking.get_mut(object)) {
+                parts.remove(key::POSITION);
+            }
+            noted(Note::CardMove { card: card.clone() })
+        }
+        (Place::Card(card), OpType::Put(ScalarValue::Boolean(true))) if map_key == key::DELETED => {
+            noted(Note::CardDelete { card: card.clone() })
+        }
+        (Place::Card(card), OpType::Delete) if map_key == key::DELETED => {
+            noted(Note::CardRestore { card: card.clone() })
+        }
+        (Place::Root, _) => Err("a change of the root"),
+        (Place::Cards, _) => Err("a card that is replaced or taken away"),
+        _ => Err("a value that this key cannot have"),
+    }
+}
+
+fn field(name: &str, action: &OpType) -> Result<(), &'static str> {
+    check_name(name).map_err(|_| "a field's name that cannot be one")?;
+    match action {
+        OpType::Delete => Ok(()),
+        OpType::Put(value) if FieldValue::from_scalar(value).is_some() => Ok(()),
+        _ => Err("a value that a field cannot have"),
+    }
+}
+
+fn audio_part(map_key: &str, value: &ScalarValue) -> Result<(), &'static str> {
+    let fits = match (map_key, value) {
+        (key::BLOB, ScalarValue::Str(text)) => text.parse::<BlobId>().is_ok(),
+        (key::MIME, ScalarValue::Str(text)) => check_mime(text).is_ok(),
+        (key::NAME, ScalarValue::Str(text)) => check_file_name(text).is_ok(),
+        (key::BYTES, ScalarValue::Uint(bytes)) => *bytes <= BLOB_BYTES_MAX,
+        (key::DURATION_MS, ScalarValue::Uint(duration_ms)) => i64::try_from(*duration_ms).is_ok(),
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err("a part that audio has not, or cannot have")
+    }
+}

@@ -1,0 +1,258 @@
+//! Every operation: what an edit means.
+//!
+//! One op, or one batch of ops, is one change of the document. `document/edit.rs` applies them, in one place; the
+//! change's message says which they were ([`note::Notes`]), and the gate compares the two.
+
+pub mod note;
+
+use automerge::ChangeHash;
+
+use crate::card::{AudioRef, FieldValue, NameError, TextField};
+use crate::id::{CardId, DraftId};
+
+pub use note::{Note, NoteError, Notes};
+
+/// An operation on a deck.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// `deck.rename`: the title, the description, or both.
+    DeckRename {
+        /// The new title.
+        title: Option<String>,
+        /// The new description.
+        description: Option<String>,
+    },
+    /// `deck.field`: sets a free field of the deck, or takes it away.
+    DeckField {
+        /// Its name.
+        name: String,
+        /// Its value; `None` takes it away.
+        value: Option<FieldValue>,
+    },
+    /// `card.add`.
+    CardAdd {
+        /// The new card's id.
+        card: CardId,
+        /// Where to put it.
+        place: Place,
+        /// Its question.
+        front: String,
+        /// Its answer.
+        back: String,
+    },
+    /// `card.text`: splices, in Unicode scalar values, each seeing what the ones before it did.
+    CardText {
+        /// The card.
+        card: CardId,
+        /// Which text.
+        field: TextField,
+        /// What to do.
+        splices: Vec<Splice>,
+    },
+    /// `card.move`.
+    CardMove {
+        /// The card.
+        card: CardId,
+        /// Behind which card; `None` is the beginning of the deck.
+        after: Option<CardId>,
+    },
+    /// `card.delete`: a tombstone; everything else stays.
+    CardDelete {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.restore`: takes the tombstone away.
+    CardRestore {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.tag`.
+    CardTag {
+        /// The card.
+        card: CardId,
+        /// The tag.
+        tag: String,
+    },
+    /// `card.untag`.
+    CardUntag {
+        /// The card.
+        card: CardId,
+        /// The tag.
+        tag: String,
+    },
+    /// `audio.attach`: puts audio into a slot, in place of what was there.
+    AudioAttach {
+        /// The card.
+        card: CardId,
+        /// The slot.
+        slot: String,
+        /// What plays there.
+        audio: AudioRef,
+    },
+    /// `audio.detach`: empties a slot.
+    AudioDetach {
+        /// The card.
+        card: CardId,
+        /// The slot.
+        slot: String,
+    },
+    /// `card.field`: sets a free field of a card, or takes it away.
+    CardField {
+        /// The card.
+        card: CardId,
+        /// Its name.
+        name: String,
+        /// Its value; `None` takes it away.
+        value: Option<FieldValue>,
+    },
+    /// `draft.accept`: merges a draft. It is a change of its own, made by
+    /// [`Document::accept_draft`](crate::document::Document::accept_draft).
+    DraftAccept {
+        /// The draft.
+        draft: DraftId,
+    },
+}
+
+/// Where a new card goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At the beginning of the deck.
+    First,
+    /// Behind a card.
+    After(CardId),
+    /// At the end of the deck.
+    Last,
+}
+
+/// A replacement within a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    /// Where, in Unicode scalar values.
+    pub at: usize,
+    /// How many scalar values to take out.
+    pub delete: usize,
+    /// What to put in.
+    pub insert: String,
+}
+
+impl Splice {
+    /// The one splice that turns a text into another: what is equal at both ends stays.
+    #[must_use]
+    pub fn between(old: &str, new: &str) -> Option<Self> {
+        if old == new {
+            return None;
+        }
+        let old: Vec<char> = old.chars().collect();
+        let new: Vec<char> = new.chars().collect();
+        let shorter = old.len().min(new.len());
+        let front = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+        let back = old
+            .iter()
+            .rev()
+            .zip(new.iter().rev())
+            .take(shorter - front)
+            .take_while(|(a, b)| a == b)
+            .count();
+        Some(Self {
+            at: front,
+            delete: old.len() - front - back,
+            insert: new.iter().skip(front).take(new.len() - front - back).collect(),
+        })
+    }
+}
+
+/// Why an edit was not made. The document is as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpError {
+    /// There is no such card.
+    #[error("there is no card {card} in this deck")]
+    NoSuchCard {
+        /// The card asked for.
+        card: CardId,
+    },
+    /// The card is deleted.
+    #[error("card {card} is deleted; restore it first")]
+    CardDeleted {
+        /// The card.
+        card: CardId,
+    },
+    /// The deck already has a card with this id.
+    #[error("the deck already has a card {card}; take a fresh id")]
+    CardExists {
+        /// The card.
+        card: CardId,
+    },
+    /// A tag, slot, name or value that a deck does not hold.
+    #[error("the {what} cannot be used: {why}")]
+    Name {
+        /// What it should have been.
+        what: &'static str,
+        /// What is wrong with it.
+        why: NameError,
+    },
+    /// A text would be longer than a text may be.
+    #[error(
+        "the text would have {bytes} bytes; a text may have {}",
+        crate::limits::TEXT_BYTES_MAX
+    )]
+    TextTooLong {
+        /// How long it would be.
+        bytes: usize,
+    },
+    /// A splice beyond the end of its text.
+    #[error("position {at} lies beyond the text's {length} characters")]
+    BeyondText {
+        /// The position.
+        at: usize,
+        /// The text's length.
+        length: usize,
+    },
+    /// More than one change can hold.
+    #[error("this edit is too large for one change; make it in smaller parts")]
+    ChangeTooLarge,
+    /// The deck holds as many cards as a deck can.
+    #[error(
+        "the deck has {} cards, deleted ones included; start another deck",
+        crate::limits::DECK_CARDS_MAX
+    )]
+    TooManyCards,
+    /// The deck has as many operations as its document can number.
+    #[error("this deck's history is full; copy its cards into a new deck")]
+    DeckFull,
+    /// There is no room for another position between two cards.
+    #[error("no position is left between these two cards; move the cards around them first")]
+    Crowded,
+    /// The document has several heads, so a change would merge them silently.
+    #[error("the document has {} heads; accept or leave the other branch first", heads.len())]
+    SeveralHeads {
+        /// The heads.
+        heads: Vec<ChangeHash>,
+    },
+    /// `draft.accept` within an edit.
+    #[error("a draft is accepted by a change of its own, not within an edit")]
+    AcceptWithinEdit,
+    /// The document does not have the form of a deck.
+    #[error("the document is damaged ({what}); reload it")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_splice_between_two_texts_leaves_equal_ends_alone() {
+        let splice = |old, new| Splice::between(old, new).map(|s| (s.at, s.delete, s.insert));
+        assert_eq!(splice("hola", "hola"), None);
+        assert_eq!(splice("hola", "hello"), Some((1, 3, "ello".into())));
+        assert_eq!(splice("aa", "aaa"), Some((2, 0, "a".into())));
+        assert_eq!(splice("aaa", "aa"), Some((2, 1, String::new())));
+        assert_eq!(splice("naïve", "naive"), Some((2, 1, "i".into())));
+        assert_eq!(splice("", "x"), Some((0, 0, "x".into())));
+    }
+}

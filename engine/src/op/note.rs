@@ -1,0 +1,472 @@
+//! What a change's message says: the names of its ops and the ids they touch, as compact JSON, and no content.
+//!
+//! There is one spelling: a message that does not come out byte for byte when written again is refused, so that
+//! nothing can be smuggled in a message and no two readers see different notes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::card::{TextField, check_file_name, check_name};
+use crate::id::{CardId, DraftId};
+use crate::limits::{CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX};
+
+/// What one op of a change was, without its content.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Note {
+    /// `deck.rename`
+    DeckRename,
+    /// `deck.field`
+    DeckField {
+        /// The field's name.
+        name: String,
+    },
+    /// `card.add`
+    CardAdd {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.text`
+    CardText {
+        /// The card.
+        card: CardId,
+        /// Which text.
+        field: TextField,
+    },
+    /// `card.move`
+    CardMove {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.delete`
+    CardDelete {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.restore`
+    CardRestore {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.tag`
+    CardTag {
+        /// The card.
+        card: CardId,
+    },
+    /// `card.untag`
+    CardUntag {
+        /// The card.
+        card: CardId,
+    },
+    /// `audio.attach`
+    AudioAttach {
+        /// The card.
+        card: CardId,
+        /// The slot.
+        slot: String,
+    },
+    /// `audio.detach`
+    AudioDetach {
+        /// The card.
+        card: CardId,
+        /// The slot.
+        slot: String,
+    },
+    /// `card.field`
+    CardField {
+        /// The card.
+        card: CardId,
+        /// The field's name.
+        name: String,
+    },
+    /// `draft.accept`
+    DraftAccept {
+        /// The draft.
+        draft: DraftId,
+    },
+}
+
+impl Note {
+    /// The op's stable name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::DeckRename => "deck.rename",
+            Self::DeckField { .. } => "deck.field",
+            Self::CardAdd { .. } => "card.add",
+            Self::CardText { .. } => "card.text",
+            Self::CardMove { .. } => "card.move",
+            Self::CardDelete { .. } => "card.delete",
+            Self::CardRestore { .. } => "card.restore",
+            Self::CardTag { .. } => "card.tag",
+            Self::CardUntag { .. } => "card.untag",
+            Self::AudioAttach { .. } => "audio.attach",
+            Self::AudioDetach { .. } => "audio.detach",
+            Self::CardField { .. } => "card.field",
+            Self::DraftAccept { .. } => "draft.accept",
+        }
+    }
+
+    /// The card it is about.
+    #[must_use]
+    pub const fn card(&self) -> Option<&CardId> {
+        match self {
+            Self::CardAdd { card }
+            | Self::CardText { card, .. }
+            | Self::CardMove { card }
+            | Self::CardDelete { card }
+            | Self::CardRestore { card }
+            | Self::CardTag { card }
+            | Self::CardUntag { card }
+            | Self::AudioAttach { card, .. }
+            | Self::AudioDetach { card, .. }
+            | Self::CardField { card, .. } => Some(card),
+            Self::DeckRename | Self::DeckField { .. } | Self::DraftAccept { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        if let Some(card) = self.card() {
+            write!(f, " {card}")?;
+        }
+        match self {
+            Self::CardText { field, .. } => write!(f, " {field}"),
+            Self::AudioAttach { slot, .. } | Self::AudioDetach { slot, .. } => write!(f, " {slot}"),
+            Self::CardField { name, .. } | Self::DeckField { name } => write!(f, " {name}"),
+            Self::DraftAccept { draft } => write!(f, " {}", draft.short()),
+            Self::DeckRename
+            | Self::CardAdd { .. }
+            | Self::CardMove { .. }
+            | Self::CardDelete { .. }
+            | Self::CardRestore { .. }
+            | Self::CardTag { .. }
+            | Self::CardUntag { .. } => Ok(()),
+        }
+    }
+}
+
+/// The notes of one change: one or more, none twice, in the order in which the edit first did them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notes(Vec<Note>);
+
+/// Why a message is not the notes of a change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// Longer than a message may be.
+    #[error("the message has {bytes} bytes; it may have {CHANGE_MESSAGE_BYTES_MAX}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Not the JSON of notes.
+    #[error("the message is not the compact JSON of an op")]
+    Malformed,
+    /// An op that this version does not know.
+    #[error("the message names an unknown op; a newer version may know it")]
+    UnknownOp,
+    /// An op without the ids it needs, or with others, or with ids that are none.
+    #[error("the message's ids do not fit its op")]
+    WrongIds,
+    /// The same notes, spelled in another way.
+    #[error("the message is not in its one spelling")]
+    Spelling,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    op: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slot: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    draft: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBatch {
+    op: String,
+    ops: Vec<Written>,
+}
+
+const BATCH: &str = "batch";
+
+impl Notes {
+    /// The notes, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Note] {
+        &self.0
+    }
+
+    /// Adds one, unless it is there.
+    pub(crate) fn push(&mut self, seen: &mut BTreeSet<Note>, note: Note) {
+        if seen.insert(note.clone()) {
+            self.0.push(note);
+        }
+    }
+
+    /// The notes of a change that accepts a draft.
+    #[must_use]
+    pub fn of_accept(draft: DraftId) -> Self {
+        Self(vec![Note::DraftAccept { draft }])
+    }
+
+    /// The message, in its one spelling.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let json = match self.0.as_slice() {
+            [single] => serde_json::to_string(&write(single)),
+            several => serde_json::to_string(&WrittenBatch {
+                op: BATCH.to_owned(),
+                ops: several.iter().map(write).collect(),
+            }),
+        };
+        // Texts and lists of texts always serialize; an empty message would be refused by every gate.
+        json.unwrap_or_default()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// If it is not exactly what [`Notes::render`] would have written.
+    pub fn parse(message: &str) -> Result<Self, NoteError> {
+        if message.len() > CHANGE_MESSAGE_BYTES_MAX {
+            return Err(NoteError::TooLong { bytes: message.len() });
+        }
+        let written: Vec<Written> = match serde_json::from_str::<WrittenBatch>(message) {
+            Ok(batch) if batch.op == BATCH => batch.ops,
+            Ok(_) => return Err(NoteError::Malformed),
+            Err(_) => vec![serde_json::from_str(message).map_err(|_| NoteError::Malformed)?],
+        };
+        if written.is_empty() || written.len() > CHANGE_OPS_MAX {
+            return Err(NoteError::Malformed);
+        }
+        let mut seen = BTreeSet::new();
+        let mut notes = Self::default();
+        for one in written {
+            notes.push(&mut seen, read(one)?);
+        }
+        // Also meets doubled notes, a batch of one, and keys that do not belong to the op.
+        if notes.render() != message {
+            return Err(NoteError::Spelling);
+        }
+        Ok(notes)
+    }
+}
+
+fn write(note: &Note) -> Written {
+    let mut written = Written {
+        op: note.name().to_owned(),
+        card: note.card().map(ToString::to_string),
+        ..Written::default()
+    };
+    match note {
+        Note::CardText { field, .. } => written.field = Some(field.as_str().to_owned()),
+        Note::AudioAttach { slot, .. } | Note::AudioDetach { slot, .. } => written.slot = Some(slot.clone()),
+        Note::CardField { name, .. } | Note::DeckField { name } => written.name = Some(name.clone()),
+        Note::DraftAccept { draft } => written.draft = Some(draft.to_string()),
+        Note::DeckRename
+        | Note::CardAdd { .. }
+        | Note::CardMove { .. }
+        | Note::CardDelete { .. }
+        | Note::CardRestore { .. }
+        | Note::CardTag { .. }
+        | Note::CardUntag { .. } => {}
+    }
+    written
+}
+
+fn read(written: Written) -> Result<Note, NoteError> {
+    let wrong = NoteError::WrongIds;
+    let card = || -> Result<CardId, NoteError> {
+        written
+            .card
+            .as_deref()
+            .ok_or(NoteError::WrongIds)?
+            .parse()
+            .map_err(|_| NoteError::WrongIds)
+    };
+    let named = |text: &Option<String>| {
+        text.clone()
+            .filter(|name| check_name(name).is_ok())
+            .ok_or(wrong.clone())
+    };
+    let slot = || {
+        written
+            .slot
+            .clone()
+            .filter(|slot| check_file_name(slot).is_ok())
+            .ok_or(NoteError::WrongIds)
+    };
+    Ok(match written.op.as_str() {
+        "deck.rename" => Note::DeckRename,
+        "deck.field" => Note::DeckField {
+            name: named(&written.name)?,
+        },
+        "card.add" => Note::CardAdd { card: card()? },
+        "card.text" => Note::CardText {
+            card: card()?,
+            field: written
+                .field
+                .as_deref()
+                .ok_or(NoteError::WrongIds)?
+                .parse()
+                .map_err(|_| NoteError::WrongIds)?,
+        },
+        "card.move" => Note::CardMove { card: card()? },
+        "card.delete" => Note::CardDelete { card: card()? },
+        "card.restore" => Note::CardRestore { card: card()? },
+        "card.tag" => Note::CardTag { card: card()? },
+        "card.untag" => Note::CardUntag { card: card()? },
+        "audio.attach" => Note::AudioAttach {
+            card: card()?,
+            slot: slot()?,
+        },
+        "audio.detach" => Note::AudioDetach {
+            card: card()?,
+            slot: slot()?,
+        },
+        "card.field" => Note::CardField {
+            card: card()?,
+            name: named(&written.name)?,
+        },
+        "draft.accept" => Note::DraftAccept {
+            draft: written
+                .draft
+                .as_deref()
+                .ok_or(NoteError::WrongIds)?
+                .parse()
+                .map_err(|_| NoteError::WrongIds)?,
+        },
+        _ => return Err(NoteError::UnknownOp),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(number: u8) -> CardId {
+        CardId::from_random([number; 10])
+    }
+
+    fn one_of_each() -> Vec<Note> {
+        let card = card(7);
+        vec![
+            Note::DeckRename,
+            Note::DeckField {
+                name: "language \"x\"".into(),
+            },
+            Note::CardAdd { card: card.clone() },
+            Note::CardText {
+                card: card.clone(),
+                field: TextField::Back,
+            },
+            Note::CardMove { card: card.clone() },
+            Note::CardDelete { card: card.clone() },
+            Note::CardRestore { card: card.clone() },
+            Note::CardTag { card: card.clone() },
+            Note::CardUntag { card: card.clone() },
+            Note::AudioAttach {
+                card: card.clone(),
+                slot: "front".into(),
+            },
+            Note::AudioDetach {
+                card: card.clone(),
+                slot: "front".into(),
+            },
+            Note::CardField {
+                card,
+                name: "ñ".into(),
+            },
+            Note::DraftAccept {
+                draft: DraftId::from_bytes([3; 32]),
+            },
+        ]
+    }
+
+    #[test]
+    fn every_note_comes_back_from_its_message_alone_and_in_a_batch() {
+        for note in one_of_each() {
+            let notes = Notes(vec![note]);
+            assert_eq!(Notes::parse(&notes.render()), Ok(notes.clone()));
+        }
+        let batch = Notes(one_of_each());
+        assert_eq!(Notes::parse(&batch.render()), Ok(batch.clone()));
+    }
+
+    #[test]
+    fn the_spelling_is_fixed() {
+        let text = Notes(vec![Note::CardText {
+            card: card(0),
+            field: TextField::Front,
+        }]);
+        assert_eq!(
+            text.render(),
+            r#"{"op":"card.text","card":"0000000000000000","field":"front"}"#
+        );
+        let batch = Notes(vec![Note::DeckRename, Note::CardAdd { card: card(0) }]);
+        assert_eq!(
+            batch.render(),
+            r#"{"op":"batch","ops":[{"op":"deck.rename"},{"op":"card.add","card":"0000000000000000"}]}"#
+        );
+    }
+
+    #[test]
+    fn any_other_spelling_is_refused() {
+        let cases: &[(&str, NoteError)] = &[
+            ("", NoteError::Malformed),
+            ("null", NoteError::Malformed),
+            (r#"{"op":"card.explode"}"#, NoteError::UnknownOp),
+            (r#"{"op":"deck.rename","why":"x"}"#, NoteError::Malformed),
+            (r#"{"op": "deck.rename"}"#, NoteError::Spelling),
+            (
+                r#"{"op":"deck.rename","card":"0000000000000000"}"#,
+                NoteError::Spelling,
+            ),
+            (r#"{"op":"deck.rename"} "#, NoteError::Spelling),
+            (r#"{"op":"deck.rename"}{}"#, NoteError::Malformed),
+            (r#"{"op":"card.add","card":"../etc"}"#, NoteError::WrongIds),
+            (r#"{"op":"card.add"}"#, NoteError::WrongIds),
+            (
+                r#"{"op":"audio.attach","card":"0000000000000000","slot":"a/b"}"#,
+                NoteError::WrongIds,
+            ),
+            (r#"{"op":"batch","ops":[]}"#, NoteError::Malformed),
+            (
+                r#"{"op":"batch","ops":[{"op":"deck.rename"}]}"#,
+                NoteError::Spelling,
+            ),
+            (
+                r#"{"op":"batch","ops":[{"op":"deck.rename"},{"op":"deck.rename"}]}"#,
+                NoteError::Spelling,
+            ),
+            (
+                r#"{"op":"batch","ops":[{"op":"batch","ops":[]}]}"#,
+                NoteError::Malformed,
+            ),
+            (
+                r#"{"card":"0000000000000000","op":"card.add"}"#,
+                NoteError::Spelling,
+            ),
+            (r#"{"op":"deck.\u0072ename"}"#, NoteError::Spelling),
+        ];
+        for (message, refusal) in cases {
+            assert_eq!(Notes::parse(message), Err(refusal.clone()), "{message}");
+        }
+        let long = "x".repeat(CHANGE_MESSAGE_BYTES_MAX + 1);
+        assert!(matches!(Notes::parse(&long), Err(NoteError::TooLong { .. })));
+    }
+}
