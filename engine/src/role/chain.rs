@@ -36,8 +36,8 @@ pub enum Refusal {
     /// The term is not known.
     #[error("term {0} is not known yet; ask for it and try again")]
     UnknownTerm(TermId),
-    /// Who owned the deck when this charter was signed is not known.
-    #[error("an earlier transfer of the deck is not known yet; ask for the older charters and try again")]
+    /// No transfer that is known makes its signer an owner.
+    #[error("the transfer that made this charter's signer the owner is not known; ask for it and try again")]
     UnknownOwner,
     /// A charter that no owner signed.
     #[error("this charter was not signed by the deck's owner; it is refused")]
@@ -154,7 +154,7 @@ impl Chain {
         self.is_of_this_deck(charter.covers_deck())?;
         let Records { charters, terms, .. } = &mut self.records;
         if !charters.is_by_an_owner(&charter) {
-            let known = charters.knows_owner_for(&charter);
+            let known = charters.knows_every_owner_for(&charter);
             return Err(if known {
                 Refusal::NotTheOwner
             } else {

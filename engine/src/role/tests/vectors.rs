@@ -1,0 +1,145 @@
+//! One example of each record, byte by byte: a second implementation can be checked against it, and a change of the
+//! format cannot go unnoticed.
+
+use super::*;
+
+pub(super) struct Samples {
+    pub(super) deck: Deck,
+    pub(super) genesis: Genesis,
+    pub(super) charter: Verified<Charter>,
+    pub(super) term: Verified<Term>,
+    pub(super) seal: Verified<Seal>,
+    pub(super) draft: Verified<Draft>,
+}
+
+pub(super) fn samples() -> Samples {
+    let deck = Deck::new();
+    let genesis = deck.genesis;
+    let charter = deck.charter(0, (0, 1), &[1, 2], (deck.zero(), deck.start()));
+    let term = deck.handover(0, deck.zero(), at(3, 3), 1, 0x2a);
+    let seal = deck.seal(0, deck.zero(), at(3, 3));
+    let draft = Draft {
+        deck: deck.id(),
+        base: change(3),
+        author: deck.device(2),
+        nonce: [5; 16],
+        len: 2,
+        head: change(5),
+        note: "¿qué tal?".to_owned(),
+    };
+    let draft = draft.sign(&deck.keys[2]).unwrap();
+    Samples {
+        deck,
+        genesis,
+        charter,
+        term,
+        seal,
+        draft,
+    }
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn genesis() {
+    let genesis = samples().genesis;
+    assert_eq!(
+        hex(genesis.encode()),
+        "01008a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c070707070707070707070707070707070068e5cf8b010000"
+    );
+    assert_eq!(
+        genesis.deck_id().to_string(),
+        "5b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2"
+    );
+    assert_eq!(Genesis::decode(&genesis.encode()), Ok(genesis));
+}
+
+#[test]
+fn charter() {
+    let charter = samples().charter;
+    assert_eq!(
+        hex(charter.encode()),
+        "02005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa200000000010000008a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c028139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394020000ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1020100000000005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2000000000000000071e0a99173564931c0b8acc52d2685a8e39c64dc52e3d02390fdac2a12b155cbdbbf31a9dfee69dd34aa3a22602e7a211dca0556b217cecca442f0067ce6e2841db9c08403c14e93dc86855dcc2d2a4c7956a0ac270d021d40847c7fa3389209"
+    );
+    assert_eq!(
+        hex(charter.record_id().as_bytes()),
+        "3f4027d9f6a9d4799488a668c596c625531052a11c20cf51ca17594a8cbc8971"
+    );
+}
+
+#[test]
+fn term() {
+    let term = samples().term;
+    assert_eq!(
+        hex(term.encode()),
+        "03005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa25b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2000300000000000000e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97c018139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3942a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c3051df0f3debbe34f3c63b1ad1b3cf01b69168b81e16bb1b9f32b1e64b349be8ac616c0cc707d014963d4c42d7ec0a2ff45135bbacc6e908c2c294cc692c2d07"
+    );
+    assert_eq!(
+        term.id().to_string(),
+        "1df10d49b010621038645cc6ea7272a6b1cfaa46806f77ec6f28b305b063d7e0"
+    );
+}
+
+#[test]
+fn seal() {
+    let seal = samples().seal;
+    assert_eq!(
+        hex(seal.encode()),
+        "04005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa20300000000000000e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97c9c364329383755f1a4f6e7ce9841705c27f10df3fd1cf2ea7b98e2b5982eb24de9eed7420cb2d846e997278bbda57765ff09a335da7f537ba84d5aae8862c702"
+    );
+    assert_eq!(
+        hex(seal.record_id().as_bytes()),
+        "7e9039c33acd07b9a3e2365c0f0a83dcd0fa262ea26ae297b71d2d025260db29"
+    );
+}
+
+#[test]
+fn draft() {
+    let draft = samples().draft;
+    assert_eq!(
+        hex(draft.encode()),
+        "05005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97ced4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d10505050505050505050505050505050502000000000000007670a5a683b5119971841294a5291a339464be45d612a0e0e083dc6b09de86f30b00c2bf7175c3a92074616c3f4799a5bd5d5a0ad625cb6de5c4d330ba1090363f33745187e6815ea72526d830c36598b2f9358a90186abd74e85065efd8d780b7368a6204fdadbecaa2364e02"
+    );
+    assert_eq!(
+        draft.id().to_string(),
+        "02a138bd492a3d10921b6f07a0f183d72b90fc348347969739d49f09abeed615"
+    );
+}
+
+#[test]
+fn actors() {
+    let samples = samples();
+    let deck = samples.deck.id();
+    assert_eq!(
+        actor_of_genesis(deck).to_hex_string(),
+        "151da71f9228e207a79c0491c26f65bb"
+    );
+    assert_eq!(
+        actor_of_term(samples.deck.zero()).to_hex_string(),
+        "c18a20d03965676c2c512828e9e69c27"
+    );
+    assert_eq!(
+        actor_of_term(samples.term.id()).to_hex_string(),
+        "34b835df78d056d82f4cc72ec2b90a8a"
+    );
+    let draft = &samples.draft;
+    assert_eq!(
+        actor_of_draft(deck, draft.author, draft.nonce).to_hex_string(),
+        "2531559322e6f2247cbeedf6cba14495"
+    );
+}
+
+#[test]
+fn a_draft_keeps_its_id_while_it_is_extended() {
+    let samples = samples();
+    let mut longer = (*samples.draft).clone();
+    (longer.len, longer.head) = (3, change(6));
+    let longer = longer.sign(&samples.deck.keys[2]).unwrap();
+    assert_eq!(longer.id(), samples.draft.id());
+    assert_ne!(longer.record_id(), samples.draft.record_id());
+    let mut rewritten = (*samples.draft).clone();
+    rewritten.nonce = [6; 16];
+    assert_ne!(rewritten.id(), samples.draft.id());
+}
