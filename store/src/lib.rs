@@ -9,13 +9,16 @@
 //!
 //! Streams and keyed state change by atomic [`Batch`]es. What [`Store::commit`] promises, and what a
 //! failure does to the batches behind it, is written there and checked for every backend by
+//! [`conformance`].
 //!
 //! | backend | for |
 //! |---|---|
+//! | [`SledStore`] | the embedded default: one folder, one process |
 //! | [`MemoryStore`] | tests, simulators (it can crash on command), throw-away peers |
 //! | [`FaultyStore`] | any of the above with faults at chosen commits |
 #![deny(missing_docs)]
 
+pub mod conformance;
 pub mod limits;
 
 mod batch;
@@ -27,6 +30,7 @@ mod error;
 mod faulty;
 mod memory;
 mod saved;
+mod sled;
 
 pub use batch::{Batch, Operation, StreamId};
 pub use blobs::{
@@ -37,3 +41,4 @@ pub use error::{BlobError, StoreError};
 pub use faulty::{BlobFault, Fault, FaultyStore};
 pub use memory::{MemoryImage, MemoryStore};
 pub use saved::{Saved, SavedSender};
+pub use sled::{DiskSync, Durability, Options, SledStore, SystemSync};

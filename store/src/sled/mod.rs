@@ -1,0 +1,240 @@
+//! The embedded default: streams and keyed state in sled, blobs in files, in one folder of one process.
+//!
+//! ```text
+//! <folder>/lock       held for as long as the store is open
+//! <folder>/format     what wrote this folder
+//! <folder>/records/   sled
+//! <folder>/blobs/     see FileBlobs
+//! ```
+
+mod layout;
+mod open;
+mod overlay;
+mod read;
+mod writer;
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+pub use writer::{DiskSync, Durability, SystemSync};
+
+use crate::door::Door;
+use crate::limits::CACHE_BYTES;
+use crate::memory::check_blobs;
+use crate::{Batch, Blobs, FileBlobs, KeyedValue, Record, Report, Saved, Store, StoreError, StreamId};
+use writer::{Message, StoppedBecause, Waiting, Writer};
+
+/// How a [`SledStore`] works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// When a commit counts as saved.
+    pub durability: Durability,
+    /// How much of the database is kept in memory.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Immediate,
+            cache_bytes: CACHE_BYTES,
+        }
+    }
+}
+
+impl Options {
+    /// With this durability.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// With this much of the database kept in memory.
+    pub fn cache_bytes(mut self, cache_bytes: u64) -> Self {
+        self.cache_bytes = cache_bytes;
+        self
+    }
+}
+
+/// A store in a folder. Dropping it closes it.
+#[derive(Debug)]
+pub struct SledStore {
+    folder: PathBuf,
+    set_aside: Option<PathBuf>,
+    /// Taken out when the store is closed.
+    db: RwLock<Option<::sled::Db>>,
+    messages: Sender<Message>,
+    door: Arc<Door>,
+    stopped: StoppedBecause,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    blobs: FileBlobs,
+    lock: Mutex<Option<File>>,
+}
+
+impl SledStore {
+    /// Opens the store in a folder, which is made if it is missing.
+    ///
+    /// A database that sled can no longer open is set aside and opened from a copy without sled's snapshots,
+    /// which are rebuilt from its log; [`Self::set_aside`] then says where the damaged one is kept. Where that
+    /// does not help, this is [`StoreError::Damaged`] and nothing was changed.
+    pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        Self::open_with(folder, options, Box::new(SystemSync))
+    }
+
+    /// Opens the store with another way to sync its file: for tests that count or fail the syncs.
+    pub fn open_with(
+        folder: impl AsRef<Path>,
+        options: Options,
+        disk: Box<dyn DiskSync>,
+    ) -> Result<Self, StoreError> {
+        let opened = open::open(folder.as_ref(), options.cache_bytes)?;
+        let (messages, receiver) = mpsc::channel();
+        let door = Arc::new(Door::default());
+        let stopped = Arc::new(OnceLock::new());
+        let writer = Writer {
+            db: opened.db.clone(),
+            file: opened.file,
+            disk,
+            door: door.clone(),
+            stopped: stopped.clone(),
+            durability: options.durability,
+        };
+        let writer = thread::Builder::new()
+            .name("cuecard-store".to_owned())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|source| StoreError::io("start the thread that writes", source))?;
+        Ok(Self {
+            folder: opened.folder,
+            set_aside: opened.set_aside,
+            db: RwLock::new(Some(opened.db)),
+            messages,
+            door,
+            stopped,
+            writer: Mutex::new(Some(writer)),
+            blobs: opened.blobs,
+            lock: Mutex::new(Some(opened.lock)),
+        })
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the damaged database is, if this one had to be opened from a copy. What it lost can only be
+    /// found by comparing with what should be there: tell the user, and synchronise.
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    /// Reads under guard: on damaged data sled panics, and a damaged disk must not take the app down.
+    fn with<T>(&self, read: impl FnOnce(&::sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or(StoreError::Closed)?;
+        catch_unwind(AssertUnwindSafe(|| read(db))).unwrap_or_else(|_| {
+            Err(StoreError::Corrupt {
+                what: format!("the database in {:?}", self.folder),
+            })
+        })
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&self, batch: Batch) -> Saved {
+        if let Some(why) = self.stopped.get() {
+            return Saved::failed(StoreError::stopped(why.clone()));
+        }
+        let cost = match self.door.enter(&batch) {
+            Ok(cost) => cost,
+            Err(refused) => return refused,
+        };
+        let (sender, saved) = Saved::later();
+        match self.messages.send(Message::Commit(Waiting {
+            batch,
+            cost,
+            saved: sender,
+        })) {
+            Ok(()) => saved,
+            Err(_) => {
+                self.door.leave(cost);
+                Saved::failed(StoreError::Closed)
+            }
+        }
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(|db| read::get(db, key))
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<KeyedValue>, StoreError> {
+        self.with(|db| read::scan(db, prefix))
+    }
+
+    fn read(
+        &self,
+        stream: StreamId,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.with(|db| read::records(db, stream, from, max_records, max_bytes))
+    }
+
+    fn blobs(&self) -> &dyn Blobs {
+        &self.blobs
+    }
+
+    fn check(&self) -> Result<Report, StoreError> {
+        let mut report = Report::default();
+        self.with(|db| read::check(db, &mut report))?;
+        check_blobs(&self.blobs, &mut report)?;
+        Ok(report)
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
+        let (sender, closed) = Saved::later();
+        // The writer ends only by this message, so it is there to take it.
+        drop(self.messages.send(Message::Close(sender)));
+        let result = closed.wait();
+        let ended = writer.join();
+        self.blobs.close();
+        let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();
+        // It writes a last time when it is dropped, and on damaged data it may panic there too.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match (ended, dropped) {
+            (Ok(()), Ok(())) => result,
+            _ => Err(StoreError::io(
+                "close the database",
+                io::Error::other("it gave up on damaged data"),
+            )),
+        }
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, folder = ?self.folder, "closing the store failed");
+        }
+    }
+}
+
+fn tree_error(doing: &str, error: ::sled::Error) -> StoreError {
+    match error {
+        ::sled::Error::Io(source) => StoreError::io(doing, source),
+        ::sled::Error::Corruption { .. } => StoreError::Corrupt {
+            what: "the database".to_owned(),
+        },
+        other => StoreError::io(doing, io::Error::other(other)),
+    }
+}

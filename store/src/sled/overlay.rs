@@ -1,0 +1,110 @@
+//! Turns one batch into one atomic change of the tree.
+
+use std::collections::BTreeMap;
+
+use ::sled::Tree;
+
+use super::layout::{Flaw, Head, encode, piece_key, piece_prefix, record_key, stream_prefix, value_key};
+use super::read::{Source, read_entry};
+use super::tree_error;
+use crate::{Batch, Operation, StoreError};
+
+/// The tree as it will be after the operations so far.
+struct Overlay<'t> {
+    tree: &'t Tree,
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+/// Applies the batch whole, or says why not and changes nothing.
+pub(super) fn apply(tree: &Tree, batch: Batch) -> Result<(), StoreError> {
+    let mut overlay = Overlay {
+        tree,
+        writes: BTreeMap::new(),
+    };
+    for operation in batch.into_operations() {
+        match operation {
+            Operation::Append { stream, seq, bytes } => {
+                let head = record_key(stream, seq);
+                match read_entry(&overlay, &head)? {
+                    Some(Ok(there)) if there == bytes => {}
+                    // What is damaged may be put right.
+                    None | Some(Err(Flaw::Damaged)) => overlay.set(head, &bytes)?,
+                    Some(Ok(_) | Err(Flaw::Format)) => return Err(StoreError::Taken { stream, seq }),
+                }
+            }
+            Operation::Put { key, value } => overlay.set(value_key(&key), &value)?,
+            Operation::Delete { key } => overlay.remove(value_key(&key))?,
+            Operation::DropStream { stream } => {
+                for head in overlay.keys(&stream_prefix(stream))? {
+                    overlay.remove(head)?;
+                }
+            }
+        }
+    }
+    let mut physical = ::sled::Batch::default();
+    for (key, value) in overlay.writes {
+        match value {
+            Some(value) => physical.insert(key, value),
+            None => physical.remove(key),
+        }
+    }
+    tree.apply_batch(physical)
+        .map_err(|error| tree_error("write a batch", error))
+}
+
+impl Overlay<'_> {
+    fn set(&mut self, head: Vec<u8>, content: &[u8]) -> Result<(), StoreError> {
+        self.remove(head.clone())?;
+        let (value, pieces) = encode(&head, content);
+        for (index, piece) in (1..).zip(pieces) {
+            self.writes.insert(piece_key(&head, index), Some(piece));
+        }
+        self.writes.insert(head, Some(value));
+        Ok(())
+    }
+
+    /// Removes an entry with its pieces.
+    fn remove(&mut self, head: Vec<u8>) -> Result<(), StoreError> {
+        let Some(value) = self.entry(&head)? else {
+            return Ok(());
+        };
+        // Most entries have no pieces; those of a damaged head are looked for.
+        if !matches!(Head::parse(&value), Ok(parsed) if parsed.pieces() == 0) {
+            for key in self.keys(&piece_prefix(&head))? {
+                self.writes.insert(key, None);
+            }
+        }
+        self.writes.insert(head, None);
+        Ok(())
+    }
+
+    /// The keys there are below a prefix.
+    fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut keys: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
+        for key in self.tree.scan_prefix(prefix).keys() {
+            keys.insert(
+                key.map_err(|error| tree_error("look through a stream", error))?
+                    .to_vec(),
+                true,
+            );
+        }
+        let written = self
+            .writes
+            .range(prefix.to_vec()..)
+            .take_while(|(key, _)| key.starts_with(prefix));
+        keys.extend(written.map(|(key, value)| (key.clone(), value.is_some())));
+        Ok(keys
+            .into_iter()
+            .filter_map(|(key, there)| there.then_some(key))
+            .collect())
+    }
+}
+
+impl Source for Overlay<'_> {
+    fn entry(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.writes.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.tree.entry(key),
+        }
+    }
+}

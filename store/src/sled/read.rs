@@ -1,0 +1,158 @@
+//! Reads whole entries, checked.
+
+use std::collections::BTreeSet;
+
+use ::sled::Tree;
+
+use super::layout::{Flaw, Head, Place, piece_key, piece_prefix, record_key, value_key};
+use super::tree_error;
+use crate::{Damage, KeyedValue, Record, Report, StoreError, StreamId};
+
+/// Where entries are looked up.
+pub(super) trait Source {
+    fn entry(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+impl Source for Tree {
+    fn entry(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self
+            .get(key)
+            .map_err(|error| tree_error("read an entry", error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+}
+
+/// An entry with all its pieces, if there is one.
+pub(super) fn read_entry(
+    source: &impl Source,
+    head: &[u8],
+) -> Result<Option<Result<Vec<u8>, Flaw>>, StoreError> {
+    match source.entry(head)? {
+        Some(value) => complete(source, head, &value).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn complete(source: &impl Source, head: &[u8], value: &[u8]) -> Result<Result<Vec<u8>, Flaw>, StoreError> {
+    match Head::parse(value) {
+        Ok(parsed) => parsed.content(head, |index| source.entry(&piece_key(head, index))),
+        Err(flaw) => Ok(Err(flaw)),
+    }
+}
+
+pub(super) fn get(tree: &Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let entry = read_entry(tree, &value_key(key))?;
+    entry
+        .map(|content| content.map_err(|flaw| flawed(flaw, describe_key(key))))
+        .transpose()
+}
+
+pub(super) fn scan(tree: &Tree, prefix: &[u8]) -> Result<Vec<KeyedValue>, StoreError> {
+    let mut found = Vec::new();
+    for entry in tree.scan_prefix(value_key(prefix)) {
+        let (head, value) = entry.map_err(|error| tree_error("read through the values", error))?;
+        let key = head.get(1..).unwrap_or_default().to_vec();
+        let content = complete(tree, &head, &value)?.map_err(|flaw| flawed(flaw, describe_key(&key)))?;
+        found.push((key, content));
+    }
+    Ok(found)
+}
+
+pub(super) fn records(
+    tree: &Tree,
+    stream: StreamId,
+    from: u64,
+    max_records: usize,
+    max_bytes: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut bytes_left = max_bytes;
+    let range = record_key(stream, from)..=record_key(stream, u64::MAX);
+    for (entry, seq) in tree.range(range).zip(from..=u64::MAX).take(max_records) {
+        let (head, value) = entry.map_err(|error| tree_error("read a stream", error))?;
+        if head != record_key(stream, seq) {
+            break;
+        }
+        match complete(tree, &head, &value)? {
+            Ok(bytes) if records.is_empty() || bytes.len() <= bytes_left => {
+                bytes_left = bytes_left.saturating_sub(bytes.len());
+                records.push(Record { seq, bytes });
+            }
+            Ok(_) => break,
+            Err(flaw) if records.is_empty() => {
+                return Err(flawed(flaw, format!("record {seq} of stream {stream}")));
+            }
+            Err(_) => break,
+        }
+    }
+    Ok(records)
+}
+
+/// Verifies every entry, and that the pieces are those of entries.
+pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> {
+    let mut last: Option<(StreamId, u64)> = None;
+    let mut claimed = BTreeSet::new();
+    let mut strays = 0;
+    // 'k' and 'p' come before 's' in the order of keys, so pieces are counted in a walk of their own below.
+    for entry in tree.iter() {
+        let (head, value) = entry.map_err(|error| tree_error("read everything", error))?;
+        let place = Place::of(&head);
+        if matches!(place, Place::Piece) {
+            continue;
+        }
+        if matches!(place, Place::Unknown) {
+            strays += 1;
+            continue;
+        }
+        if Head::parse(&value).map_or(true, |parsed| parsed.pieces() > 0) {
+            claimed.insert(piece_prefix(&head));
+        }
+        let sound = complete(tree, &head, &value)?.is_ok();
+        match place {
+            Place::Record { stream, seq } => {
+                match last.replace((stream, seq)) {
+                    Some((same, before)) if same == stream => {
+                        if before.checked_add(1) != Some(seq) {
+                            report.add(Damage::Gap {
+                                stream,
+                                seq: before.saturating_add(1),
+                            });
+                        }
+                    }
+                    _ => report.streams += 1,
+                }
+                if sound {
+                    report.records += 1
+                } else {
+                    report.add(Damage::Record { stream, seq })
+                }
+            }
+            Place::Value { .. } if sound => report.values += 1,
+            Place::Value { key } => report.add(Damage::Value { key }),
+            Place::Piece | Place::Unknown => {}
+        }
+    }
+    for key in tree
+        .scan_prefix(piece_prefix(b"").get(..1).unwrap_or_default())
+        .keys()
+    {
+        let key = key.map_err(|error| tree_error("read everything", error))?;
+        let prefix = key.get(..key.len().saturating_sub(4)).unwrap_or_default();
+        strays += u64::from(!claimed.contains(prefix));
+    }
+    if strays > 0 {
+        report.add(Damage::Stray { pieces: strays });
+    }
+    Ok(())
+}
+
+fn flawed(flaw: Flaw, what: String) -> StoreError {
+    match flaw {
+        Flaw::Damaged => StoreError::Corrupt { what },
+        Flaw::Format => StoreError::Format { what },
+    }
+}
+
+fn describe_key(key: &[u8]) -> String {
+    format!("the value under the key \"{}\"", key.escape_ascii())
+}

@@ -1,0 +1,202 @@
+//! The one thread that writes.
+//!
+//! sled's own flush does not reach the disk: 50 flushes were measured to make 50 `sync_file_range` calls and
+//! no fsync, and many flushes at once deadlock. So one thread applies the batches, flushes once for a group
+//! of them and then syncs the file through a descriptor of our own, before anyone hears that it is saved.
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::{overlay, tree_error};
+use crate::door::Door;
+use crate::limits::GROUP_COMMIT_BYTES;
+use crate::saved::SavedSender;
+use crate::{Batch, StoreError};
+
+/// When a commit counts as saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Once the disk has it. Nothing that was acknowledged is lost, not by a killed process and not by a
+    /// power cut. Commits that come while the disk is busy share the next sync.
+    #[default]
+    Immediate,
+    /// Once it is written to memory; the disk has it after this interval and one sync at the latest. A killed
+    /// process or a power cut loses at most that. [`crate::Store::close`] saves everything.
+    Batched(Duration),
+}
+
+/// How the file of the database gets to the disk. Tests count and fail it; everything else uses
+/// [`SystemSync`].
+pub trait DiskSync: Send + 'static {
+    /// Returns when all that was written to the file is on the disk.
+    fn sync(&mut self, file: &File) -> io::Result<()>;
+}
+
+/// Asks the operating system: `fdatasync` on Linux, `F_FULLFSYNC` on macOS.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemSync;
+
+impl DiskSync for SystemSync {
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+}
+
+/// Why the store stopped, once it has.
+pub(super) type StoppedBecause = Arc<OnceLock<Arc<str>>>;
+
+pub(super) enum Message {
+    Commit(Waiting),
+    Close(SavedSender),
+}
+
+pub(super) struct Waiting {
+    pub(super) batch: Batch,
+    pub(super) cost: usize,
+    pub(super) saved: SavedSender,
+}
+
+pub(super) struct Writer {
+    pub(super) db: ::sled::Db,
+    pub(super) file: File,
+    pub(super) disk: Box<dyn DiskSync>,
+    pub(super) door: Arc<Door>,
+    pub(super) stopped: StoppedBecause,
+    pub(super) durability: Durability,
+}
+
+impl Writer {
+    /// Serves until it is told to close, or until nobody can tell it any more.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        let closing = match self.durability {
+            Durability::Immediate => self.run_immediate(messages),
+            Durability::Batched(interval) => self.run_batched(messages, interval),
+        };
+        let result = match self.stopped.get() {
+            Some(why) => Err(StoreError::stopped(why.clone())),
+            None => self.make_durable(),
+        };
+        // The file is given back before anyone hears that it is closed.
+        drop(self);
+        if let Some(closing) = closing {
+            closing.send(result);
+        }
+    }
+
+    fn run_immediate(&mut self, messages: &Receiver<Message>) -> Option<SavedSender> {
+        loop {
+            let mut group = Vec::new();
+            let mut closing = None;
+            let mut bytes = 0;
+            let mut next = Some(messages.recv().ok()?);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Commit(waiting) => {
+                        bytes += waiting.cost;
+                        group.push(waiting);
+                    }
+                    Message::Close(saved) => {
+                        closing = Some(saved);
+                        break;
+                    }
+                }
+                if bytes < GROUP_COMMIT_BYTES {
+                    next = messages.try_recv().ok();
+                }
+            }
+            self.save_group(group);
+            if closing.is_some() {
+                return closing;
+            }
+        }
+    }
+
+    fn run_batched(&mut self, messages: &Receiver<Message>, interval: Duration) -> Option<SavedSender> {
+        let mut sync_at: Option<Instant> = None;
+        loop {
+            let message = match sync_at {
+                None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => messages.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match message {
+                Ok(Message::Commit(waiting)) => {
+                    let applied = self.apply(waiting.batch);
+                    if applied.is_ok() {
+                        sync_at.get_or_insert_with(|| Instant::now() + interval);
+                    }
+                    self.door.leave(waiting.cost);
+                    waiting.saved.send(applied);
+                }
+                Ok(Message::Close(saved)) => return Some(saved),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if sync_at.is_some_and(|at| at <= Instant::now()) {
+                sync_at = None;
+                if let Err(error) = self.make_durable() {
+                    self.stop(&error);
+                }
+            }
+        }
+    }
+
+    /// Applies all, syncs once, and only then answers.
+    fn save_group(&mut self, group: Vec<Waiting>) {
+        let mut changed = false;
+        let mut answers = Vec::with_capacity(group.len());
+        for waiting in group {
+            let empty = waiting.batch.is_empty();
+            let applied = self.apply(waiting.batch);
+            changed |= applied.is_ok() && !empty;
+            self.door.leave(waiting.cost);
+            answers.push((waiting.saved, applied));
+        }
+        // Batches before one that was refused are saved all the same: what is saved is a prefix.
+        let durable = if changed { self.make_durable() } else { Ok(()) };
+        if let Err(error) = &durable {
+            self.stop(error);
+        }
+        for (saved, applied) in answers {
+            saved.send(applied.and_then(|()| durable.clone()));
+        }
+    }
+
+    fn apply(&mut self, batch: Batch) -> Result<(), StoreError> {
+        if let Some(why) = self.stopped.get() {
+            return Err(StoreError::stopped(why.clone()));
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let applied = catch_unwind(AssertUnwindSafe(|| overlay::apply(&self.db, batch)))
+            .unwrap_or_else(|_| Err(panicked("write a batch")));
+        applied.inspect_err(|error| self.stop(error))
+    }
+
+    fn make_durable(&mut self) -> Result<(), StoreError> {
+        catch_unwind(AssertUnwindSafe(|| {
+            self.db.flush().map_err(|error| tree_error("flush", error))
+        }))
+        .unwrap_or_else(|_| Err(panicked("flush")))?;
+        self.disk
+            .sync(&self.file)
+            .map_err(|source| StoreError::io("sync the database to the disk", source))
+    }
+
+    /// Nothing is saved behind a failure: after a failed fsync the kernel may have dropped the very pages it
+    /// could not write, so that a second one would succeed and lie.
+    fn stop(&self, error: &StoreError) {
+        tracing::error!(%error, "the store stops saving");
+        // The first cause is the one that counts.
+        drop(self.stopped.set(error.to_string().into()));
+    }
+}
+
+fn panicked(doing: &str) -> StoreError {
+    StoreError::io(doing, io::Error::other("the database gave up on damaged data"))
+}
