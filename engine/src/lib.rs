@@ -18,6 +18,8 @@ pub mod limits;
 pub mod op;
 pub mod position;
 pub mod role;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod sync;
 mod tasks;
 pub mod time;

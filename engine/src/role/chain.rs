@@ -330,6 +330,12 @@ impl Chain {
         self.records.charters.newest_signed()
     }
 
+    /// Up to where the owner settled the past, by the newest charter whose settled term is held.
+    #[must_use]
+    pub fn settled(&self) -> Point {
+        self.records.settled()
+    }
+
     /// What this device may do by the newest charter. The owner may always hold.
     #[must_use]
     pub fn rights(&self, device: DeviceId) -> Option<Rights> {

@@ -3,7 +3,9 @@
 
 mod depth;
 mod encoding;
+mod late;
 mod order;
+mod owner;
 mod reference;
 mod story;
 mod vectors;
@@ -189,4 +191,20 @@ impl Draw {
             items.swap(at, self.below(at + 1));
         }
     }
+}
+
+fn tip(chain: &Chain) -> (TermId, u64, Option<DeviceId>) {
+    let canonical = chain.canonical();
+    (canonical.tip, canonical.len, canonical.editor)
+}
+
+/// Owner 0 and the members 1, 2, 3 who may hold; term 0 has three sealed changes.
+fn begun(deck: &Deck) -> Chain {
+    let mut chain = deck.chain();
+    chain
+        .add_charter(deck.charter(0, (0, 1), &[1, 2, 3], (deck.zero(), deck.start())))
+        .unwrap();
+    chain.hold(deck.zero(), deck.start(), &changes(1..=3)).unwrap();
+    chain.add_seal(deck.seal(0, deck.zero(), at(3, 3))).unwrap();
+    chain
 }

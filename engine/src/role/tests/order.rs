@@ -148,9 +148,40 @@ fn answer(chain: &Chain) -> Answer {
     }
 }
 
-/// Whatever is sealed, with everything it depends on held, is canonical or late.
+/// Whatever is sealed, with everything it depends on held, is canonical or late; and late work is named once.
 fn nothing_is_lost(chain: &Chain, items: &[Item], told: &str) {
     let late = chain.late_work();
+    for one in &late {
+        let end = Cut {
+            len: one.len,
+            head: one.head,
+        };
+        let canonical = chain
+            .path_from(one.term)
+            .first()
+            .and_then(|step| chain.line_to(one.term, step.upto));
+        let first = chain
+            .line_to(one.term, end)
+            .and_then(|line| line.hash_at(one.from));
+        assert!(first.is_some(), "{told}: {one:?}");
+        assert!(
+            canonical.is_none_or(|line| line.hash_at(one.from) != first),
+            "{told}: {one:?} is canonical"
+        );
+        let includes = |other: &LateWork| {
+            let line = chain.line_to(
+                other.term,
+                Cut {
+                    len: other.len,
+                    head: other.head,
+                },
+            );
+            other != one
+                && other.term == one.term
+                && line.is_some_and(|l| l.hash_at(one.len) == Some(one.head))
+        };
+        assert!(!late.iter().any(includes), "{told}: {one:?} is named twice");
+    }
     let is_held = |term: TermId, cut: Cut| chain.line_to(term, cut).is_some();
     for item in items {
         let Item::Seal(seal) = item else { continue };

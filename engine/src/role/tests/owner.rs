@@ -1,0 +1,206 @@
+//! What the owner's word does: members, transfers, and what is settled.
+
+use super::*;
+
+#[test]
+fn a_device_without_the_right_neither_claims_nor_receives() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    chain.add_term(deck.claim(4, deck.zero(), at(3, 3), 0)).unwrap();
+    chain
+        .add_term(deck.handover(0, deck.zero(), at(3, 3), 4, 0))
+        .unwrap();
+    assert_eq!(tip(&chain), (deck.zero(), 3, Some(deck.device(0))));
+}
+
+#[test]
+fn a_member_who_only_drafts_does_not_hold() {
+    let deck = Deck::new();
+    let mut chain = deck.chain();
+    let mut charter = (*deck.charter(0, (0, 1), &[1], (deck.zero(), deck.start()))).clone();
+    charter.members[0].rights = Rights::Draft;
+    chain.add_charter(charter.sign(&deck.keys[0]).unwrap()).unwrap();
+    assert_eq!(chain.rights(deck.device(1)), Some(Rights::Draft));
+    chain
+        .add_term(deck.claim(1, deck.zero(), deck.start(), 0))
+        .unwrap();
+    assert_eq!(chain.canonical().tip, deck.zero());
+}
+
+#[test]
+fn a_removed_member_loses_what_is_not_settled_and_keeps_what_is() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let second = deck.handover(0, deck.zero(), at(3, 3), 1, 0);
+    chain.add_term(second.clone()).unwrap();
+    chain.hold(second.id(), at(0, 3), &changes(10..=14)).unwrap();
+    chain.add_seal(deck.seal(1, second.id(), at(5, 14))).unwrap();
+    assert_eq!(chain.canonical().len, 5);
+    // Removed, and its term settled up to its second change.
+    chain
+        .add_charter(deck.charter(0, (0, 2), &[2], (second.id(), at(2, 11))))
+        .unwrap();
+    assert_eq!(tip(&chain), (second.id(), 2, None));
+    assert_eq!(chain.late_work()[0].from, 3);
+    // A claim has to begin exactly there.
+    chain.add_term(deck.claim(2, second.id(), at(5, 14), 0)).unwrap();
+    assert_eq!(chain.canonical().tip, second.id());
+    let claim = deck.claim(2, second.id(), at(2, 11), 0);
+    chain.add_term(claim.clone()).unwrap();
+    assert_eq!(tip(&chain), (claim.id(), 0, Some(deck.device(2))));
+    // Removed with nothing of it settled: the whole term goes.
+    chain
+        .add_charter(deck.charter(0, (0, 3), &[2], (deck.zero(), at(3, 3))))
+        .unwrap();
+    assert_eq!(tip(&chain), (deck.zero(), 3, Some(deck.device(0))));
+}
+
+#[test]
+fn only_the_owner_signs_charters() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let forged = deck.charter(1, (0, 2), &[1], (deck.zero(), deck.start()));
+    assert_eq!(chain.add_charter(forged), Err(Refusal::NotTheOwner));
+    let other_owner = deck.charter_signed_by(1, 0, (0, 2), &[], (deck.zero(), deck.start()));
+    assert_eq!(other_owner.err(), Some(Malformed::Field("signer")));
+    assert_eq!(chain.charter().count, 1);
+}
+
+#[test]
+fn the_newest_charter_counts_whatever_comes_first() {
+    let deck = Deck::new();
+    let older = deck.charter(0, (0, 1), &[1], (deck.zero(), deck.start()));
+    let newer = deck.charter(0, (0, 2), &[2], (deck.zero(), deck.start()));
+    let (mut one, mut other) = (deck.chain(), deck.chain());
+    one.add_charter(older.clone()).unwrap();
+    one.add_charter(newer.clone()).unwrap();
+    other.add_charter(newer).unwrap();
+    assert_eq!(other.add_charter(older), Ok(Added::Known));
+    assert_eq!(one, other);
+    assert_eq!(
+        (one.rights(deck.device(1)), one.rights(deck.device(2))),
+        (None, Some(Rights::Hold))
+    );
+}
+
+#[test]
+fn ownership_moves_by_the_old_owners_word_and_the_old_owner_is_out() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let settled = (deck.zero(), at(3, 3));
+    let by_new = deck.charter(1, (1, 1), &[2], settled);
+    assert_eq!(chain.add_charter(by_new.clone()), Err(Refusal::UnknownOwner));
+    let not_his = deck.charter_signed_by(2, 2, (1, 0), &[], settled).unwrap();
+    assert_eq!(chain.add_charter(not_his), Err(Refusal::NotTheOwner));
+    chain
+        .add_charter(deck.charter_signed_by(0, 1, (1, 0), &[2], settled).unwrap())
+        .unwrap();
+    assert!(chain.is_owner(deck.device(1)));
+    assert_eq!(chain.rights(deck.device(0)), None);
+    chain.add_charter(by_new).unwrap();
+    assert_eq!((chain.charter().generation, chain.charter().count), (1, 1));
+    // What the old owner still signs in its generation, however often, is older.
+    assert_eq!(
+        chain.add_charter(deck.charter(0, (0, 99), &[0], settled)),
+        Ok(Added::Known)
+    );
+    assert_eq!(
+        chain.canonical().editor,
+        None,
+        "the old owner holds the tip, without the right"
+    );
+    chain.add_term(deck.claim(1, deck.zero(), at(3, 3), 0)).unwrap();
+    assert_eq!(chain.canonical().editor, Some(deck.device(1)));
+}
+
+#[test]
+fn the_owner_takes_over_with_a_claim_that_its_charter_settles() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let second = deck.handover(0, deck.zero(), at(3, 3), 1, 0);
+    chain.add_term(second.clone()).unwrap();
+    let third = deck.handover(1, second.id(), at(0, 3), 1, 0);
+    chain.add_term(third).unwrap();
+    let takeover = deck.claim(0, second.id(), at(0, 3), 0);
+    chain.add_term(takeover.clone()).unwrap();
+    assert_eq!(
+        chain.canonical().editor,
+        Some(deck.device(1)),
+        "a handover beats a claim"
+    );
+    chain
+        .add_charter(deck.charter(0, (0, 2), &[2], (takeover.id(), at(0, 3))))
+        .unwrap();
+    assert_eq!(tip(&chain), (takeover.id(), 0, Some(deck.device(0))));
+    assert!(
+        chain
+            .canonical()
+            .path
+            .iter()
+            .all(|step| step.standing == Standing::Settled)
+    );
+}
+
+#[test]
+fn nobody_is_editor_until_the_newest_settled_term_arrives_and_no_sibling_steps_in() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let second = deck.handover(0, deck.zero(), at(5, 5), 1, 0);
+    let rival = deck.handover(0, deck.zero(), at(3, 3), 2, 0);
+    let third = deck.handover(1, second.id(), at(0, 5), 1, 0);
+    chain
+        .add_charter(deck.charter(0, (0, 2), &[1, 2, 3], (third.id(), at(0, 5))))
+        .unwrap();
+    assert_eq!(
+        tip(&chain),
+        (deck.zero(), 3, None),
+        "the settled term is not known"
+    );
+    assert_eq!(chain.waiting_for()[0], Missing::Term(third.id()));
+    chain.add_term(rival).unwrap();
+    chain.add_term(second).unwrap();
+    chain.add_term(third.clone()).unwrap();
+    chain.hold(deck.zero(), at(3, 3), &changes(4..=4)).unwrap();
+    assert_eq!(
+        tip(&chain),
+        (deck.zero(), 4, None),
+        "it counts as far as it is held, and the rival stays out"
+    );
+    assert_eq!(
+        chain.waiting_for(),
+        vec![Missing::Changes {
+            term: deck.zero(),
+            upto: at(5, 5)
+        }]
+    );
+    chain.hold(deck.zero(), at(4, 4), &changes(5..=5)).unwrap();
+    assert_eq!(tip(&chain), (third.id(), 0, Some(deck.device(1))));
+    assert_eq!(chain.canonical().standing, Standing::Settled);
+}
+
+#[test]
+fn a_child_of_the_settled_term_contains_what_is_settled() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    chain
+        .add_charter(deck.charter(0, (0, 2), &[1, 2], (deck.zero(), at(2, 2))))
+        .unwrap();
+    chain
+        .add_term(deck.handover(0, deck.zero(), at(1, 1), 1, 0))
+        .unwrap();
+    assert_eq!(chain.canonical().tip, deck.zero());
+    let fits = deck.handover(0, deck.zero(), at(2, 2), 1, 0);
+    chain.add_term(fits.clone()).unwrap();
+    assert_eq!(chain.canonical().tip, fits.id());
+}
+
+#[test]
+fn settled_changes_count_without_a_seal() {
+    let deck = Deck::new();
+    let mut chain = deck.chain();
+    chain.hold(deck.zero(), deck.start(), &changes(1..=3)).unwrap();
+    chain
+        .add_charter(deck.charter(0, (0, 1), &[], (deck.zero(), at(2, 2))))
+        .unwrap();
+    assert_eq!(chain.canonical().len, 2);
+}
