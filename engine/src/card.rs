@@ -387,6 +387,13 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
         })
     }
 
+    pub(crate) fn field_text(&self, card: &CardId, field: TextField) -> String {
+        self.card_object(card)
+            .and_then(|object| self.object(&object, field.as_str(), ObjType::Text))
+            .map(|text| self.text(&text))
+            .unwrap_or_default()
+    }
+
     pub(crate) fn card(&self, id: &CardId) -> Option<Card> {
         let object = self.card_object(id)?;
         let text = |field: TextField| {

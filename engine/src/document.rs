@@ -20,7 +20,7 @@ use crate::card::{Card, DeckInfo, Reader, TextField, key};
 use crate::gate::Admitted;
 use crate::id::{CardId, DraftId};
 use crate::limits::{
-    CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX,
+    CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX, TEXT_BYTES_MAX,
 };
 use crate::op::{Note, Notes, OpError};
 
@@ -266,13 +266,15 @@ impl Document {
         self.order.iter().filter_map(move |card| reader.card(card))
     }
 
-    /// The cards as they were at a point of the past, deleted ones too. Empty where a head is unknown.
+    /// The cards as they were at a point of the past, without the deleted ones. Empty where a head is unknown.
     #[must_use]
     pub fn cards_at(&self, heads: &[ChangeHash]) -> Vec<Card> {
         if heads.iter().any(|head| !self.contains(head)) {
             return Vec::new();
         }
-        Reader::at(&self.automerge, heads).all_cards()
+        let mut cards = Reader::at(&self.automerge, heads).all_cards();
+        cards.retain(|card| !card.deleted);
+        cards
     }
 
     /// One card as it was at a point of the past.
@@ -406,6 +408,7 @@ impl Document {
         if self.order.len() > DECK_CARDS_MAX {
             return Err(OpError::TooManyCards);
         }
+        self.check_merged_texts(&previous)?;
         let damaged = |what: &str| OpError::Damaged {
             what: what.to_owned(),
         };
@@ -456,6 +459,31 @@ impl Document {
         })
     }
 
+    /// Each of two lines kept a text within its limit; together they may not.
+    fn check_merged_texts(&self, previous: &ChangeHash) -> Result<(), OpError> {
+        let reader = Reader::now(&self.automerge);
+        let mut seen = BTreeSet::new();
+        for change in self.automerge.get_changes_meta(&[*previous]) {
+            let notes = change
+                .message
+                .as_deref()
+                .and_then(|message| Notes::parse(message).ok());
+            for note in notes.iter().flat_map(Notes::as_slice) {
+                let Note::CardText { card, field } = note else {
+                    continue;
+                };
+                if !seen.insert((card.clone(), *field)) {
+                    continue;
+                }
+                let bytes = reader.field_text(card, *field).len();
+                if bytes > TEXT_BYTES_MAX {
+                    return Err(OpError::TextTooLong { bytes });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A document that ends at `head`: for drafts, late work, and rebuilding after a reorganisation.
     ///
     /// # Errors
@@ -502,20 +530,25 @@ impl Document {
                 what: "another head than the admitted one".to_owned(),
             });
         }
-        let reader = Reader::now(&self.automerge);
         let mut events: Vec<DeckChange> = Vec::new();
         for note in notes.iter().flat_map(Notes::as_slice) {
-            if let Note::CardAdd { card } | Note::CardMove { card } = note
-                && let Some(object) = reader.card_object(card)
-            {
-                self.order.place(card, reader.position(&object));
-            }
+            self.follow(note);
             let event = DeckChange::from(note);
             if events.last() != Some(&event) {
                 events.push(event);
             }
         }
         Ok(events)
+    }
+
+    /// Keeps the order of cards in step with the document.
+    fn follow(&mut self, note: &Note) {
+        let reader = Reader::now(&self.automerge);
+        if let Note::CardAdd { card } | Note::CardMove { card } = note
+            && let Some(object) = reader.card_object(card)
+        {
+            self.order.place(card, reader.position(&object));
+        }
     }
 
     /// The document from this device's own log: every change after the genesis, each after those it depends on.
@@ -527,20 +560,12 @@ impl Document {
         created_ms: u64,
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, RestoreError> {
-        let Self {
-            mut automerge,
-            genesis,
-            ..
-        } = Self::genesis(actor, created_ms);
-        let mut parsed = Vec::new();
-        for (index, bytes) in changes.into_iter().enumerate() {
-            parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
-        }
-        apply_own(&mut automerge, parsed)?;
-        Ok(Self::around(automerge, genesis))
+        let mut document = Self::genesis(actor, created_ms);
+        document.restore_more(changes)?;
+        Ok(document)
     }
 
-    /// Adds changes from this device's own log to a document restored from a snapshot.
+    /// Adds changes that passed the gate on this device before: from its own log, each after those it depends on.
     ///
     /// # Errors
     /// If a change is damaged or something is missing; the document must then be dropped.
@@ -552,8 +577,22 @@ impl Document {
         for (index, bytes) in changes.into_iter().enumerate() {
             parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
         }
-        apply_own(&mut self.automerge, parsed)?;
-        self.order = Order::of(&Reader::now(&self.automerge));
+        let messages = parsed.iter().filter_map(Change::message);
+        let notes: Vec<Notes> = messages
+            .filter_map(|message| Notes::parse(message).ok())
+            .collect();
+        let hashes: Vec<ChangeHash> = parsed.iter().map(Change::hash).collect();
+        let incomplete = |what: String| RestoreError::Incomplete { what };
+        catch_unwind(AssertUnwindSafe(|| self.automerge.apply_changes(parsed)))
+            .map_err(|_| incomplete("Automerge panicked".to_owned()))?
+            .map_err(|error| incomplete(error.to_string()))?;
+        // A change whose dependencies are missing waits silently in Automerge's queue.
+        if let Some(hash) = hashes.iter().find(|hash| !self.contains(hash)) {
+            return Err(incomplete(format!("what change {hash} depends on is missing")));
+        }
+        for note in notes.iter().flat_map(Notes::as_slice) {
+            self.follow(note);
+        }
         Ok(())
     }
 
@@ -618,22 +657,6 @@ fn seconds(time_ms: u64) -> i64 {
 fn own_change(bytes: &[u8]) -> Option<Change> {
     let change = catch_unwind(|| Change::try_from(bytes)).ok()?.ok()?;
     (bytes.get(4..8)? == change.hash().0.get(..4)?).then_some(change)
-}
-
-fn apply_own(automerge: &mut Automerge, changes: Vec<Change>) -> Result<(), RestoreError> {
-    let hashes: Vec<ChangeHash> = changes.iter().map(Change::hash).collect();
-    let incomplete = |what: String| RestoreError::Incomplete { what };
-    catch_unwind(AssertUnwindSafe(|| automerge.apply_changes(changes)))
-        .map_err(|_| incomplete("Automerge panicked".to_owned()))?
-        .map_err(|error| incomplete(error.to_string()))?;
-    // A change whose dependencies are missing waits silently in Automerge's queue.
-    match hashes
-        .iter()
-        .find(|hash| automerge.get_change_meta_by_hash(hash).is_none())
-    {
-        Some(hash) => Err(incomplete(format!("what change {hash} depends on is missing"))),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

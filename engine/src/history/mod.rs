@@ -1,0 +1,146 @@
+//! What happened to a deck: who did what, when, from where, what merged where, and what the deck was at any point.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `mod` | the entries, and who wrote them |
+//! | `diff` | what differs between two points, card by card |
+//! | `graph` | the lanes of a drawing |
+//!
+//! All of it is read from the document; there is no second copy of the truth.
+
+mod diff;
+pub mod graph;
+
+use automerge::{ActorId, ChangeMetadata};
+
+use crate::document::Document;
+use crate::id::{ChangeHash, DeviceId, DraftId, TermId};
+use crate::op::{Note, Notes};
+
+pub use diff::{CardDiff, diff};
+
+/// One change, as it shows in a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The change.
+    pub hash: ChangeHash,
+    /// Who wrote it, and as what; `None` if nobody here knows its actor.
+    pub writer: Option<Writer>,
+    /// When, by its writer's clock, in whole seconds.
+    pub time_ms: u64,
+    /// What it did.
+    pub notes: Vec<Note>,
+    /// What it was made on: its own line first, then what it merged.
+    pub deps: Vec<ChangeHash>,
+    /// Its number in its term or draft, from 1.
+    pub seq: u64,
+    /// Whether it joins two lines.
+    pub is_merge: bool,
+}
+
+/// Who wrote a change, and as what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Writer {
+    /// The device.
+    pub device: DeviceId,
+    /// As what it wrote.
+    pub kind: WriterKind,
+}
+
+/// As what a device wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WriterKind {
+    /// As the owner who began the deck.
+    Genesis,
+    /// As the editor, in a term.
+    Term(TermId),
+    /// As the author of a draft.
+    Draft(DraftId),
+}
+
+impl Writer {
+    /// The owner, beginning the deck.
+    #[must_use]
+    pub const fn genesis(device: DeviceId) -> Self {
+        Self {
+            device,
+            kind: WriterKind::Genesis,
+        }
+    }
+
+    /// The editor, in a term.
+    #[must_use]
+    pub const fn term(device: DeviceId, term: TermId) -> Self {
+        Self {
+            device,
+            kind: WriterKind::Term(term),
+        }
+    }
+
+    /// The author of a draft.
+    #[must_use]
+    pub const fn draft(device: DeviceId, draft: DraftId) -> Self {
+        Self {
+            device,
+            kind: WriterKind::Draft(draft),
+        }
+    }
+}
+
+/// The entries of a document, newest first: each before everything it was made on.
+///
+/// Reads each change's description when it is asked for; `resolve` tells who an actor is.
+pub fn entries<'a>(
+    document: &'a Document,
+    resolve: impl Fn(&ActorId) -> Option<Writer> + 'a,
+) -> impl DoubleEndedIterator<Item = Entry> + ExactSizeIterator + 'a {
+    let changes = document.automerge().get_changes_meta(&[]);
+    changes
+        .into_iter()
+        .rev()
+        .map(move |change| entry(document, &change, &resolve))
+}
+
+/// One entry; `None` if the document has no such change.
+pub fn entry_of(
+    document: &Document,
+    hash: &ChangeHash,
+    resolve: impl Fn(&ActorId) -> Option<Writer>,
+) -> Option<Entry> {
+    let change = document.automerge().get_change_meta_by_hash(hash)?;
+    Some(entry(document, &change, &resolve))
+}
+
+fn entry(
+    document: &Document,
+    change: &ChangeMetadata<'_>,
+    resolve: &impl Fn(&ActorId) -> Option<Writer>,
+) -> Entry {
+    let mut deps = change.deps.clone();
+    if deps.len() > 1 {
+        // The line goes on where its actor wrote before; a term's first change, where no draft did.
+        deps.sort_by_cached_key(|dependency| {
+            let before = document.automerge().get_change_meta_by_hash(dependency);
+            let other = before.as_ref().is_none_or(|before| before.actor != change.actor);
+            let writer = before.and_then(|before| resolve(&before.actor));
+            let draft = writer.is_some_and(|writer| matches!(writer.kind, WriterKind::Draft(_)));
+            (other, draft, *dependency)
+        });
+    }
+    let notes = change
+        .message
+        .as_deref()
+        .and_then(|message| Notes::parse(message).ok());
+    Entry {
+        hash: change.hash,
+        writer: resolve(&change.actor),
+        time_ms: u64::try_from(change.timestamp).unwrap_or(0).saturating_mul(1000),
+        notes: notes.map(|notes| notes.as_slice().to_vec()).unwrap_or_default(),
+        is_merge: deps.len() > 1,
+        deps,
+        seq: change.seq,
+    }
+}
+
+#[cfg(test)]
+mod tests;
