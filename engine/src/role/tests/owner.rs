@@ -204,3 +204,23 @@ fn settled_changes_count_without_a_seal() {
         .unwrap();
     assert_eq!(chain.canonical().len, 2);
 }
+
+#[test]
+fn an_owner_signs_for_its_own_generation_only() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let settled = (deck.zero(), at(3, 3));
+    for (signer, owner, generation) in [(0, 1, 1), (1, 2, 2)] {
+        let transfer = deck.charter_signed_by(signer, owner, (generation, 0), &[], settled);
+        chain.add_charter(transfer.unwrap()).unwrap();
+    }
+    for (by, generation) in [(2, 1), (1, 2), (0, 1), (2, 3)] {
+        let charter = deck.charter(by, (generation, 9), &[], settled);
+        assert_eq!(
+            chain.add_charter(charter),
+            Err(Refusal::UnknownOwner),
+            "{by} for {generation}"
+        );
+    }
+    assert_eq!((chain.charter().generation, chain.charter().count), (2, 0));
+}
