@@ -10,7 +10,7 @@ use crate::link::Lane;
 
 /// A message with the room it takes; reading it gives the room back.
 pub(crate) struct Held {
-    bytes: Bytes,
+    pub(crate) bytes: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
@@ -42,6 +42,11 @@ struct Queues {
 pub(crate) struct Room(OwnedSemaphorePermit);
 
 pub(crate) fn inbox() -> (Filler, Inbox) {
+    lanes(CONTROL_INBOX_BYTES_MAX, BINARY_INBOX_BYTES_MAX)
+}
+
+/// Two bounded lanes of messages.
+pub(crate) fn lanes(control_bytes_max: usize, binary_bytes_max: usize) -> (Filler, Inbox) {
     let (control_in, control) = mpsc::unbounded_channel();
     let (binary_in, binary) = mpsc::unbounded_channel();
     let half = |queue, room_max| Half {
@@ -51,8 +56,8 @@ pub(crate) fn inbox() -> (Filler, Inbox) {
     };
     (
         Filler {
-            control: half(control_in, CONTROL_INBOX_BYTES_MAX),
-            binary: half(binary_in, BINARY_INBOX_BYTES_MAX),
+            control: half(control_in, control_bytes_max),
+            binary: half(binary_in, binary_bytes_max),
         },
         Inbox {
             queues: Mutex::new(Queues { control, binary }),
@@ -95,6 +100,13 @@ impl Filler {
 }
 
 impl Inbox {
+    /// Each lane for a reader of its own.
+    #[cfg(feature = "webrtc")]
+    pub(crate) fn split(self) -> (mpsc::UnboundedReceiver<Held>, mpsc::UnboundedReceiver<Held>) {
+        let Queues { control, binary } = self.queues.into_inner();
+        (control, binary)
+    }
+
     /// The next message, control first. `None` when both lanes have ended. Cancel safe.
     pub(crate) async fn next(&self) -> Option<(Lane, Bytes)> {
         let mut queues = self.queues.lock().await;

@@ -64,3 +64,32 @@ pub(crate) const CLOSE_FLUSH_MAX: Duration = Duration::from_millis(200);
 
 /// How long a link in memory may stay cut before both ends report it as silent: the engine's heartbeat, 3 times 5 s.
 pub const MEMORY_SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// Messages taken from the sender and not yet handed to SCTP: the sender waits beyond this. Little, because what waits
+/// here is what an urgent message on the same lane would wait behind.
+#[cfg(feature = "webrtc")]
+pub(crate) const OUTBOX_BYTES_MAX: usize = 128 * 1024;
+
+/// Frames that may overtake the end of the other side's proof: control is unordered on the wire.
+#[cfg(feature = "webrtc")]
+pub(crate) const EARLY_FRAMES_MAX: usize = 64;
+
+/// The first calls for a lost device come this often, then each pause is half as long again.
+#[cfg(feature = "webrtc")]
+pub(crate) const KNOCK_EVERY_MIN: Duration = Duration::from_millis(50);
+
+/// The longest pause between calls: it bounds how long after a mended network two devices find each other.
+#[cfg(feature = "webrtc")]
+pub(crate) const KNOCK_EVERY_MAX: Duration = Duration::from_millis(500);
+
+/// Nonces of the other side that were live under one nonce of ours and must not come back. Beyond these, ours changes.
+#[cfg(feature = "webrtc")]
+pub(crate) const RETIRED_NONCES_MAX: usize = 64;
+
+/// An answering side opens its own firewall for the offering one this often.
+#[cfg(feature = "webrtc")]
+pub(crate) const PUNCH_EVERY: Duration = Duration::from_secs(1);
+
+/// Datagrams discarded in one poll before others get their turn.
+#[cfg(feature = "webrtc")]
+pub(crate) const DISCARDS_PER_POLL: u32 = 64;

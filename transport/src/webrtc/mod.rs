@@ -8,7 +8,17 @@
 //! its outer address, so two devices behind different address translators do not reach each other this way.
 
 mod config;
+mod dialer;
+mod endpoint;
+mod exchange;
+mod frames;
+mod knock;
+mod pairing;
+mod peer;
+mod proof;
 mod saved;
+mod session;
+mod socket;
 
 use std::sync::Arc;
 
@@ -16,13 +26,17 @@ use crate::link::{DialError, Dialer, Link};
 use crate::{DeviceId, DeviceKey};
 
 pub use config::{Bind, Config};
+pub use exchange::{Answering, Offering};
+pub use proof::ProofError;
 pub use saved::{SavedRoute, SavedRouteError};
 
 /// A device's endpoint: makes links with its key. Cheap to clone; clones are the same endpoint.
+///
+/// All of its methods but [`WebRtc::new`] and [`WebRtc::dialer`] are called within a tokio runtime, and what they make
+/// lives on that runtime.
 #[derive(Clone)]
 pub struct WebRtc {
-    key: DeviceKey,
-    config: Config,
+    endpoint: Arc<endpoint::Endpoint>,
 }
 
 /// A link and what it takes to make it again.
@@ -33,23 +47,25 @@ pub struct Connected {
     pub route: SavedRoute,
 }
 
-/// An offer whose answer is awaited. Dropping it gives its sockets back.
-pub struct Offering {
-    code: String,
-}
-
-/// An answer to somebody's offer. Dropping it gives its sockets back.
-pub struct Answering {
-    code: String,
-    payload: Vec<u8>,
-    peer: DeviceId,
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connected(to {})", self.link.peer().short())
+    }
 }
 
 impl WebRtc {
     /// An endpoint for this device.
     #[must_use]
     pub fn new(key: DeviceKey, config: Config) -> Self {
-        Self { key, config }
+        Self {
+            endpoint: Arc::new(endpoint::Endpoint::new(key, config)),
+        }
+    }
+
+    /// The device whose links this makes.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.endpoint.key.id()
     }
 
     /// Starts an exchange: give the code to the other device.
@@ -65,8 +81,7 @@ impl WebRtc {
     /// # Errors
     /// [`DialError::Local`] when no socket can be bound, [`DialError::Code`] when the payload is too long.
     pub async fn offer_with(&self, payload: Vec<u8>) -> Result<Offering, DialError> {
-        let _ = (payload, &self.key, &self.config);
-        Err(unfinished())
+        Offering::new(&self.endpoint, payload)
     }
 
     /// Answers an offer: give the answer's code back.
@@ -74,65 +89,14 @@ impl WebRtc {
     /// # Errors
     /// [`DialError::Code`] says what is wrong with the offer, [`DialError::Local`] that no socket can be bound.
     pub async fn answer(&self, offer_code: &str) -> Result<Answering, DialError> {
-        let _ = offer_code;
-        Err(unfinished())
+        Answering::new(&self.endpoint, offer_code)
     }
 
-    /// Makes links to a device met before, again and again.
+    /// Makes links to a device met before, again and again. The other device must be dialling too.
     ///
     /// # Errors
     /// [`DialError::Code`] when the route was saved by another device.
     pub fn dialer(&self, route: SavedRoute) -> Result<Arc<dyn Dialer>, DialError> {
-        let _ = route;
-        Err(unfinished())
+        Ok(Arc::new(dialer::RouteDialer::new(&self.endpoint, route)?))
     }
-}
-
-impl Offering {
-    /// The text for the other device.
-    #[must_use]
-    pub fn code(&self) -> String {
-        self.code.clone()
-    }
-
-    /// Connects by the code that came back. May be called again with another code when one was not usable.
-    ///
-    /// # Errors
-    /// [`DialError`] says why there is no link.
-    pub async fn accept(&self, answer_code: &str) -> Result<Connected, DialError> {
-        let _ = answer_code;
-        Err(unfinished())
-    }
-}
-
-impl Answering {
-    /// The text for the device that made the offer.
-    #[must_use]
-    pub fn code(&self) -> String {
-        self.code.clone()
-    }
-
-    /// What the layer above put into the offer.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    /// The device that made the offer, as its code says; proven once connected.
-    #[must_use]
-    pub fn peer(&self) -> DeviceId {
-        self.peer
-    }
-
-    /// Waits until the other device has taken the answer, and connects.
-    ///
-    /// # Errors
-    /// [`DialError`] says why there is no link.
-    pub async fn connect(&self) -> Result<Connected, DialError> {
-        Err(unfinished())
-    }
-}
-
-fn unfinished() -> DialError {
-    DialError::Local("connecting over WebRTC is not in this build yet".to_owned())
 }

@@ -1,0 +1,117 @@
+//! Fresh links to a device met before, without any server: see `knock` for how the two find each other.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::endpoint::Endpoint;
+use super::knock::Pair;
+use super::pairing::{Pairing, no_path};
+use super::peer::{Party, Plan};
+use super::saved::SavedRoute;
+use super::session::{self, Evictions};
+use crate::DeviceId;
+use crate::link::{DialError, Dialer, Link};
+
+pub(super) struct RouteDialer {
+    endpoint: Arc<Endpoint>,
+    route: SavedRoute,
+    /// Kept between dials, so that the ports stay ours.
+    pairing: Mutex<Option<Arc<Pairing>>>,
+}
+
+impl RouteDialer {
+    pub(super) fn new(endpoint: &Arc<Endpoint>, route: SavedRoute) -> Result<Self, DialError> {
+        if route.own != endpoint.key.id() {
+            return Err(DialError::Code(
+                "this route was saved by another device: exchange codes anew".to_owned(),
+            ));
+        }
+        Ok(Self {
+            endpoint: Arc::clone(endpoint),
+            route,
+            pairing: Mutex::new(None),
+        })
+    }
+
+    fn pairing(&self) -> Result<Arc<Pairing>, DialError> {
+        let mut kept = self.pairing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pairing) = &*kept {
+            return Ok(Arc::clone(pairing));
+        }
+        let pairing = self.endpoint.pairing(&self.route)?;
+        *kept = Some(Arc::clone(&pairing));
+        Ok(pairing)
+    }
+
+    fn plan<'a>(
+        &'a self,
+        pairing: &'a Pairing,
+        identity: &'a super::endpoint::Identity,
+        pair: &Pair,
+    ) -> Plan<'a> {
+        let ((fragment, password), (their_fragment, their_password)) = pairing.keys.credentials(pair);
+        Plan {
+            key: &self.endpoint.key,
+            certificate: &identity.certificate,
+            sockets: &pairing.sockets,
+            own: Party {
+                fragment,
+                password,
+                fingerprint: identity.fingerprint,
+                addresses: pairing.sockets.addresses(),
+            },
+            theirs: Party {
+                fragment: their_fragment,
+                password: their_password,
+                fingerprint: pair.their_fingerprint,
+                addresses: pairing.peer_addresses(),
+            },
+            is_offerer: pairing.keys.is_smaller(),
+            expected: self.route.peer,
+            within: self.endpoint.config.connect_within,
+        }
+    }
+}
+
+#[async_trait]
+impl Dialer for RouteDialer {
+    fn peer(&self) -> DeviceId {
+        self.route.peer
+    }
+
+    async fn dial(&self) -> Result<Arc<dyn Link>, DialError> {
+        let within = self.endpoint.config.knock_within;
+        let identity = self.endpoint.identity()?;
+        let pairing = self.pairing()?;
+        pairing.replace();
+        let line = tokio::time::timeout(within, pairing.sockets.line()).await;
+        let mut line = line.map_err(|_| no_path(within))?;
+        let mut evictions = Evictions {
+            paired: pairing.paired(),
+            replaced: pairing.replaced(),
+        };
+        let mut pair = pairing.start()?;
+        loop {
+            let proven = match pair.take() {
+                Some(pair) => pair,
+                None => pairing.call_until_paired(&line, within).await?,
+            };
+            evictions.paired.borrow_and_update();
+            let proven = pairing.take_ready().unwrap_or(proven);
+            let mut newer = evictions.paired.clone();
+            let plan = self.plan(&pairing, &identity, &proven);
+            tokio::select! {
+                established = plan.establish(line) => {
+                    return Ok(session::start(established?, Arc::clone(&pairing), evictions, &self.endpoint.config));
+                }
+                // The other side gave up what we were making, and has a new wish already.
+                _ = newer.changed() => {}
+                // It may not have heard yet that we are here.
+                () = pairing.call() => {}
+            }
+            line = pairing.sockets.line().await;
+            pair = pairing.take_ready();
+        }
+    }
+}

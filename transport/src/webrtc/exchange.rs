@@ -1,0 +1,226 @@
+//! The first link of two devices, by two codes that people carry across.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::time::Instant;
+
+use super::Connected;
+use super::endpoint::Endpoint;
+use super::knock::KNOCK_BYTE;
+use super::pairing::{Pairing, no_path};
+use super::peer::{Party, Plan};
+use super::saved::SavedRoute;
+use super::session::{self, Evictions};
+use super::socket::{Line, Sockets};
+use crate::DeviceId;
+use crate::invite::{Code, CodeError, CodeKind};
+use crate::limits::{ADDRESSES_MAX, PUNCH_EVERY};
+use crate::link::DialError;
+
+/// An offer whose answer is awaited. Dropping it gives its sockets back.
+pub struct Offering {
+    side: Side,
+}
+
+/// An answer to somebody's offer. Dropping it gives its sockets back.
+pub struct Answering {
+    side: Side,
+    offer: Code,
+}
+
+/// This device's half of an exchange.
+struct Side {
+    endpoint: Arc<Endpoint>,
+    sockets: Sockets,
+    own: Code,
+    text: String,
+    is_used: AtomicBool,
+}
+
+impl Offering {
+    pub(super) fn new(endpoint: &Arc<Endpoint>, payload: Vec<u8>) -> Result<Self, DialError> {
+        let side = Side::new(endpoint, CodeKind::Offer, payload)?;
+        Ok(Self { side })
+    }
+
+    /// The text for the other device.
+    #[must_use]
+    pub fn code(&self) -> String {
+        self.side.text.clone()
+    }
+
+    /// Connects by the code that came back. May be called again with another code when one was not usable.
+    ///
+    /// # Errors
+    /// [`DialError`] says why there is no link.
+    pub async fn accept(&self, answer_code: &str) -> Result<Connected, DialError> {
+        let answer = Code::decode(answer_code).map_err(code)?;
+        match answer.kind {
+            CodeKind::Offer => return Err(code(CodeError::Kind)),
+            CodeKind::Answer(tag) if tag != self.side.own.tag() => return Err(code(CodeError::OtherOffer)),
+            CodeKind::Answer(_) => {}
+        }
+        self.side.check(&answer)?;
+        let line = self.side.sockets.line().await;
+        self.side.connect(&answer, line).await
+    }
+}
+
+impl Answering {
+    pub(super) fn new(endpoint: &Arc<Endpoint>, offer_code: &str) -> Result<Self, DialError> {
+        let offer = Code::decode(offer_code).map_err(code)?;
+        if offer.kind != CodeKind::Offer {
+            return Err(code(CodeError::Kind));
+        }
+        let side = Side::new(endpoint, CodeKind::Answer(offer.tag()), Vec::new())?;
+        side.check(&offer)?;
+        Ok(Self { side, offer })
+    }
+
+    /// The text for the device that made the offer.
+    #[must_use]
+    pub fn code(&self) -> String {
+        self.side.text.clone()
+    }
+
+    /// What the layer above put into the offer.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.offer.payload
+    }
+
+    /// The device that made the offer, as its code says; proven once connected.
+    #[must_use]
+    pub fn peer(&self) -> DeviceId {
+        self.offer.device
+    }
+
+    /// Waits until the other device has taken the answer, and connects.
+    ///
+    /// # Errors
+    /// [`DialError`] says why there is no link.
+    pub async fn connect(&self) -> Result<Connected, DialError> {
+        let within = self.side.endpoint.config.answer_within;
+        let deadline = Instant::now() + within;
+        loop {
+            let line = self.side.sockets.line().await;
+            // The offering side may take minutes to paste the answer. No timer of the stack runs meanwhile: its
+            // connection is made only when the first datagram shows that the other one is there.
+            tokio::select! {
+                () = self.side.sockets.receive(&line) => {}
+                () = self.punch() => {}
+                () = tokio::time::sleep_until(deadline) => return Err(no_path(within)),
+            }
+            match self.side.connect(&self.offer, line).await {
+                // That datagram may have been a stray one.
+                Err(DialError::NoPath { .. }) if Instant::now() < deadline => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Opens this side's firewall for the other one, for as long as it is polled.
+    async fn punch(&self) {
+        loop {
+            // Begins like a knock and is none, so it is ignored wherever it arrives.
+            self.side
+                .sockets
+                .send_to_all(&[KNOCK_BYTE], &self.offer.addresses);
+            tokio::time::sleep(PUNCH_EVERY).await;
+        }
+    }
+}
+
+impl Side {
+    fn new(endpoint: &Arc<Endpoint>, kind: CodeKind, payload: Vec<u8>) -> Result<Self, DialError> {
+        let identity = endpoint.identity()?;
+        let sockets = Sockets::bind(&endpoint.config, &[])?;
+        let mut own = Code {
+            kind,
+            device: endpoint.key.id(),
+            fingerprint: identity.fingerprint,
+            fragment: [0; 4],
+            password: [0; 16],
+            addresses: sockets.addresses(),
+            payload,
+        };
+        let random = |bytes: &mut [u8]| {
+            getrandom::fill(bytes).map_err(|error| DialError::Local(format!("it has no randomness: {error}")))
+        };
+        random(&mut own.fragment)?;
+        random(&mut own.password)?;
+        let text = own.encode().map_err(code)?;
+        Ok(Self {
+            endpoint: Arc::clone(endpoint),
+            sockets,
+            own,
+            text,
+            is_used: AtomicBool::new(false),
+        })
+    }
+
+    fn check(&self, theirs: &Code) -> Result<(), DialError> {
+        if theirs.device == self.own.device {
+            return Err(code(CodeError::Own));
+        }
+        Ok(())
+    }
+
+    async fn connect(&self, theirs: &Code, line: Line) -> Result<Connected, DialError> {
+        if self.is_used.load(Ordering::SeqCst) {
+            return Err(DialError::Code(
+                "it has made a link already: use the saved route, or make a new offer".to_owned(),
+            ));
+        }
+        let identity = self.endpoint.identity()?;
+        let plan = Plan {
+            key: &self.endpoint.key,
+            certificate: &identity.certificate,
+            sockets: &self.sockets,
+            own: party(&self.own),
+            theirs: party(theirs),
+            is_offerer: self.own.kind == CodeKind::Offer,
+            expected: theirs.device,
+            within: self.endpoint.config.connect_within,
+        };
+        let established = plan.establish(line).await?;
+        let mut peer_addresses: Vec<_> = self.sockets.heard_from().into_iter().collect();
+        peer_addresses.extend(
+            theirs
+                .addresses
+                .iter()
+                .filter(|address| Some(**address) != self.sockets.heard_from()),
+        );
+        peer_addresses.truncate(ADDRESSES_MAX);
+        let route = SavedRoute {
+            own: self.own.device,
+            peer: established.proven.peer,
+            secret: established.proven.secret.clone(),
+            own_addresses: self.sockets.addresses(),
+            peer_addresses,
+        };
+        let pairing = Pairing::new(&route, self.sockets.clone(), identity.fingerprint)?;
+        let evictions = Evictions {
+            paired: pairing.paired(),
+            replaced: pairing.replaced(),
+        };
+        self.endpoint.register(&pairing);
+        self.is_used.store(true, Ordering::SeqCst);
+        let link = session::start(established, pairing, evictions, &self.endpoint.config);
+        Ok(Connected { link, route })
+    }
+}
+
+fn party(code: &Code) -> Party {
+    Party {
+        fragment: code.fragment,
+        password: code.password,
+        fingerprint: code.fingerprint,
+        addresses: code.addresses.clone(),
+    }
+}
+
+fn code(error: CodeError) -> DialError {
+    DialError::Code(error.to_string())
+}

@@ -1,0 +1,422 @@
+//! Sockets that outlive connections: bound once for a route, lent to one peer connection after the other, with knocks
+//! taken out of the stream and a cable that can be cut.
+
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use ::webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
+    TokioRuntime, Transmit,
+};
+use socket2::SockRef;
+
+use super::config::{Bind, Config};
+use super::knock::KNOCK_BYTE;
+use super::pairing::Pairing;
+use crate::cable::Cable;
+use crate::limits::{ADDRESSES_MAX, DISCARDS_PER_POLL, RECEIVE_WINDOW_BYTES, SOCKET_BUFFER_BYTES};
+use crate::link::DialError;
+
+/// The sockets of one route.
+#[derive(Debug, Clone)]
+pub(super) struct Sockets {
+    list: Vec<Arc<Socket>>,
+    /// What the kernel granted the smallest of them to receive into.
+    granted_bytes: usize,
+    /// Held by whoever reads the sockets: two readers would steal each other's wake-ups.
+    line: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The right to read the sockets.
+pub(super) type Line = tokio::sync::OwnedMutexGuard<()>;
+
+impl Sockets {
+    /// Binds all configured addresses; where one was bound before, to the same port. Call within a tokio runtime.
+    pub(super) fn bind(config: &Config, before: &[SocketAddr]) -> Result<Self, DialError> {
+        let mut list = Vec::new();
+        let mut granted_bytes = usize::MAX;
+        let mut last_error = None;
+        for ip in addresses(&config.bind)? {
+            let same = before.iter().find(|address| address.ip() == ip);
+            let port = same.or(before.first()).map_or(0, SocketAddr::port);
+            match Socket::bind(SocketAddr::new(ip, port), config.cable.clone()) {
+                Ok((socket, granted)) => {
+                    granted_bytes = granted_bytes.min(granted);
+                    list.push(Arc::new(socket));
+                }
+                // Another process holds the port: without it the other device would call in vain.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    return Err(DialError::Local(format!(
+                        "port {port} of {ip} is in use by another program or a link that is closing"
+                    )));
+                }
+                Err(error) => last_error = Some(error),
+            }
+        }
+        if list.is_empty() {
+            let why = last_error.map_or_else(
+                || "it has no usable address".to_owned(),
+                |error| error.to_string(),
+            );
+            return Err(DialError::Local(format!("no socket could be bound: {why}")));
+        }
+        Ok(Self {
+            list,
+            granted_bytes,
+            line: Arc::new(tokio::sync::Mutex::new(())),
+        })
+    }
+
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.list.iter().map(|socket| socket.address).collect()
+    }
+
+    /// What to ask the stack to bind so that each socket is asked for once; see [`Lender`].
+    pub(super) fn placeholders(&self) -> Vec<SocketAddr> {
+        self.list
+            .iter()
+            .map(|socket| SocketAddr::new(socket.address.ip(), 0))
+            .collect()
+    }
+
+    /// A window that fits into what the kernel granted.
+    pub(super) fn receive_window(&self) -> u32 {
+        let window =
+            (self.granted_bytes / 3).clamp(*RECEIVE_WINDOW_BYTES.start(), *RECEIVE_WINDOW_BYTES.end());
+        u32::try_from(window).unwrap_or(u32::MAX)
+    }
+
+    pub(super) async fn line(&self) -> Line {
+        Arc::clone(&self.line).lock_owned().await
+    }
+
+    /// Knocks that come in from now on go there.
+    pub(super) fn deliver_knocks_to(&self, pairing: &Weak<Pairing>) {
+        for socket in &self.list {
+            // A socket belongs to one pairing for life, so a second call has nothing to change.
+            let _ = socket.pairing.set(Weak::clone(pairing));
+        }
+    }
+
+    /// Sends from every socket to every address of its family; nobody may be there.
+    pub(super) fn send_to_all(&self, bytes: &[u8], addresses: &[SocketAddr]) {
+        for socket in &self.list {
+            for address in addresses
+                .iter()
+                .filter(|to| to.is_ipv4() == socket.address.is_ipv4())
+            {
+                socket.send(bytes, *address);
+            }
+        }
+    }
+
+    /// Reads, handing knocks over, until something else arrives, which is dropped: what is worth having comes again.
+    /// The caller holds the line.
+    pub(super) async fn receive(&self, _line: &Line) {
+        // As long as the kernel's largest coalesced read.
+        let mut buffer = vec![0_u8; usize::from(u16::MAX)];
+        std::future::poll_fn(|cx| {
+            for socket in &self.list {
+                let mut meta = [RecvMeta::default()];
+                let mut buffers = [IoSliceMut::new(&mut buffer)];
+                match socket.poll_receive(cx, &mut buffers, &mut meta) {
+                    Poll::Ready(Ok(_)) => return Poll::Ready(()),
+                    // An unreachable address reports itself here on some systems; the next call tells more.
+                    Poll::Ready(Err(_)) => cx.waker().wake_by_ref(),
+                    Poll::Pending => {}
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Where the last datagram that was not a knock came from.
+    pub(super) fn heard_from(&self) -> Option<SocketAddr> {
+        self.list.iter().find_map(|socket| *socket.heard_from())
+    }
+
+    pub(super) fn forget_heard_from(&self) {
+        for socket in &self.list {
+            *socket.heard_from() = None;
+        }
+    }
+
+    /// A runtime that lends these sockets to one peer connection.
+    pub(super) fn lender(&self) -> Arc<dyn Runtime> {
+        Arc::new(Lender {
+            tokio: TokioRuntime,
+            sockets: Mutex::new(self.list.clone()),
+        })
+    }
+}
+
+fn addresses(bind: &Bind) -> Result<Vec<IpAddr>, DialError> {
+    let mut found: Vec<IpAddr> = match bind {
+        Bind::Loopback => vec![IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)],
+        Bind::Addresses(addresses) => addresses.clone(),
+        Bind::Hosts => {
+            let interfaces = rtc::shared::ifaces::ifaces().map_err(|error| {
+                DialError::Local(format!("it does not list its network interfaces: {error}"))
+            })?;
+            let addresses = interfaces.into_iter().filter_map(|interface| interface.addr);
+            addresses.map(|address| address.ip()).filter(is_usable).collect()
+        }
+    };
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(ADDRESSES_MAX);
+    Ok(found)
+}
+
+fn is_usable(ip: &IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || link_local)
+}
+
+/// One bound socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    shared: Arc<dyn AsyncUdpSocket>,
+    /// A second handle on the same socket: knocks are sent from within reads, where the writer's waker is not ours.
+    plain: UdpSocket,
+    address: SocketAddr,
+    cable: Option<Cable>,
+    pairing: OnceLock<Weak<Pairing>>,
+    heard_from: Mutex<Option<SocketAddr>>,
+}
+
+impl Socket {
+    fn bind(address: SocketAddr, cable: Option<Cable>) -> io::Result<(Self, usize)> {
+        let plain = UdpSocket::bind(address)?;
+        let granted_bytes = {
+            let socket = SockRef::from(&plain);
+            // What is refused is read back below.
+            let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+            let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+            let reported = socket.recv_buffer_size()?;
+            // Linux reports twice what it granted, to cover its own bookkeeping.
+            if cfg!(target_os = "linux") {
+                reported / 2
+            } else {
+                reported
+            }
+        };
+        tracing::debug!(%address, granted_bytes, "socket bound");
+        plain.set_nonblocking(true)?;
+        let socket = Self {
+            shared: TokioRuntime.wrap_udp_socket(plain.try_clone()?)?,
+            address: plain.local_addr()?,
+            plain,
+            cable,
+            pairing: OnceLock::new(),
+            heard_from: Mutex::new(None),
+        };
+        Ok((socket, granted_bytes))
+    }
+
+    pub(super) fn send(&self, bytes: &[u8], to: SocketAddr) {
+        if !self.is_cut() {
+            // Nobody there, or no way there at present: the next knock tries again.
+            let _ = self.plain.send_to(bytes, to);
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cable.as_ref().is_some_and(Cable::is_cut)
+    }
+
+    fn heard_from(&self) -> std::sync::MutexGuard<'_, Option<SocketAddr>> {
+        self.heard_from.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next datagrams that are not knocks.
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let (Some(buffers), Some(meta)) = (buffers.get_mut(..1), meta.get_mut(..1)) else {
+            return Poll::Ready(Ok(0));
+        };
+        for _ in 0..DISCARDS_PER_POLL {
+            let count = ready!(self.shared.poll_recv(cx, buffers, meta))?;
+            if count == 0 || self.is_cut() {
+                continue;
+            }
+            if let (Some(buffer), Some(meta)) = (buffers.first_mut(), meta.first_mut()) {
+                let from = meta.addr;
+                let stride = meta.stride.max(1);
+                let length = meta.len.min(buffer.len());
+                if let Some(bytes) = buffer.get_mut(..length) {
+                    meta.len = sift(bytes, stride, |knock| self.knocked(from, knock));
+                    if meta.len > 0 {
+                        *self.heard_from() = Some(from);
+                        return Poll::Ready(Ok(1));
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn knocked(&self, from: SocketAddr, knock: &[u8]) {
+        if let Some(pairing) = self.pairing.get().and_then(Weak::upgrade) {
+            pairing.knocked(self, from, knock);
+        }
+    }
+}
+
+/// The kernel may hand over several datagrams of one sender in one buffer, `stride` bytes each, the last one shorter.
+/// Takes the knocks out, moves the rest together and returns its length.
+fn sift(bytes: &mut [u8], stride: usize, mut knocked: impl FnMut(&[u8])) -> usize {
+    if !bytes
+        .chunks(stride)
+        .any(|datagram| datagram.first() == Some(&KNOCK_BYTE))
+    {
+        return bytes.len();
+    }
+    let mut rest = Vec::with_capacity(bytes.len());
+    for datagram in bytes.chunks(stride) {
+        if datagram.first() == Some(&KNOCK_BYTE) {
+            knocked(datagram);
+        } else {
+            rest.extend_from_slice(datagram);
+        }
+    }
+    if let Some(start) = bytes.get_mut(..rest.len()) {
+        start.copy_from_slice(&rest);
+    }
+    rest.len()
+}
+
+/// What a peer connection sees of a socket.
+#[derive(Debug)]
+struct Lent(Arc<Socket>);
+
+impl AsyncUdpSocket for Lent {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.0.address)
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        if self.0.is_cut() {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
+        self.0.shared.poll_send(cx, transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_receive(cx, buffers, meta)
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.0.shared.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.0.shared.max_gro_segments()
+    }
+}
+
+/// Tokio, except that a socket the stack binds is swapped for ours of the same address. The stack goes on to name its
+/// local candidate by the port it bound itself; only our own descriptions, with our ports, ever reach the other side.
+#[derive(Debug)]
+struct Lender {
+    tokio: TokioRuntime,
+    /// Those not lent yet. The runtime lives as long as any channel's handle does, and must not keep ports bound.
+    sockets: Mutex<Vec<Arc<Socket>>>,
+}
+
+impl Runtime for Lender {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
+        self.tokio.spawn(future)
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let ip = socket.local_addr()?.ip();
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = sockets.iter().position(|ours| ours.address.ip() == ip);
+        let at = at.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        Ok(Arc::new(Lent(sockets.swap_remove(at))))
+    }
+
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        self.tokio.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(
+        &'a self,
+        remote: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Arc<dyn AsyncTcpStream>>> + Send + 'a>> {
+        self.tokio.connect_tcp(remote)
+    }
+
+    fn resolve_host<'a>(
+        &'a self,
+        host: &'a str,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+        self.tokio.resolve_host(host)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        self.tokio.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        self.tokio.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.tokio.block_on(future);
+    }
+
+    fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        self.tokio.yield_now()
+    }
+
+    fn name(&self) -> &'static str {
+        "tokio with lent sockets"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knocks_are_taken_out_wherever_they_stand() {
+        for (datagrams, rest, knocks) in [
+            (vec![[1, 1], [2, 2]], vec![1, 1, 2, 2], 0),
+            (vec![[KNOCK_BYTE, 1], [2, 2]], vec![2, 2], 1),
+            (vec![[1, 1], [KNOCK_BYTE, 2], [3, 3]], vec![1, 1, 3, 3], 1),
+            (vec![[KNOCK_BYTE, 1], [KNOCK_BYTE, 2]], vec![], 2),
+        ] {
+            let mut bytes = datagrams.concat();
+            let mut found = 0;
+            let length = sift(&mut bytes, 2, |knock| {
+                assert_eq!(knock[0], KNOCK_BYTE);
+                found += 1;
+            });
+            assert_eq!((&bytes[..length], found), (&rest[..], knocks));
+        }
+        // The last datagram may be shorter.
+        let mut bytes = vec![1, 1, 1, KNOCK_BYTE];
+        assert_eq!(sift(&mut bytes, 3, |knock| assert_eq!(knock, [KNOCK_BYTE])), 3);
+    }
+}

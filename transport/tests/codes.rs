@@ -1,0 +1,142 @@
+//! The first link of two devices by pasted codes, and everything that can be wrong with them.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{bounded, connect, endpoint, greet, quick};
+use cuecard_transport::invite::Code;
+use cuecard_transport::webrtc::{Config, WebRtc};
+use cuecard_transport::{CloseReason, DialError, RouteKind};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_devices_connect_by_codes() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let offering = a.offer_with(b"deck and key".to_vec()).await.unwrap();
+    let answering = b.answer(&offering.code()).await.unwrap();
+    assert_eq!(
+        (answering.payload(), answering.peer()),
+        (&b"deck and key"[..], a.device())
+    );
+    let answer = answering.code();
+    let started = Instant::now();
+    let (at_a, at_b) = bounded(async { tokio::join!(offering.accept(&answer), answering.connect()) }).await;
+    let (at_a, at_b) = (at_a.unwrap(), at_b.unwrap());
+    println!(
+        "connected and proved in {:?}; codes of {} and {} characters",
+        started.elapsed(),
+        offering.code().len(),
+        answering.code().len()
+    );
+    assert_eq!((at_a.link.peer(), at_b.link.peer()), (b.device(), a.device()));
+    assert_eq!(at_a.link.route(), RouteKind::Lan);
+    greet(&*at_a.link, &*at_b.link).await;
+    bounded(at_a.link.close(CloseReason::Here)).await;
+    bounded(at_b.link.close(CloseReason::Here)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_measure_the_round_trip() {
+    let (a, b) = (
+        WebRtc::new(common::key(1), quick()),
+        WebRtc::new(common::key(2), quick()),
+    );
+    let (at_a, at_b) = bounded(connect(&a, &b)).await;
+    bounded(async {
+        while at_a.link.stats().round_trip.is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    at_a.link.close(CloseReason::Here).await;
+    at_b.link.close(CloseReason::Here).await;
+}
+
+#[tokio::test]
+async fn unusable_codes_are_refused_by_name() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let offering = a.offer().await.unwrap();
+    let other = a.offer().await.unwrap();
+    let answering = b.answer(&other.code()).await.unwrap();
+    for (refused, what) in [
+        (
+            offering.accept(&other.code()).await.err(),
+            "an offer for an answer",
+        ),
+        (
+            offering.accept(&answering.code()).await.err(),
+            "the answer to another offer",
+        ),
+        (offering.accept("no code!").await.err(), "no code"),
+        (a.answer(&offering.code()).await.err(), "one's own offer"),
+        (b.answer(&answering.code()).await.err(), "an answer for an offer"),
+        (a.offer_with(vec![0; 129]).await.err(), "too much payload"),
+    ] {
+        assert!(matches!(refused, Some(DialError::Code(_))), "{what}: {refused:?}");
+    }
+}
+
+/// Somebody on the way swaps what the answer says. The connection must fail by name, not come up.
+async fn accept_with(change: impl FnOnce(&mut Code)) -> (DialError, DialError) {
+    let config = Config {
+        connect_within: Duration::from_secs(3),
+        answer_within: Duration::from_secs(3),
+        ..quick()
+    };
+    let (a, b) = (
+        WebRtc::new(common::key(1), config.clone()),
+        WebRtc::new(common::key(2), config),
+    );
+    let offering = a.offer().await.unwrap();
+    let answering = b.answer(&offering.code()).await.unwrap();
+    let mut answer = Code::decode(&answering.code()).unwrap();
+    change(&mut answer);
+    let answer = answer.encode().unwrap();
+    let (at_a, at_b) = bounded(async { tokio::join!(offering.accept(&answer), answering.connect()) }).await;
+    (at_a.unwrap_err(), at_b.unwrap_err())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_certificate_than_announced_is_refused() {
+    let (at_a, at_b) = accept_with(|answer| answer.fingerprint[0] ^= 1).await;
+    println!("{at_a} / {at_b}");
+    assert!(matches!(at_a, DialError::Proof(_)), "{at_a:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_device_than_announced_is_refused_at_both_ends() {
+    let (at_a, at_b) = accept_with(|answer| answer.device = common::key(3).id()).await;
+    assert_eq!(
+        at_a,
+        DialError::Proof("another device answered than the code or saved route names".to_owned())
+    );
+    assert_eq!(
+        at_b,
+        DialError::Proof("it refused the proof of this device".to_owned())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_there_is_no_path() {
+    let config = Config {
+        connect_within: Duration::from_millis(500),
+        answer_within: Duration::from_millis(500),
+        ..quick()
+    };
+    let (a, b) = (
+        WebRtc::new(common::key(1), config.clone()),
+        WebRtc::new(common::key(2), config),
+    );
+    let offering = a.offer().await.unwrap();
+    let answering = b.answer(&offering.code()).await.unwrap();
+    assert_eq!(
+        bounded(answering.connect()).await.err(),
+        Some(DialError::NoPath { waited_ms: 500 })
+    );
+    let answer = answering.code();
+    drop(answering);
+    assert_eq!(
+        bounded(offering.accept(&answer)).await.err(),
+        Some(DialError::NoPath { waited_ms: 500 })
+    );
+}

@@ -1,0 +1,52 @@
+//! Every transport keeps the same contract: the conformance tests over memory, over a poor path, and over WebRTC.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{bounded, fresh_ends, key};
+use cuecard_transport::conformance::{self, Ends};
+use cuecard_transport::memory::{Conditions, pair};
+
+fn in_memory() -> Ends {
+    pair(key(1).id(), key(2).id(), Conditions::PERFECT, 1)
+}
+
+fn over_a_poor_path() -> Ends {
+    let conditions = Conditions {
+        latency: Duration::from_millis(5),
+        jitter: Duration::from_millis(5),
+        loss: 0.001,
+        bandwidth: Some(200_000_000),
+    };
+    pair(key(1).id(), key(2).id(), conditions, 1)
+}
+
+macro_rules! conforms {
+    ($($test:ident),* $(,)?) => {
+        mod memory {
+            use super::*;
+            $(#[tokio::test] async fn $test() { bounded(conformance::$test(in_memory())).await; })*
+        }
+        mod poor_path {
+            use super::*;
+            $(#[tokio::test] async fn $test() { bounded(conformance::$test(over_a_poor_path())).await; })*
+        }
+        mod webrtc {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $test() {
+                bounded(async { conformance::$test(fresh_ends().await).await }).await;
+            })*
+        }
+    };
+}
+
+conforms!(
+    messages_arrive_whole_and_in_order,
+    a_message_beyond_the_limit_is_refused,
+    a_slow_reader_makes_the_sender_wait,
+    both_ends_learn_of_a_close,
+    a_replaced_link_says_so_at_both_ends,
+    dropping_an_end_closes_the_link,
+    both_ends_share_the_transcript,
+);
