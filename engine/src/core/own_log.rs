@@ -29,5 +29,8 @@ pub(crate) fn accepted_draft(bytes: &[u8]) -> Option<DraftId> {
 
 /// All the audio that a deck refers to.
 pub(crate) fn audio_of(document: &Document) -> Vec<AudioRef> {
-    document.all_cards().flat_map(|card| card.audio.into_values()).collect()
+    document
+        .all_cards()
+        .flat_map(|card| card.audio.into_values())
+        .collect()
 }

@@ -1,0 +1,606 @@
+//! Drafts: private branches from the canonical head, proposed to the editor and accepted whole.
+
+use std::collections::BTreeMap;
+
+use cuecard_store::Batch;
+use cuecard_transport::DeviceKey;
+
+use crate::card::Card;
+use crate::core::log::{EditError, Log, TakeError};
+use crate::core::own_log;
+use crate::core::{Applied, Core, DeckError, LinkId, StoreHasFailed, bytes_from};
+use crate::disk::{self, DraftImage};
+use crate::document::{DeckChange, Document, Edit};
+use crate::event::Event;
+use crate::gate::{self, Kind, Line, Segment};
+use crate::history::{Writer, WriterKind};
+use crate::id::{ChangeHash, DeckId, DeviceId, DraftId};
+use crate::limits::{DRAFT_BYTES_MAX, DRAFT_CHANGES_MAX, DRAFTS_PER_MEMBER_MAX, NOTE_BYTES_MAX};
+use crate::op::OpError;
+use crate::role::{self, Draft, Rights, Signed, Verified};
+use crate::sync::message::{DraftItem, Message};
+use crate::time::Time;
+
+/// Where a draft stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DraftState {
+    /// Being written, here.
+    Open,
+    /// Signed and offered to the editor.
+    Proposed,
+    /// Part of the deck.
+    Accepted,
+}
+
+/// What there is to say of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftInfo {
+    /// Its id.
+    pub draft: DraftId,
+    /// Who wrote it.
+    pub author: DeviceId,
+    /// What its author says of it.
+    pub note: String,
+    /// How many changes it has.
+    pub len: u64,
+    /// Where it stands.
+    pub state: DraftState,
+}
+
+/// Why a draft could not be proposed or accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DraftError {
+    /// It is not known here.
+    #[error("no draft {} is known here", .0.short())]
+    Unknown(DraftId),
+    /// Only its author may propose it, and only once it has changes.
+    #[error("draft {} is empty or not this device's own", .0.short())]
+    NotReady(DraftId),
+    /// It is part of the deck already.
+    #[error("draft {} was accepted already", .0.short())]
+    Accepted(DraftId),
+    /// It cannot be merged as it is.
+    #[error("draft {} cannot be merged: {why}", .draft.short())]
+    Unmergeable {
+        /// Which draft.
+        draft: DraftId,
+        /// What stands in the way.
+        why: String,
+    },
+    /// Accepting is an edit, and this device may not edit.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl From<DeckError> for DraftError {
+    fn from(error: DeckError) -> Self {
+        Self::Edit(error.into())
+    }
+}
+
+impl From<StoreHasFailed> for DraftError {
+    fn from(error: StoreHasFailed) -> Self {
+        Self::Edit(error.into())
+    }
+}
+
+/// A draft and its changes.
+pub(crate) struct DraftLog {
+    deck: DeckId,
+    base: ChangeHash,
+    author: DeviceId,
+    nonce: [u8; 16],
+    note: String,
+    /// Raw, in order. Bounded by the limits on drafts.
+    pub(crate) changes: Vec<Vec<u8>>,
+    head: ChangeHash,
+    record: Option<Verified<Draft>>,
+    /// The deck with the draft in it, while it is being written here.
+    branch: Option<Document>,
+    accepted: bool,
+}
+
+impl DraftLog {
+    /// A draft as another device sent it: whole, signed, and within its quota.
+    pub(crate) fn from_item(deck: DeckId, item: &DraftItem) -> Result<Self, TakeError> {
+        let record = Signed::<Draft>::decode(&item.record)?.verify(deck)?;
+        let refused = |why: &str| Err(TakeError::Refused(why.to_owned()));
+        let bytes: usize = item.changes.iter().map(|change| change.len()).sum();
+        if record.len == 0 || record.len > DRAFT_CHANGES_MAX || bytes > DRAFT_BYTES_MAX {
+            return refused("the draft is empty or beyond its quota");
+        }
+        if record.len != item.changes.len() as u64 {
+            return refused("the draft came without all of its changes");
+        }
+        Ok(Self {
+            deck,
+            base: record.base,
+            author: record.author,
+            nonce: record.nonce,
+            note: record.note.clone(),
+            changes: item.changes.iter().map(|change| change.to_vec()).collect(),
+            head: record.head,
+            record: Some(record),
+            branch: None,
+            accepted: false,
+        })
+    }
+
+    pub(crate) fn from_image(
+        deck: DeckId,
+        image: DraftImage,
+        changes: Vec<Vec<u8>>,
+    ) -> Result<Self, TakeError> {
+        let record = match image.record {
+            Some(bytes) => Some(Signed::<Draft>::decode(&bytes)?.verify(deck)?),
+            None => None,
+        };
+        let base = ChangeHash(image.base);
+        let head = match changes.last() {
+            None => base,
+            Some(last) => own_log::hash_of(last)
+                .ok_or_else(|| TakeError::Refused("a change of a draft is damaged".to_owned()))?,
+        };
+        let author = DeviceId::from_bytes(image.author);
+        let (nonce, note, accepted) = (image.nonce, image.note, image.accepted);
+        Ok(Self {
+            deck,
+            base,
+            author,
+            nonce,
+            note,
+            changes,
+            head,
+            record,
+            branch: None,
+            accepted,
+        })
+    }
+
+    fn image(&self) -> DraftImage {
+        DraftImage {
+            base: self.base.0,
+            author: *self.author.as_bytes(),
+            nonce: self.nonce,
+            note: self.note.clone(),
+            record: self.record.as_ref().map(|record| record.encode().into()),
+            accepted: self.accepted,
+        }
+    }
+
+    pub(crate) fn id(&self) -> DraftId {
+        role::draft_id(self.deck, self.author, self.nonce)
+    }
+
+    pub(crate) const fn head(&self) -> ChangeHash {
+        self.head
+    }
+
+    pub(crate) const fn author(&self) -> DeviceId {
+        self.author
+    }
+
+    pub(crate) const fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    fn actor(&self) -> automerge::ActorId {
+        role::actor_of_draft(self.deck, self.author, self.nonce)
+    }
+
+    /// As the gate wants to see it.
+    pub(crate) fn segment(&self) -> Segment<'_> {
+        let line = Line {
+            actor: self.actor(),
+            next_seq: 1,
+            previous: self.base,
+        };
+        let changes = self.changes.iter().map(Vec::as_slice).collect();
+        Segment {
+            line,
+            changes,
+            kind: Kind::Draft,
+            accepts: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn writer(&self) -> (automerge::ActorId, Writer) {
+        (
+            self.actor(),
+            Writer {
+                device: self.author,
+                kind: WriterKind::Draft(self.id()),
+            },
+        )
+    }
+
+    /// As it travels; `None` while it was not proposed.
+    pub(crate) fn item(&self) -> Option<DraftItem> {
+        let record = self.record.as_ref()?;
+        let changes = self.changes.iter().take(usize::try_from(record.len).ok()?);
+        Some(DraftItem {
+            record: record.encode().into(),
+            changes: changes.map(|change| change.clone().into()).collect(),
+        })
+    }
+
+    pub(crate) fn state(&self) -> DraftState {
+        match (&self.record, self.accepted) {
+            (_, true) => DraftState::Accepted,
+            (Some(_), false) => DraftState::Proposed,
+            (None, false) => DraftState::Open,
+        }
+    }
+
+    fn info(&self) -> DraftInfo {
+        let (author, note, len) = (self.author, self.note.clone(), self.changes.len() as u64);
+        DraftInfo {
+            draft: self.id(),
+            author,
+            note,
+            len,
+            state: self.state(),
+        }
+    }
+}
+
+impl Log {
+    /// The deck as it would be with a draft in it: as its author sees it.
+    pub(crate) fn with_draft(&self, draft: DraftId) -> Result<Document, DraftError> {
+        let entry = self.drafts.get(&draft).ok_or(DraftError::Unknown(draft))?;
+        let unmergeable = |why: String| DraftError::Unmergeable { draft, why };
+        let mut branch = self
+            .document
+            .fork_at(entry.base)
+            .map_err(|error| unmergeable(error.to_string()))?;
+        let changes = entry.changes.iter().map(Vec::as_slice);
+        branch
+            .restore_more(changes)
+            .map_err(|error| unmergeable(error.to_string()))?;
+        Ok(branch)
+    }
+
+    fn edit_draft<T>(
+        &mut self,
+        draft: DraftId,
+        now: Time,
+        random: &mut dyn FnMut() -> [u8; 10],
+        batch: &mut Batch,
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<T, EditError> {
+        let open = |entry: &&DraftLog| entry.state() == DraftState::Open;
+        let entry = self
+            .drafts
+            .get(&draft)
+            .filter(open)
+            .ok_or(EditError::NoDraft(draft))?;
+        if entry.branch.is_none() {
+            let branch = self.with_draft(draft).map_err(|_| EditError::NoDraft(draft))?;
+            if let Some(entry) = self.drafts.get_mut(&draft) {
+                entry.branch = Some(branch);
+            }
+        }
+        let deck = self.deck;
+        let entry = self.drafts.get_mut(&draft).ok_or(EditError::NoDraft(draft))?;
+        let actor = entry.actor();
+        let room = entry.changes.len() as u64 + 1 <= DRAFT_CHANGES_MAX;
+        let branch = entry
+            .branch
+            .as_mut()
+            .filter(|_| room)
+            .ok_or(EditError::NoDraft(draft))?;
+        let committed = branch.commit(&actor, now.as_millis(), random, edit)?;
+        if let Some(change) = committed.change {
+            let index = entry.changes.len() as u64 + 1;
+            disk::append_draft_change(batch, deck, draft, index, &change.bytes);
+            entry.changes.push(change.bytes);
+            entry.head = change.hash;
+        }
+        Ok(committed.value)
+    }
+
+    /// Marks drafts as accepted that a slice brought in. Their changes are kept: other devices will ask for them.
+    pub(crate) fn keep_accepted(&mut self, drafts: Vec<DraftLog>, batch: &mut Batch) {
+        for mut draft in drafts {
+            let id = draft.id();
+            draft.accepted = true;
+            disk::put_draft(batch, self.deck, id, &draft.image());
+            for (at, change) in draft.changes.iter().enumerate() {
+                disk::append_draft_change(batch, self.deck, id, at as u64 + 1, change);
+            }
+            let (actor, writer) = draft.writer();
+            self.writers.insert(actor, writer);
+            self.drafts.insert(id, draft);
+        }
+    }
+
+    fn accept_draft(
+        &mut self,
+        key: &DeviceKey,
+        now: Time,
+        nonce: [u8; 16],
+        draft: DraftId,
+        batch: &mut Batch,
+    ) -> Result<Vec<DeckChange>, DraftError> {
+        let opening = self.opening(key, nonce)?;
+        let term = opening
+            .as_ref()
+            .map_or(self.chain.canonical().tip, Verified::<role::Term>::id);
+        let actor = role::actor_of_term(term);
+        let entry = self.drafts.get(&draft).ok_or(DraftError::Unknown(draft))?;
+        if entry.accepted {
+            return Err(DraftError::Accepted(draft));
+        }
+        if entry.record.is_none() {
+            return Err(DraftError::NotReady(draft));
+        }
+        let unmergeable = |why: String| DraftError::Unmergeable { draft, why };
+        let (previous, head) = (self.head(), entry.head);
+        let admitted = gate::admit(&self.document, &[entry.segment()], head)
+            .map_err(|refusal| unmergeable(refusal.to_string()))?;
+        let (mut changes, writer) = (Vec::new(), entry.writer());
+        let accepted = self
+            .document
+            .apply(admitted)
+            .map_err(|error| error.to_string())
+            .and_then(|drafted| {
+                changes = drafted;
+                let now_ms = now.as_millis();
+                self.document
+                    .accept_draft(&actor, now_ms, draft, previous, head)
+                    .map_err(|error| error.to_string())
+            });
+        let accepted = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                // The draft's changes may be in: go back to where the deck was.
+                self.document = self
+                    .document
+                    .fork_at(previous)
+                    .map_err(|error| unmergeable(error.to_string()))?;
+                return Err(unmergeable(why));
+            }
+        };
+        changes.extend(accepted.events);
+        if let Some(change) = accepted.change {
+            self.append_own(key, opening, term, change, batch)?;
+        }
+        let entry = self.drafts.get_mut(&draft).ok_or(DraftError::Unknown(draft))?;
+        entry.accepted = true;
+        entry.branch = None;
+        disk::put_draft(batch, self.deck, draft, &entry.image());
+        self.writers.insert(writer.0, writer.1);
+        Ok(changes)
+    }
+}
+
+impl Core {
+    /// The drafts of a deck that are known here.
+    ///
+    /// # Errors
+    /// When the deck is not here.
+    pub fn drafts(&self, deck: DeckId) -> Result<Vec<DraftInfo>, DeckError> {
+        Ok(self.log(deck)?.drafts.values().map(DraftLog::info).collect())
+    }
+
+    /// The cards of a deck as they would be with a draft in it.
+    ///
+    /// # Errors
+    /// When the draft is not known here.
+    pub fn draft_cards(&self, deck: DeckId, draft: DraftId) -> Result<Vec<Card>, DraftError> {
+        Ok(self.log(deck)?.with_draft(draft)?.cards().collect())
+    }
+
+    /// Opens a draft at the canonical head.
+    ///
+    /// # Errors
+    /// When the deck is not here, or this device has too many drafts open.
+    pub fn open_draft(&mut self, now: Time, deck: DeckId, note: &str) -> Result<Applied<DraftId>, EditError> {
+        self.set_now(now);
+        self.check_store()?;
+        let (author, nonce) = (self.device(), self.random_bytes());
+        let log = self.log_mut(deck)?;
+        let open = log
+            .drafts
+            .values()
+            .filter(|draft| draft.author == author && !draft.accepted)
+            .count();
+        if open >= DRAFTS_PER_MEMBER_MAX || note.len() > NOTE_BYTES_MAX {
+            return Err(EditError::TooManyDrafts);
+        }
+        let base = log.head();
+        let draft = DraftLog {
+            deck,
+            base,
+            author,
+            nonce,
+            note: note.to_owned(),
+            changes: vec![],
+            head: base,
+            record: None,
+            branch: None,
+            accepted: false,
+        };
+        let id = draft.id();
+        let mut batch = Batch::default();
+        disk::put_draft(&mut batch, deck, id, &draft.image());
+        log.drafts.insert(id, draft);
+        let ticket = Some(self.save(deck, batch, None));
+        Ok(Applied { value: id, ticket })
+    }
+
+    /// Changes an open draft of this device. Works offline, and by a viewer. Once proposed, a draft stays as it is:
+    /// its author's signature covers it.
+    ///
+    /// # Errors
+    /// What the operations say, and when there is no such draft, or it was proposed.
+    pub fn edit_draft<T>(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        draft: DraftId,
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<Applied<T>, EditError> {
+        self.set_now(now);
+        self.check_store()?;
+        let (me, mut random) = (self.device(), self.fork_random());
+        let log = self.log_mut(deck)?;
+        let own = log.drafts.get(&draft).is_some_and(|entry| entry.author == me);
+        if !own {
+            return Err(EditError::NoDraft(draft));
+        }
+        let mut batch = Batch::default();
+        let value = log.edit_draft(draft, now, &mut || bytes_from(&mut random), &mut batch, edit)?;
+        let ticket = (!batch.is_empty()).then(|| self.save(deck, batch, None));
+        Ok(Applied { value, ticket })
+    }
+
+    /// Signs a draft and offers it to the editor, now or when there is a link to it.
+    ///
+    /// # Errors
+    /// When the draft is empty, accepted, or not this device's own.
+    pub fn propose_draft(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        draft: DraftId,
+    ) -> Result<Applied<()>, DraftError> {
+        self.set_now(now);
+        self.check_store()?;
+        let key = self.key.clone();
+        let log = self.log_mut(deck)?;
+        let entry = log.drafts.get_mut(&draft).ok_or(DraftError::Unknown(draft))?;
+        if entry.accepted {
+            return Err(DraftError::Accepted(draft));
+        }
+        if entry.author != key.id() || entry.changes.is_empty() {
+            return Err(DraftError::NotReady(draft));
+        }
+        let len = entry.changes.len() as u64;
+        let DraftLog {
+            base,
+            author,
+            nonce,
+            head,
+            ..
+        } = *entry;
+        let record = Draft {
+            deck,
+            base,
+            author,
+            nonce,
+            len,
+            head,
+            note: entry.note.clone(),
+        };
+        entry.record = Some(record.sign(&key).map_err(EditError::from)?);
+        let mut batch = Batch::default();
+        disk::put_draft(&mut batch, deck, draft, &entry.image());
+        let ticket = Some(self.save(deck, batch, None));
+        Ok(Applied { value: (), ticket })
+    }
+
+    /// Makes a proposed draft part of the deck, whole, by the hand of the editor.
+    ///
+    /// # Errors
+    /// By any device but the editor, and when the draft cannot be merged.
+    pub fn accept_draft(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        draft: DraftId,
+    ) -> Result<Applied<()>, DraftError> {
+        self.set_now(now);
+        self.check_store()?;
+        let (key, nonce) = (self.key.clone(), self.random_bytes());
+        let mut batch = Batch::default();
+        let changes = self
+            .log_mut(deck)?
+            .accept_draft(&key, now, nonce, draft, &mut batch)?;
+        let ticket = Some(self.save(deck, batch, None));
+        self.tell_changes(deck, changes);
+        Ok(Applied { value: (), ticket })
+    }
+
+    /// A proposal came. It is checked like any change, kept, and acknowledged once it is durable.
+    pub(super) fn take_proposal(
+        &mut self,
+        link: LinkId,
+        peer: DeviceId,
+        deck: DeckId,
+        item: &DraftItem,
+    ) -> Result<(), TakeError> {
+        let Ok(log) = self.log_mut(deck) else {
+            return Ok(());
+        };
+        let draft = DraftLog::from_item(deck, item)?;
+        let (id, author, len) = (draft.id(), draft.author, draft.changes.len() as u64);
+        let refused = |why: &str| Err(TakeError::Refused(why.to_owned()));
+        if author != peer {
+            return refused("a draft is proposed by its author");
+        }
+        if log.chain.rights(author) < Some(Rights::Draft) {
+            // Rights may be on their way, or were just taken: no offence, and no answer either.
+            return Ok(());
+        }
+        if let Some(known) = log.drafts.get(&id)
+            && (known.accepted || known.changes.len() as u64 >= len)
+        {
+            self.tell_held(link, deck, id, len);
+            return Ok(());
+        }
+        let theirs = log
+            .drafts
+            .values()
+            .filter(|d| d.author == author && !d.accepted && d.id() != id)
+            .count();
+        if theirs >= DRAFTS_PER_MEMBER_MAX {
+            return refused("too many open drafts");
+        }
+        if !log.document.contains(&draft.base) {
+            return Err(TakeError::Early);
+        }
+        gate::admit(&log.document, &[draft.segment()], draft.head)?;
+        let mut batch = Batch::default();
+        disk::put_draft(&mut batch, deck, id, &draft.image());
+        for (at, change) in draft.changes.iter().enumerate() {
+            disk::append_draft_change(&mut batch, deck, id, at as u64 + 1, change);
+        }
+        log.drafts.insert(id, draft);
+        self.save(deck, batch, Some((link, id, len)));
+        self.event(Event::DraftProposed {
+            deck,
+            draft: id,
+            author,
+        });
+        Ok(())
+    }
+
+    pub(super) fn tell_held(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) {
+        self.send(link, &Message::Held { deck, draft, len });
+    }
+
+    /// Offers this device's own drafts to the editor, if it is at the other end of this link.
+    pub(super) fn offer_drafts(&mut self, link: LinkId, deck: DeckId) {
+        let me = self.device();
+        let Some(peer) = self.peer_of(link) else { return };
+        let Ok(log) = self.log(deck) else { return };
+        if peer == me || log.chain.canonical().editor != Some(peer) {
+            return;
+        }
+        let own = log
+            .drafts
+            .values()
+            .filter(|draft| draft.author == me && draft.state() == DraftState::Proposed);
+        let offers: Vec<(DraftId, u64, DraftItem)> = own
+            .filter_map(|draft| Some((draft.id(), draft.changes.len() as u64, draft.item()?)))
+            .collect();
+        for (id, len, draft) in offers {
+            if self.note_offer(link, deck, id, len) {
+                self.send(link, &Message::Propose { deck, draft });
+            }
+        }
+    }
+}

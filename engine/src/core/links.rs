@@ -1,0 +1,628 @@
+//! What is said on each link: greeting, status, catch-up, acknowledgement.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use cuecard_store::Batch;
+use cuecard_transport::Lane;
+
+use crate::core::drafts::DraftLog;
+use crate::core::log::{Log, Next, Slice, TakeError};
+use crate::core::own_log;
+use crate::core::{CloseWhy, Core, DeckError, LinkId, Output, ReadId, deck_proof};
+use crate::disk::{self, LogRecord};
+use crate::document::DeckChange;
+use crate::event::Event;
+use crate::id::{DeckId, DeviceId, DraftId, TermId};
+use crate::limits::{DECKS_PER_LINK_MAX, LINKS_MAX, NAME_BYTES_MAX, SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
+use crate::role::Genesis;
+use crate::sync::envelope;
+use crate::sync::message::{DeckProof, DraftItem, Item, Message, PROTOCOL_VERSION, Position};
+use crate::sync::session::Session;
+
+/// One live link.
+#[derive(Debug)]
+pub(crate) struct LinkState {
+    pub(crate) peer: DeviceId,
+    transcript: [u8; 32],
+    /// The proofs that the other side sent; those that fit none of our decks say nothing.
+    proofs: BTreeSet<DeckProof>,
+    /// Decks of which both sides showed that they hold the key.
+    pub(crate) sessions: BTreeMap<DeckId, Session>,
+    /// Frames of audio being encoded for the other side.
+    pub(crate) serving: usize,
+}
+
+/// How another device stands to a deck, as far as it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceState {
+    /// Which device.
+    pub device: DeviceId,
+    /// It holds, durably, all that this device holds durably.
+    pub in_sync: bool,
+}
+
+impl Core {
+    /// The devices that are linked and have shown that they hold the key of a deck.
+    ///
+    /// # Errors
+    /// When the deck is not here.
+    pub fn devices(&self, deck: DeckId) -> Result<Vec<DeviceState>, DeckError> {
+        let durable = self.log(deck)?.durable();
+        let with_session = self
+            .links
+            .values()
+            .filter_map(|link| Some((link.peer, link.sessions.get(&deck)?)));
+        let state = |(device, session): (DeviceId, &Session)| DeviceState {
+            device,
+            in_sync: session.acked == Some(durable),
+        };
+        Ok(with_session.map(state).collect())
+    }
+
+    pub(super) fn peer_of(&self, link: LinkId) -> Option<DeviceId> {
+        self.links.get(&link).map(|state| state.peer)
+    }
+
+    fn session(&mut self, link: LinkId, deck: DeckId) -> Option<&mut Session> {
+        self.links.get_mut(&link)?.sessions.get_mut(&deck)
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: &Message) {
+        let bytes = Bytes::from(envelope::seal_up(message));
+        self.outputs.push_back(Output::Send {
+            link,
+            lane: Lane::Control,
+            bytes,
+        });
+    }
+
+    pub(super) fn link_up(&mut self, link: LinkId, peer: DeviceId, transcript: [u8; 32]) {
+        let older: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, state)| state.peer == peer)
+            .map(|(&older, _)| older)
+            .collect();
+        for older in older {
+            self.outputs.push_back(Output::Close {
+                link: older,
+                reason: CloseWhy::Replaced,
+            });
+            self.forget_link(older);
+        }
+        if self.links.len() >= LINKS_MAX {
+            let why = format!("this device has {LINKS_MAX} links already");
+            self.outputs.push_back(Output::Close {
+                link,
+                reason: CloseWhy::Refused(why),
+            });
+            return;
+        }
+        let (proofs, sessions) = (BTreeSet::new(), BTreeMap::new());
+        self.links.insert(
+            link,
+            LinkState {
+                peer,
+                transcript,
+                proofs,
+                sessions,
+                serving: 0,
+            },
+        );
+        self.greet(link);
+        self.event(Event::Linked { device: peer });
+    }
+
+    pub(super) fn link_down(&mut self, link: LinkId, reason: &str) {
+        let Some(peer) = self.peer_of(link) else { return };
+        self.forget_link(link);
+        self.event(Event::Unlinked {
+            device: peer,
+            reason: reason.to_owned(),
+        });
+        self.pull_audio();
+    }
+
+    fn forget_link(&mut self, link: LinkId) {
+        self.links.remove(&link);
+        self.reading.retain(|_, (reader, _)| *reader != link);
+        self.fetches.link_down(link);
+    }
+
+    /// Ends a link whose other side broke the rules: it costs the sender, and nobody else.
+    pub(super) fn refuse(&mut self, link: LinkId, why: String) {
+        let Some(device) = self.peer_of(link) else { return };
+        tracing::warn!(device = %device.short(), why, "refused");
+        self.forget_link(link);
+        self.outputs.push_back(Output::Close {
+            link,
+            reason: CloseWhy::Refused(why.clone()),
+        });
+        self.event(Event::Refused { device, why });
+    }
+
+    pub(super) fn greet_all(&mut self) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.greet(link);
+            self.match_proofs(link);
+        }
+    }
+
+    fn greet(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let me = self.device();
+        let prove = |(&deck, entry): (&DeckId, &super::DeckState)| {
+            deck_proof(&entry.key, deck, &state.transcript, me)
+        };
+        let proofs = self.decks.iter().map(prove).take(DECKS_PER_LINK_MAX).collect();
+        let name = self.name.clone();
+        self.send(
+            link,
+            &Message::Greet {
+                version: PROTOCOL_VERSION,
+                name,
+                proofs,
+            },
+        );
+    }
+
+    /// Opens a session for each deck whose key both sides have shown.
+    fn match_proofs(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let mut opened = Vec::new();
+        for (&deck, entry) in &self.decks {
+            let proof = deck_proof(&entry.key, deck, &state.transcript, state.peer);
+            if state.proofs.contains(&proof) && !state.sessions.contains_key(&deck) {
+                state.sessions.insert(deck, Session::default());
+                opened.push(deck);
+            }
+        }
+        for deck in opened {
+            self.send_status(link, deck);
+        }
+    }
+
+    fn send_status(&mut self, link: LinkId, deck: DeckId) {
+        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
+        let (charter, locator) = match log {
+            None => (None, vec![]),
+            Some(log) => (Some(charter_order(log)), log.locator()),
+        };
+        self.send(
+            link,
+            &Message::Status {
+                deck,
+                charter,
+                locator,
+            },
+        );
+    }
+
+    pub(super) fn receive_message(&mut self, link: LinkId, bytes: &[u8]) {
+        let Some(peer) = self.peer_of(link) else { return };
+        let message = match envelope::open(bytes) {
+            Ok(message) => message,
+            Err(error) => return self.refuse(link, error.to_string()),
+        };
+        match message {
+            Message::Greet {
+                version,
+                name,
+                proofs,
+            } => self.take_greeting(link, peer, version, name, &proofs),
+            Message::Status {
+                deck,
+                charter,
+                locator,
+            } => self.take_status(link, deck, charter, &locator),
+            Message::Entries { deck, items } => self.take_entries(link, deck, &items),
+            Message::Ack { deck, held } => self.take_ack(link, deck, held),
+            Message::Propose { deck, draft } => {
+                if self.session(link, deck).is_some() {
+                    let taken = self.take_proposal(link, peer, deck, &draft);
+                    self.answer_for(link, deck, taken);
+                }
+            }
+            Message::Held { deck, draft, len } => self.take_held(link, deck, draft, len),
+            Message::Pull {
+                transfer,
+                blob,
+                first,
+                count,
+            } => self.serve_pull(link, transfer, blob, first, count),
+            Message::Lack { transfer } => {
+                self.fetches.lacks(link, transfer);
+                self.pull_audio();
+            }
+        }
+    }
+
+    fn take_greeting(
+        &mut self,
+        link: LinkId,
+        peer: DeviceId,
+        version: u32,
+        name: String,
+        proofs: &[DeckProof],
+    ) {
+        if version != PROTOCOL_VERSION {
+            let ours = PROTOCOL_VERSION;
+            return self.refuse(
+                link,
+                format!("it speaks version {version} of the protocol, this device {ours}"),
+            );
+        }
+        if proofs.len() > DECKS_PER_LINK_MAX || name.len() > NAME_BYTES_MAX {
+            return self.refuse(link, "its greeting is beyond the limits".to_owned());
+        }
+        if let Some(state) = self.links.get_mut(&link) {
+            state.proofs = proofs.iter().copied().collect();
+        }
+        if self.names.get(&peer) != Some(&name) {
+            self.names.insert(peer, name.clone());
+            let mut batch = Batch::default();
+            disk::put_name(&mut batch, peer, &name);
+            let ticket = super::Ticket(self.number());
+            self.outputs.push_back(Output::Save { ticket, batch });
+        }
+        self.match_proofs(link);
+    }
+
+    fn take_status(&mut self, link: LinkId, deck: DeckId, charter: Option<(u32, u32)>, locator: &[Position]) {
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        session.heard = true;
+        session.has_genesis = charter.is_some();
+        session.charter = charter;
+        let start = Position {
+            term: TermId::zero_of(deck),
+            len: 0,
+        };
+        let shared = self
+            .log(deck)
+            .ok()
+            .and_then(|log| log.find(locator))
+            .unwrap_or(start);
+        if let Some(session) = self.session(link, deck) {
+            session.restart_at(shared);
+            session.acked = locator.first().copied();
+        }
+        self.fetches.ask_again(link);
+        self.catch_up(link, deck);
+        self.offer_drafts(link, deck);
+        self.pull_audio();
+    }
+
+    fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position) {
+        let Ok(log) = self.log(deck) else { return };
+        let in_sync = log.durable() == held;
+        let Some(device) = self.peer_of(link) else { return };
+        // Split borrows: the session is changed by the order of the log.
+        let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
+            return;
+        };
+        let session = self
+            .links
+            .get_mut(&link)
+            .and_then(|state| state.sessions.get_mut(&deck));
+        let Some(session) = session else { return };
+        session.acked_up_to(held, |a, b| log.is_before(a, b));
+        self.event(Event::SafeWith {
+            deck,
+            device,
+            in_sync,
+        });
+        self.catch_up(link, deck);
+    }
+
+    fn take_held(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) {
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        if session.offered.contains_key(&draft) && session.delivered.insert(draft, len) != Some(len) {
+            self.event(Event::DraftDelivered { deck, draft });
+        }
+    }
+
+    pub(super) fn note_offer(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) -> bool {
+        let Some(session) = self.session(link, deck) else {
+            return false;
+        };
+        session.heard && session.offered.insert(draft, len) != Some(len)
+    }
+
+    /// Sends what the other side lacks, as much as there is room for.
+    pub(super) fn catch_up(&mut self, link: LinkId, deck: DeckId) {
+        let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
+            return;
+        };
+        let session = self
+            .links
+            .get_mut(&link)
+            .and_then(|state| state.sessions.get_mut(&deck));
+        let Some(session) = session.filter(|session| session.has_room()) else {
+            return;
+        };
+        let mut items = Vec::new();
+        if !session.has_genesis {
+            session.has_genesis = true;
+            items.push(Item::Genesis(log.genesis.encode().into()));
+        }
+        let newest = charter_order(log);
+        if session.charter.is_none_or(|theirs| theirs < newest) && newest > (0, 0) {
+            if let Some(charter) = log.chain.signed_charter() {
+                items.push(Item::Charter(charter.encode().into()));
+            }
+        }
+        session.charter = session.charter.max(Some(newest));
+        let start = Position {
+            term: TermId::zero_of(deck),
+            len: 0,
+        };
+        let mut at = session.cursor.unwrap_or(start);
+        let question = loop {
+            match log.next_after(at) {
+                Next::Nothing => break None,
+                Next::Term(term, bytes) => {
+                    items.push(Item::Term(bytes.into()));
+                    at = Position { term, len: 0 };
+                    if items.len() >= SLICE_CHANGES_MAX {
+                        break None;
+                    }
+                }
+                Next::Changes { term, from, to } => break Some((term, from, to)),
+            }
+        };
+        if let Some((term, from, to)) = question {
+            let read = ReadId(self.next_number + 1);
+            self.next_number += 1;
+            session.cursor = Some(at);
+            session.reading = Some((read, items));
+            self.reading.insert(read, (link, deck));
+            let count = usize::try_from(to + 1 - from)
+                .unwrap_or(usize::MAX)
+                .min(SLICE_CHANGES_MAX);
+            let stream = disk::term_stream(deck, term);
+            self.outputs.push_back(Output::ReadLog {
+                read,
+                stream,
+                from,
+                count,
+            });
+        } else if !items.is_empty() {
+            session.sent_up_to(at);
+            self.send(link, &Message::Entries { deck, items });
+            self.catch_up(link, deck);
+        }
+    }
+
+    /// Our own log answered: the slice can go.
+    pub(super) fn log_read(&mut self, read: ReadId, result: Result<Vec<LogRecord>, String>) {
+        let Some((link, deck)) = self.reading.remove(&read) else {
+            return;
+        };
+        let session = self
+            .links
+            .get_mut(&link)
+            .and_then(|state| state.sessions.get_mut(&deck));
+        let Some(session) = session else { return };
+        // A status that came in between may have asked for something else.
+        let Some((_, mut items)) = session.reading.take_if(|(waiting, _)| *waiting == read) else {
+            return self.catch_up(link, deck);
+        };
+        let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
+            return;
+        };
+        let records = match result {
+            Ok(records) => records,
+            Err(why) => {
+                self.event(Event::StoreFailed { why });
+                return;
+            }
+        };
+        let Some(cursor) = session.cursor else { return };
+        let Some((changes, seal)) = cut_at_seal(records) else {
+            tracing::error!(deck = %deck.short(), "the log has no seal within a slice");
+            return;
+        };
+        let accepted = changes
+            .iter()
+            .filter_map(|change| own_log::accepted_draft(change));
+        let drafts = accepted.filter_map(|draft| log.drafts.get(&draft)?.item());
+        items.extend(drafts.map(Item::Draft));
+        let end = Position {
+            term: cursor.term,
+            len: cursor.len + changes.len() as u64,
+        };
+        let changes = changes.into_iter().map(Into::into).collect();
+        items.push(Item::Changes {
+            term: cursor.term,
+            from: cursor.len + 1,
+            changes,
+            seal: seal.into(),
+        });
+        session.sent_up_to(end);
+        self.send(link, &Message::Entries { deck, items });
+        self.catch_up(link, deck);
+    }
+
+    /// Parts of a deck came.
+    fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
+        if self.session(link, deck).is_none() {
+            return;
+        }
+        let mut batch = Batch::default();
+        let mut taken = Taken::default();
+        let result = self.take_items(deck, items, &mut batch, &mut taken);
+        if !batch.is_empty() {
+            self.save(deck, batch, None);
+        } else if result.is_ok() {
+            // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
+            self.acknowledge(link, deck);
+        }
+        let follow = self.log_mut(deck).map(Log::follow_chain);
+        match follow {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(taken_out)) => self.event(Event::Reorganised { deck, taken_out }),
+            Ok(Err(error)) => self.event(Event::StoreFailed {
+                why: error.to_string(),
+            }),
+        }
+        if taken.role {
+            let editor = self.log(deck).ok().and_then(|log| log.chain.canonical().editor);
+            self.event(Event::RoleMoved { deck, editor });
+        }
+        if taken.members {
+            self.event(Event::MembersChanged { deck });
+        }
+        self.tell_changes(deck, taken.changes);
+        self.answer_for(link, deck, result);
+    }
+
+    fn take_items(
+        &mut self,
+        deck: DeckId,
+        items: &[Item],
+        batch: &mut Batch,
+        taken: &mut Taken,
+    ) -> Result<(), TakeError> {
+        let mut drafts: Vec<DraftLog> = Vec::new();
+        for item in items {
+            if let Item::Genesis(bytes) = item {
+                taken.role |= self.take_genesis(deck, bytes, batch)?;
+                continue;
+            }
+            let Ok(log) = self.log_mut(deck) else {
+                return Err(TakeError::Early);
+            };
+            match item {
+                Item::Genesis(_) => {}
+                Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
+                Item::Term(bytes) => {
+                    taken.role |= log.take_term(bytes, batch)?;
+                    log.follow_chain()?;
+                }
+                Item::Draft(item) => drafts.push(take_draft(deck, item, drafts.len())?),
+                Item::Changes {
+                    term,
+                    from,
+                    changes,
+                    seal,
+                } => {
+                    let changes = changes.iter().map(|change| change.as_slice()).collect();
+                    let slice = Slice {
+                        term: *term,
+                        from: *from,
+                        changes,
+                        seal,
+                    };
+                    let events = log.take_changes(&slice, &drafts, batch)?;
+                    if !events.is_empty() || !drafts.is_empty() {
+                        let within = |draft: &DraftLog| log.document.contains(&draft.head());
+                        let accepted = std::mem::take(&mut drafts).into_iter().filter(within).collect();
+                        log.keep_accepted(accepted, batch);
+                    }
+                    log.follow_chain()?;
+                    taken.changes.extend(events);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_genesis(&mut self, deck: DeckId, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return Ok(false);
+        };
+        if state.log.is_some() {
+            return Ok(false);
+        }
+        let genesis = Genesis::decode(bytes)?;
+        if genesis.deck_id() != deck {
+            return Err(TakeError::Refused("the genesis is of another deck".to_owned()));
+        }
+        disk::put_genesis(batch, deck, bytes);
+        state.log = Some(Log::blank(genesis));
+        Ok(true)
+    }
+
+    fn answer_for(&mut self, link: LinkId, deck: DeckId, result: Result<(), TakeError>) {
+        match result {
+            Ok(()) => {}
+            Err(TakeError::Early) => self.send_status(link, deck),
+            Err(TakeError::Refused(why)) => self.refuse(link, why),
+        }
+    }
+
+    fn acknowledge(&mut self, link: LinkId, deck: DeckId) {
+        if let Ok(log) = self.log(deck) {
+            let held = log.durable();
+            self.send(link, &Message::Ack { deck, held });
+        }
+    }
+
+    /// Something became durable here: neighbours are told, and sent what they lack.
+    pub(super) fn after_durable(&mut self, deck: DeckId) {
+        let with_session = self
+            .links
+            .iter()
+            .filter(|(_, state)| state.sessions.contains_key(&deck));
+        let links: Vec<LinkId> = with_session.map(|(&link, _)| link).collect();
+        for link in links {
+            self.acknowledge(link, deck);
+            self.catch_up(link, deck);
+            self.offer_drafts(link, deck);
+        }
+    }
+}
+
+/// What a message brought.
+#[derive(Debug, Default)]
+struct Taken {
+    role: bool,
+    members: bool,
+    changes: Vec<DeckChange>,
+}
+
+fn take_draft(deck: DeckId, item: &DraftItem, before: usize) -> Result<DraftLog, TakeError> {
+    if before >= SLICE_CHANGES_MAX {
+        return Err(TakeError::Refused(
+            "more drafts than a slice can accept".to_owned(),
+        ));
+    }
+    DraftLog::from_item(deck, item)
+}
+
+fn charter_order(log: &Log) -> (u32, u32) {
+    let charter = log.chain.charter();
+    (charter.generation, charter.count)
+}
+
+/// The records up to the last seal that fits into a slice, and that seal. Seals are never further apart than a
+/// slice is long: whoever appends, seals each batch, and whoever receives, keeps the seal of each slice.
+fn cut_at_seal(records: Vec<LogRecord>) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
+    let mut bytes = 0;
+    let fits = records.iter().take_while(|record| {
+        bytes += record.change.len();
+        bytes <= SLICE_BYTES_MAX
+    });
+    let fitting = fits.count().max(1);
+    let last = records
+        .iter()
+        .take(fitting)
+        .rposition(|record| record.seal.is_some())?;
+    let seal = records.get(last)?.seal.clone()?;
+    let changes = records
+        .into_iter()
+        .take(last + 1)
+        .map(|record| record.change.to_vec())
+        .collect();
+    Some((changes, seal.to_vec()))
+}

@@ -1,0 +1,666 @@
+//! The pure core: all of the thinking and none of the doing.
+//!
+//! An [`Input`] and the time go in, [`Output`]s come out. There are no sockets, files, clocks or threads here, and
+//! the only randomness is the seed it was given, so that the simulator can run the very code that ships, and a run
+//! that failed can be run again.
+//!
+//! - [`log`](self::log): one deck: term chain and document, held together; who may append, what is canonical.
+//! - `links`: what is said on each link: greeting, status, catch-up, acknowledgement.
+//! - `drafts`: private branches, proposals and their acceptance.
+//! - `audio`: pulling and serving blobs.
+//! - `restore`: from what the store holds back to a running core.
+
+mod audio;
+mod drafts;
+mod links;
+pub(crate) mod log;
+mod own_log;
+mod restore;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+
+use bytes::Bytes;
+use cuecard_store::{Batch, StreamId};
+use cuecard_transport::{DeviceKey, Lane};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::blob::fetch::{Fetches, Held};
+use crate::disk::{self, LogRecord};
+use crate::document::{DeckChange, Edit};
+use crate::event::Event;
+use crate::id::{BlobId, DeckId, DeviceId, TermId};
+use crate::op::OpError;
+use crate::role::{Genesis, Member};
+use crate::sync::message::Position;
+use crate::time::Time;
+
+pub use self::drafts::{DraftError, DraftInfo, DraftState};
+pub use self::links::DeviceState;
+use self::links::LinkState;
+use self::log::Log;
+pub use self::log::{EditError, Role, RoleError};
+pub use self::restore::RestoreError;
+
+/// A link, as the driver numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(u64);
+
+impl LinkId {
+    /// Link number `number`; the driver never gives one twice.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// A batch on its way to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// A question to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadId(u64);
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A link to a proven device is up.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// The device at its other end.
+        peer: DeviceId,
+        /// What is unique to it at both ends.
+        transcript: [u8; 32],
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Its number.
+        link: LinkId,
+        /// Why.
+        reason: String,
+    },
+    /// A message came.
+    Received {
+        /// By which link.
+        link: LinkId,
+        /// By which lane.
+        lane: Lane,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+    /// A batch is durable, or never will be.
+    Saved {
+        /// Which batch.
+        ticket: Ticket,
+        /// What the store said.
+        result: Result<(), String>,
+    },
+    /// A part of a term's log was read.
+    LogRead {
+        /// Which question this answers.
+        read: ReadId,
+        /// What the store holds.
+        result: Result<Vec<LogRecord>, String>,
+    },
+    /// A task on blobs is done.
+    BlobDone(BlobDone),
+    /// The time that was asked for has come.
+    Tick,
+}
+
+/// What is to be done outside.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a message.
+    Send {
+        /// By which link.
+        link: LinkId,
+        /// By which lane.
+        lane: Lane,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+    /// Make this durable, after all batches before it, and say so.
+    Save {
+        /// How to name it in [`Input::Saved`].
+        ticket: Ticket,
+        /// What to keep.
+        batch: Batch,
+    },
+    /// Read a part of a term's log, at most one slice.
+    ReadLog {
+        /// How to name it in [`Input::LogRead`].
+        read: ReadId,
+        /// Which log.
+        stream: StreamId,
+        /// From which change on.
+        from: u64,
+        /// How many changes at the most.
+        count: usize,
+    },
+    /// Do something with a blob.
+    Blob(BlobTask),
+    /// Tell the app.
+    Event(Event),
+    /// Call again with [`Input::Tick`] at this time at the latest.
+    WakeAt(Time),
+    /// Close a link.
+    Close {
+        /// Which one.
+        link: LinkId,
+        /// Why.
+        reason: CloseWhy,
+    },
+}
+
+/// Why the core wants a link closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloseWhy {
+    /// A newer link to the same device is up.
+    Replaced,
+    /// The other side broke the rules.
+    Refused(String),
+}
+
+/// What the store is asked to do with a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobTask {
+    /// Start or resume one, and say what is held of it.
+    Begin {
+        /// Which blob.
+        blob: BlobId,
+        /// Its size.
+        size: u64,
+    },
+    /// Encode groups for another device.
+    Encode {
+        /// Who asks.
+        link: LinkId,
+        /// Under which number.
+        transfer: u32,
+        /// Which blob.
+        blob: BlobId,
+        /// Which groups.
+        groups: Range<u32>,
+    },
+    /// Verify groups and keep them.
+    Write {
+        /// Who sent them.
+        link: LinkId,
+        /// Under which number.
+        transfer: u32,
+        /// Which blob.
+        blob: BlobId,
+        /// Which groups.
+        groups: Range<u32>,
+        /// The slice.
+        slice: Bytes,
+    },
+}
+
+/// What came of a [`BlobTask`].
+#[derive(Debug)]
+pub enum BlobDone {
+    /// What is held.
+    Begun {
+        /// Which blob.
+        blob: BlobId,
+        /// What is held of it.
+        held: Held,
+    },
+    /// Encoded, or not there.
+    Encoded {
+        /// Who asks.
+        link: LinkId,
+        /// Under which number.
+        transfer: u32,
+        /// The first group.
+        group: u32,
+        /// The slice; `None` when it is not held.
+        slice: Option<Vec<u8>>,
+    },
+    /// Verified and kept, or not.
+    Written {
+        /// Who sent them.
+        link: LinkId,
+        /// Under which number.
+        transfer: u32,
+        /// Which blob.
+        blob: BlobId,
+        /// Which groups.
+        groups: Range<u32>,
+        /// What came of it.
+        result: WriteResult,
+    },
+}
+
+/// What came of writing a slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteResult {
+    /// Verified and kept; the blob is not whole yet.
+    Part,
+    /// Verified and kept, and the blob is whole and durable.
+    Whole,
+    /// The bytes are not what the hash says: the source lies.
+    Wrong,
+    /// The disk failed.
+    Failed(String),
+}
+
+/// The state machine. See the [module](self).
+pub struct Core {
+    key: DeviceKey,
+    name: String,
+    random: ChaCha12Rng,
+    now: Time,
+    decks: BTreeMap<DeckId, DeckState>,
+    links: BTreeMap<LinkId, LinkState>,
+    names: BTreeMap<DeviceId, String>,
+    fetches: Fetches,
+    saving: BTreeMap<Ticket, Saving>,
+    reading: BTreeMap<ReadId, (LinkId, DeckId)>,
+    next_number: u64,
+    /// Set when the disk failed: nothing is acknowledged from then on.
+    store_failed: Option<String>,
+    outputs: VecDeque<Output>,
+}
+
+/// A deck that is followed here.
+pub(crate) struct DeckState {
+    /// Holding it is what lets a device read the deck.
+    key: [u8; 32],
+    /// `None` until the genesis of a joined deck has arrived.
+    log: Option<Log>,
+}
+
+/// What becomes true when a batch is durable.
+#[derive(Debug)]
+struct Saving {
+    deck: DeckId,
+    /// Where the deck's canonical path stood in that batch.
+    position: Option<Position>,
+    /// A draft that a link is waiting to hear is kept.
+    held_draft: Option<(LinkId, crate::id::DraftId, u64)>,
+}
+
+/// An edit's result, and the batch that makes it durable (none when nothing was changed).
+#[derive(Debug)]
+pub struct Applied<T> {
+    /// What the edit returned.
+    pub value: T,
+    /// The batch to wait for.
+    pub ticket: Option<Ticket>,
+}
+
+/// Why there is nothing to answer about a deck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeckError {
+    /// It is not followed here.
+    #[error("this device does not follow deck {}; create it or join it first", .0.short())]
+    Unknown(DeckId),
+    /// It was joined, and nothing of it has arrived yet.
+    #[error("nothing of deck {} has arrived yet; link to a device that has it", .0.short())]
+    NotHereYet(DeckId),
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Core({}, {} decks, {} links)",
+            self.device().short(),
+            self.decks.len(),
+            self.links.len()
+        )
+    }
+}
+
+impl Core {
+    /// A device with this key and name. `seed` is all the randomness that it will ever use.
+    #[must_use]
+    pub fn new(key: DeviceKey, name: String, seed: [u8; 32]) -> Self {
+        Self {
+            key,
+            name,
+            random: ChaCha12Rng::from_seed(seed),
+            now: Time::default(),
+            decks: BTreeMap::new(),
+            links: BTreeMap::new(),
+            names: BTreeMap::new(),
+            fetches: Fetches::default(),
+            saving: BTreeMap::new(),
+            reading: BTreeMap::new(),
+            next_number: 0,
+            store_failed: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.key.id()
+    }
+
+    /// The decks followed here, those that have not arrived yet included.
+    #[must_use]
+    pub fn decks(&self) -> Vec<DeckId> {
+        self.decks.keys().copied().collect()
+    }
+
+    /// The key that lets a device read a deck.
+    ///
+    /// # Errors
+    /// When the deck is not followed here.
+    pub fn deck_key(&self, deck: DeckId) -> Result<[u8; 32], DeckError> {
+        self.decks
+            .get(&deck)
+            .map(|state| state.key)
+            .ok_or(DeckError::Unknown(deck))
+    }
+
+    /// What a device calls itself, if it ever said.
+    #[must_use]
+    pub fn name_of(&self, device: DeviceId) -> Option<&str> {
+        if device == self.device() {
+            Some(&self.name)
+        } else {
+            self.names.get(&device).map(String::as_str)
+        }
+    }
+
+    /// One deck's log, for reading.
+    ///
+    /// # Errors
+    /// When the deck is not followed here, or nothing of it has arrived yet.
+    pub(crate) fn log(&self, deck: DeckId) -> Result<&Log, DeckError> {
+        let state = self.decks.get(&deck).ok_or(DeckError::Unknown(deck))?;
+        state.log.as_ref().ok_or(DeckError::NotHereYet(deck))
+    }
+
+    pub(crate) fn log_mut(&mut self, deck: DeckId) -> Result<&mut Log, DeckError> {
+        let state = self.decks.get_mut(&deck).ok_or(DeckError::Unknown(deck))?;
+        state.log.as_mut().ok_or(DeckError::NotHereYet(deck))
+    }
+
+    /// Takes in what happened. Whatever a peer's bytes hold, this does not panic; if it does, it is our bug.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.set_now(now);
+        match input {
+            Input::LinkUp {
+                link,
+                peer,
+                transcript,
+            } => self.link_up(link, peer, transcript),
+            Input::LinkDown { link, reason } => self.link_down(link, &reason),
+            Input::Received {
+                link,
+                lane: Lane::Control,
+                bytes,
+            } => self.receive_message(link, &bytes),
+            Input::Received {
+                link,
+                lane: Lane::Binary,
+                bytes,
+            } => self.receive_frame(link, bytes),
+            Input::Saved { ticket, result } => self.saved(ticket, result),
+            Input::LogRead { read, result } => self.log_read(read, result),
+            Input::BlobDone(done) => self.blob_done(done),
+            Input::Tick => self.pull_audio(),
+        }
+    }
+
+    /// The next thing to do outside, until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Creates a deck. This device is its owner and its editor.
+    ///
+    /// # Errors
+    /// When the title is beyond its limits, or the disk has failed.
+    pub fn create_deck(&mut self, now: Time, title: &str) -> Result<Applied<DeckId>, EditError> {
+        self.set_now(now);
+        self.check_store()?;
+        let genesis = Genesis {
+            owner: self.device(),
+            nonce: self.random_bytes(),
+            created_ms: now.as_millis(),
+        };
+        let deck = genesis.deck_id();
+        let key = self.random_bytes();
+        let (log, mut batch) = Log::create(genesis);
+        disk::put_key(&mut batch, deck, &key);
+        self.decks.insert(deck, DeckState { key, log: Some(log) });
+        let named = self.edit_into(deck, batch, |edit| edit.rename_deck(title));
+        if named.is_err() {
+            // An edit that fails leaves no trace.
+            self.decks.remove(&deck);
+        }
+        let ticket = named?.ticket;
+        self.greet_all();
+        Ok(Applied { value: deck, ticket })
+    }
+
+    /// Follows a deck that another device has. It arrives when that device is linked.
+    pub fn join_deck(&mut self, now: Time, deck: DeckId, key: [u8; 32]) -> Option<Ticket> {
+        self.set_now(now);
+        if self.decks.contains_key(&deck) {
+            return None;
+        }
+        self.decks.insert(deck, DeckState { key, log: None });
+        let mut batch = Batch::default();
+        disk::put_key(&mut batch, deck, &key);
+        let ticket = self.save(deck, batch, None);
+        self.greet_all();
+        Some(ticket)
+    }
+
+    /// Changes a deck. All that `edit` does becomes one change; if it fails, nothing is done.
+    ///
+    /// # Errors
+    /// [`EditError::NotEditor`] by any device but the editor; what the operations say.
+    pub fn edit<T>(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<Applied<T>, EditError> {
+        self.set_now(now);
+        self.check_store()?;
+        self.edit_into(deck, Batch::default(), edit)
+    }
+
+    fn edit_into<T>(
+        &mut self,
+        deck: DeckId,
+        mut batch: Batch,
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<Applied<T>, EditError> {
+        let (now, key) = (self.now, self.key.clone());
+        let nonce = self.random_bytes();
+        let mut random = self.fork_random();
+        let log = self.log_mut(deck)?;
+        let (value, changes) = log.edit(
+            &key,
+            now,
+            nonce,
+            &mut || bytes_from(&mut random),
+            &mut batch,
+            edit,
+        )?;
+        let ticket = (!batch.is_empty()).then(|| self.save(deck, batch, None));
+        self.tell_changes(deck, changes);
+        Ok(Applied { value, ticket })
+    }
+
+    /// Gives the role to a member.
+    ///
+    /// # Errors
+    /// By any device but the editor, and when `to` may not hold it.
+    pub fn hand_over(&mut self, now: Time, deck: DeckId, to: DeviceId) -> Result<Applied<TermId>, RoleError> {
+        self.set_now(now);
+        self.check_store()?;
+        let (key, nonce) = (self.key.clone(), self.random_bytes());
+        let mut batch = Batch::default();
+        let term = self.log_mut(deck)?.hand_over(&key, nonce, to, &mut batch)?;
+        let ticket = Some(self.save(deck, batch, None));
+        self.event(Event::RoleMoved {
+            deck,
+            editor: Some(to),
+        });
+        Ok(Applied { value: term, ticket })
+    }
+
+    /// Sets members and rights: the owner's word. What is durable here and now becomes settled by it.
+    ///
+    /// # Errors
+    /// By any device but the owner.
+    pub fn set_members(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        members: Vec<Member>,
+    ) -> Result<Applied<()>, RoleError> {
+        self.set_now(now);
+        self.check_store()?;
+        let key = self.key.clone();
+        let mut batch = Batch::default();
+        self.log_mut(deck)?.set_members(&key, members, &mut batch)?;
+        let ticket = Some(self.save(deck, batch, None));
+        self.event(Event::MembersChanged { deck });
+        Ok(Applied { value: (), ticket })
+    }
+
+    /// Who may do what, beside the owner.
+    ///
+    /// # Errors
+    /// When the deck is not here.
+    pub fn members(&self, deck: DeckId) -> Result<Vec<Member>, DeckError> {
+        Ok(self.log(deck)?.chain.members().to_vec())
+    }
+
+    fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    fn check_store(&self) -> Result<(), StoreHasFailed> {
+        self.store_failed
+            .clone()
+            .map_or(Ok(()), |why| Err(StoreHasFailed { why }))
+    }
+
+    fn random_bytes<const N: usize>(&mut self) -> [u8; N] {
+        bytes_from(&mut self.random)
+    }
+
+    /// A stream of randomness of its own, so that it can be used while the core is borrowed.
+    fn fork_random(&mut self) -> ChaCha12Rng {
+        ChaCha12Rng::from_seed(self.random_bytes())
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Events for changes of a deck, and the audio that they brought.
+    fn tell_changes(&mut self, deck: DeckId, changes: Vec<DeckChange>) {
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            if let DeckChange::AudioChanged { card, slot } = &change {
+                self.want_audio_of(deck, card, slot);
+            }
+            self.event(Event::Changed { deck, change });
+        }
+        self.pull_audio();
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    fn save(
+        &mut self,
+        deck: DeckId,
+        batch: Batch,
+        held_draft: Option<(LinkId, crate::id::DraftId, u64)>,
+    ) -> Ticket {
+        let ticket = Ticket(self.number());
+        let position = self.log(deck).ok().map(Log::position);
+        self.saving.insert(
+            ticket,
+            Saving {
+                deck,
+                position,
+                held_draft,
+            },
+        );
+        self.outputs.push_back(Output::Save { ticket, batch });
+        ticket
+    }
+
+    fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
+        let Some(Saving {
+            deck,
+            position,
+            held_draft,
+        }) = self.saving.remove(&ticket)
+        else {
+            return;
+        };
+        if let Err(why) = result {
+            if self.store_failed.is_none() {
+                self.store_failed = Some(why.clone());
+                self.event(Event::StoreFailed { why });
+            }
+            return;
+        }
+        if self.store_failed.is_some() {
+            return;
+        }
+        if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
+            log.set_durable(position);
+        }
+        if let Some((link, draft, len)) = held_draft {
+            self.tell_held(link, deck, draft, len);
+        }
+        self.after_durable(deck);
+    }
+}
+
+/// The disk has failed earlier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the disk failed earlier ({why}); nothing can be kept until the engine is opened again")]
+pub struct StoreHasFailed {
+    /// What the store said.
+    pub why: String,
+}
+
+fn bytes_from<const N: usize>(random: &mut ChaCha12Rng) -> [u8; N] {
+    let mut bytes = [0; N];
+    random.fill_bytes(&mut bytes);
+    bytes
+}
+
+/// The proof that `device` holds a deck's key, bound to one link. Both sides compute it; neither sends the key.
+#[must_use]
+pub fn deck_proof(
+    key: &[u8; 32],
+    deck: DeckId,
+    transcript: &[u8; 32],
+    device: DeviceId,
+) -> crate::sync::message::DeckProof {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(b"cuecard deck proof v0");
+    hasher.update(deck.as_bytes());
+    hasher.update(transcript);
+    hasher.update(device.as_bytes());
+    crate::sync::message::DeckProof(*hasher.finalize().as_bytes())
+}

@@ -1,0 +1,300 @@
+//! A deck, as an app holds it: edit, read, draft, role, history.
+
+use std::io::{Read, Seek};
+use std::sync::Arc;
+
+use cuecard_store::BlobHash;
+
+use crate::card::{AudioRef, Card, DeckInfo};
+use crate::core::{Core, DeckError, DeviceState, DraftError, DraftInfo, EditError, Role, RoleError};
+use crate::document::Edit;
+use crate::driver::{Saving, Shared};
+use crate::engine::DeckInvite;
+use crate::history::{self, Entry};
+use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
+use crate::limits::BLOB_BYTES_MAX;
+use crate::op::OpError;
+use crate::role::{LateWork, Member};
+
+/// A deck. Cheap to clone.
+#[derive(Clone)]
+pub struct Deck {
+    shared: Arc<Shared>,
+    id: DeckId,
+}
+
+impl std::fmt::Debug for Deck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Deck({})", self.id.short())
+    }
+}
+
+impl Deck {
+    pub(crate) const fn new(shared: Arc<Shared>, id: DeckId) -> Self {
+        Self { shared, id }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> DeckId {
+        self.id
+    }
+
+    /// Changes the deck. It is done when this returns; await what it returns to know that it is durable. Everything
+    /// that `edit` does becomes one change; if it fails, nothing is done.
+    ///
+    /// By any device but the editor this is [`EditError::NotEditor`].
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
+        self.shared.apply(|core, now| core.edit(now, self.id, edit))
+    }
+
+    /// What the deck says of itself.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn info(&self) -> Result<DeckInfo, DeckError> {
+        self.shared.read(|core| Ok(core.log(self.id)?.document.deck()))
+    }
+
+    /// Its cards in order.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn cards(&self) -> Result<Vec<Card>, DeckError> {
+        self.shared
+            .read(|core| Ok(core.log(self.id)?.document.cards().collect()))
+    }
+
+    /// One card; also a deleted one.
+    ///
+    /// # Errors
+    /// While nothing of the deck has arrived.
+    pub fn card(&self, card: &CardId) -> Result<Option<Card>, DeckError> {
+        self.shared
+            .read(|core| Ok(core.log(self.id)?.document.card(card)))
+    }
+
+    /// The cards as they were when `head` was the head.
+    ///
+    /// # Errors
+    /// While nothing of the deck has arrived.
+    pub fn cards_at(&self, head: ChangeHash) -> Result<Vec<Card>, DeckError> {
+        self.shared
+            .read(|core| Ok(core.log(self.id)?.document.cards_at(&[head])))
+    }
+
+    /// The hash of its latest change. Devices with equal heads have equal decks.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn head(&self) -> Result<ChangeHash, DeckError> {
+        self.shared.read(|core| Ok(core.log(self.id)?.head()))
+    }
+
+    /// Everything that happened to it, newest first.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn history(&self) -> Result<Vec<Entry>, DeckError> {
+        self.shared.read(|core| {
+            let log = core.log(self.id)?;
+            Ok(history::entries(&log.document, |actor| log.writers.get(actor).cloned()).collect())
+        })
+    }
+
+    /// How many changes it is made of, drafts that were accepted included.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn entry_count(&self) -> Result<usize, DeckError> {
+        self.history().map(|history| history.len())
+    }
+
+    /// Who may edit.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn role(&self) -> Result<Role, DeckError> {
+        self.shared
+            .read(|core| Ok(core.log(self.id)?.role(core.device())))
+    }
+
+    /// Who owns it, and who may do what.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn members(&self) -> Result<(DeviceId, Vec<Member>), DeckError> {
+        self.shared.read(|core| {
+            let charter = core.log(self.id)?.chain.charter().clone();
+            Ok((charter.owner, charter.members))
+        })
+    }
+
+    /// Says who its members are and what they may do. Only the owner can.
+    pub fn set_members(&self, members: Vec<Member>) -> Saving<(), RoleError> {
+        self.shared
+            .apply(|core, now| core.set_members(now, self.id, members))
+    }
+
+    /// Gives the role to another device, which must have the right to hold it. Only the editor can.
+    pub fn hand_over(&self, to: DeviceId) -> Saving<TermId, RoleError> {
+        self.shared.apply(|core, now| core.hand_over(now, self.id, to))
+    }
+
+    /// Signed changes that did not become part of the deck. They are kept.
+    ///
+    /// # Errors
+    /// While nothing of the deck has arrived.
+    pub fn late_work(&self) -> Result<Vec<LateWork>, DeckError> {
+        self.shared.read(|core| Ok(core.log(self.id)?.chain.late_work()))
+    }
+
+    /// Opens a draft at the head of the deck: anybody may, also offline.
+    pub fn draft(&self, note: &str) -> Saving<Draft, EditError> {
+        let deck = self.clone();
+        self.shared
+            .apply(|core, now| core.open_draft(now, self.id, note))
+            .map(|id| Draft { deck, id })
+    }
+
+    /// The drafts that are known here: this device's own and those proposed to it.
+    ///
+    /// # Errors
+    /// While nothing of the deck has arrived.
+    pub fn drafts(&self) -> Result<Vec<DraftInfo>, DeckError> {
+        self.shared.read(|core| core.drafts(self.id))
+    }
+
+    /// A draft, to go on with.
+    #[must_use]
+    pub fn draft_of(&self, draft: DraftId) -> Draft {
+        Draft {
+            deck: self.clone(),
+            id: draft,
+        }
+    }
+
+    /// Makes a proposed draft part of the deck. Only the editor can.
+    pub fn accept_draft(&self, draft: DraftId) -> Saving<(), DraftError> {
+        self.shared
+            .apply(|core, now| core.accept_draft(now, self.id, draft))
+    }
+
+    /// Takes audio in and says how to refer to it. It is durable when this returns, so that the edit which attaches
+    /// it never refers to nothing. Cancel safe: at worst an unused blob stays.
+    ///
+    /// # Errors
+    /// When it cannot be read or kept.
+    pub async fn import_audio(
+        &self,
+        audio: impl Read + Send + 'static,
+        about: AudioAbout,
+    ) -> Result<AudioRef, AudioError> {
+        let store = self.shared.store.clone();
+        let mut audio = audio;
+        let import = move || store.blobs().import(&mut audio, BLOB_BYTES_MAX);
+        let imported = tokio::task::spawn_blocking(import).await;
+        let (hash, bytes) = imported
+            .map_err(|error| AudioError(error.to_string()))?
+            .map_err(|error| AudioError(error.to_string()))?;
+        let AudioAbout {
+            mime,
+            name,
+            duration_ms,
+        } = about;
+        Ok(AudioRef {
+            blob: BlobId::from_bytes(*hash.as_bytes()),
+            mime,
+            bytes,
+            duration_ms,
+            name,
+        })
+    }
+
+    /// The bytes of audio that is whole here. Reading waits for the disk.
+    ///
+    /// # Errors
+    /// When it is not (yet) here.
+    pub fn open_audio(&self, blob: BlobId) -> Result<impl Read + Seek + Send + use<>, AudioError> {
+        let hash = BlobHash::from_bytes(*blob.as_bytes());
+        self.shared
+            .store
+            .blobs()
+            .open(hash)
+            .map_err(|error| AudioError(error.to_string()))
+    }
+
+    /// What another device needs to follow this deck. Whoever has it can read the deck.
+    ///
+    /// # Errors
+    /// When the deck is not followed here.
+    pub fn invite(&self) -> Result<DeckInvite, DeckError> {
+        Ok(DeckInvite::new(
+            self.id,
+            self.shared.read(|core| core.deck_key(self.id))?,
+        ))
+    }
+
+    /// The linked devices that follow this deck, and whether they hold, durably, all that this one does.
+    ///
+    /// # Errors
+    /// While nothing of the deck has arrived.
+    pub fn devices(&self) -> Result<Vec<DeviceState>, DeckError> {
+        self.shared.read(|core| core.devices(self.id))
+    }
+}
+
+/// What is known of audio beside its bytes. Comes back as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioAbout {
+    /// Its MIME type.
+    pub mime: String,
+    /// The name of the file it came from; a name only, never a path.
+    pub name: String,
+    /// How long it plays.
+    pub duration_ms: u64,
+}
+
+/// Why audio could not be taken in or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the audio cannot be kept or read: {0}")]
+pub struct AudioError(String);
+
+/// A private branch of a deck, with the same edits. It survives restarts, and is proposed when the editor is linked.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    deck: Deck,
+    id: DraftId,
+}
+
+impl Draft {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> DraftId {
+        self.id
+    }
+
+    /// Changes the draft, as [`Deck::edit`] changes a deck.
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
+        self.deck
+            .shared
+            .apply(|core, now| core.edit_draft(now, self.deck.id, self.id, edit))
+    }
+
+    /// The deck's cards as they would be.
+    ///
+    /// # Errors
+    /// When the draft is not known here.
+    pub fn cards(&self) -> Result<Vec<Card>, DraftError> {
+        self.deck
+            .shared
+            .read(|core: &Core| core.draft_cards(self.deck.id, self.id))
+    }
+
+    /// Signs the draft and offers it to the editor, now or as soon as it is linked.
+    pub fn propose(&self) -> Saving<(), DraftError> {
+        self.deck
+            .shared
+            .apply(|core, now| core.propose_draft(now, self.deck.id, self.id))
+    }
+}

@@ -1,0 +1,318 @@
+//! What lies where in the store: every key, every stream, and the form of a log record.
+//!
+//! The store keeps opaque bytes. Here, and nowhere else, they get their names.
+
+use cuecard_store::{Batch, Store, StoreError, StreamId};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::id::{DeckId, DeviceId, DraftId, TermId};
+
+const DECK: u8 = b'd';
+const NAME: u8 = b'n';
+const ROUTE: u8 = b'r';
+
+const GENESIS: u8 = b'g';
+const KEY: u8 = b'k';
+const DRAFT: u8 = b'f';
+
+/// Records read at a time when a deck is opened.
+const READ_RECORDS: usize = 4_096;
+/// Bytes read at a time when a deck is opened.
+const READ_BYTES: usize = 16 * 1024 * 1024;
+
+/// Everything kept of one deck, as it was read from the store.
+#[derive(Debug, Clone)]
+pub struct DeckImage {
+    /// Its id.
+    pub deck: DeckId,
+    /// The key that shows that one may read it.
+    pub key: [u8; 32],
+    /// Its genesis record; missing while a deck that was joined has not arrived yet.
+    pub genesis: Option<Vec<u8>>,
+    /// Charters and terms, in the order in which they were taken in.
+    pub records: Vec<RecordImage>,
+    /// The changes of each term that has any, in the order of the records.
+    pub logs: Vec<(TermId, Vec<LogRecord>)>,
+    /// Drafts: our own and those proposed to us.
+    pub drafts: Vec<(DraftImage, Vec<Vec<u8>>)>,
+}
+
+/// A charter or a term as kept in the stream of records.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub enum RecordImage {
+    /// A signed charter.
+    #[n(0)]
+    Charter(#[n(0)] ByteVec),
+    /// A signed term, with its id, so that its log can be found without checking a signature first.
+    #[n(1)]
+    Term(#[n(0)] TermId, #[n(1)] ByteVec),
+}
+
+/// One change of a term as kept, with the seal if one ends there.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct LogRecord {
+    /// The change, raw.
+    #[n(0)]
+    pub change: ByteVec,
+    /// The holder's seal that ends at this change.
+    #[n(1)]
+    pub seal: Option<ByteVec>,
+}
+
+/// What is kept of a draft beside its changes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DraftImage {
+    /// The head it started from.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub base: [u8; 32],
+    /// Who writes it.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub author: [u8; 32],
+    /// What makes its id and its actor its own.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub nonce: [u8; 16],
+    /// What its author says of it.
+    #[n(3)]
+    pub note: String,
+    /// The signed record, once it was proposed.
+    #[n(4)]
+    pub record: Option<ByteVec>,
+    /// Whether the canonical path holds its acceptance.
+    #[n(5)]
+    pub accepted: bool,
+}
+
+fn deck_key(deck: DeckId, kind: u8) -> Vec<u8> {
+    let mut key = Vec::with_capacity(34);
+    key.push(DECK);
+    key.extend_from_slice(deck.as_bytes());
+    key.push(kind);
+    key
+}
+
+fn stream(purpose: &str, deck: DeckId, of: Option<&[u8; 32]>) -> StreamId {
+    let mut hasher = blake3::Hasher::new_derive_key(purpose);
+    hasher.update(deck.as_bytes());
+    hasher.update(of.map_or(&[], |of| of.as_slice()));
+    StreamId::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// The stream of a term's changes.
+#[must_use]
+pub fn term_stream(deck: DeckId, term: TermId) -> StreamId {
+    stream("cuecard store v0 term", deck, Some(term.as_bytes()))
+}
+
+fn record_stream(deck: DeckId) -> StreamId {
+    stream("cuecard store v0 records", deck, None)
+}
+
+fn draft_stream(deck: DeckId, draft: DraftId) -> StreamId {
+    stream("cuecard store v0 draft", deck, Some(draft.as_bytes()))
+}
+
+/// Notes that a deck is followed and what key opens it.
+pub fn put_key(batch: &mut Batch, deck: DeckId, key: &[u8; 32]) {
+    batch.put(deck_key(deck, KEY), key.to_vec());
+}
+
+/// Keeps the genesis record.
+pub fn put_genesis(batch: &mut Batch, deck: DeckId, genesis: &[u8]) {
+    batch.put(deck_key(deck, GENESIS), genesis.to_vec());
+}
+
+/// Keeps a charter or a term as number `seq` of the deck's records.
+pub fn append_record(batch: &mut Batch, deck: DeckId, seq: u64, record: &RecordImage) {
+    batch.append(record_stream(deck), seq, to_bytes(record));
+}
+
+/// Keeps change number `index` of a term.
+pub fn append_change(batch: &mut Batch, deck: DeckId, term: TermId, index: u64, record: &LogRecord) {
+    batch.append(term_stream(deck, term), index, to_bytes(record));
+}
+
+/// Keeps a draft's description.
+pub fn put_draft(batch: &mut Batch, deck: DeckId, draft: DraftId, image: &DraftImage) {
+    batch.put(draft_key(deck, draft), to_bytes(image));
+}
+
+/// Keeps change number `index` of a draft.
+pub fn append_draft_change(batch: &mut Batch, deck: DeckId, draft: DraftId, index: u64, change: &[u8]) {
+    batch.append(draft_stream(deck, draft), index, change.to_vec());
+}
+
+/// Forgets a draft.
+pub fn drop_draft(batch: &mut Batch, deck: DeckId, draft: DraftId) {
+    batch.delete(draft_key(deck, draft));
+    batch.drop_stream(draft_stream(deck, draft));
+}
+
+fn draft_key(deck: DeckId, draft: DraftId) -> Vec<u8> {
+    let mut key = deck_key(deck, DRAFT);
+    key.extend_from_slice(draft.as_bytes());
+    key
+}
+
+/// Keeps what a device calls itself.
+pub fn put_name(batch: &mut Batch, device: DeviceId, name: &str) {
+    batch.put(device_key(NAME, device), name.as_bytes().to_vec());
+}
+
+/// Keeps a route to a device.
+pub fn put_route(batch: &mut Batch, device: DeviceId, route: &[u8]) {
+    batch.put(device_key(ROUTE, device), route.to_vec());
+}
+
+fn device_key(kind: u8, device: DeviceId) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend_from_slice(device.as_bytes());
+    key
+}
+
+/// The names of devices that were met.
+///
+/// # Errors
+/// What the store says.
+pub fn names(store: &dyn Store) -> Result<Vec<(DeviceId, String)>, StoreError> {
+    let kept = by_device(store, NAME)?;
+    Ok(kept
+        .into_iter()
+        .map(|(device, name)| (device, String::from_utf8_lossy(&name).into_owned()))
+        .collect())
+}
+
+/// The routes that were kept.
+///
+/// # Errors
+/// What the store says.
+pub fn routes(store: &dyn Store) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+    by_device(store, ROUTE)
+}
+
+fn by_device(store: &dyn Store, kind: u8) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+    let entries = store.scan(&[kind])?;
+    let device = |key: &[u8]| {
+        key.get(1..)
+            .and_then(|id| id.try_into().ok())
+            .map(DeviceId::from_bytes)
+    };
+    Ok(entries
+        .into_iter()
+        .filter_map(|(key, value)| Some((device(&key)?, value)))
+        .collect())
+}
+
+/// Reads every deck that the store holds.
+///
+/// # Errors
+/// What the store says, or damage that its checksums cannot see (a form that does not parse).
+pub fn load(store: &dyn Store) -> Result<Vec<DeckImage>, LoadError> {
+    let mut images: Vec<DeckImage> = Vec::new();
+    for (key, value) in store.scan(&[DECK])? {
+        if let Some((deck, KEY, _)) = split_deck_key(&key) {
+            let key = value
+                .try_into()
+                .map_err(|_| LoadError::Form { what: "a deck's key" })?;
+            let image = DeckImage {
+                deck,
+                key,
+                genesis: None,
+                records: vec![],
+                logs: vec![],
+                drafts: vec![],
+            };
+            images.push(load_records(store, image)?);
+        }
+    }
+    Ok(images)
+}
+
+fn load_records(store: &dyn Store, mut image: DeckImage) -> Result<DeckImage, LoadError> {
+    let deck = image.deck;
+    image.genesis = store.get(&deck_key(deck, GENESIS))?;
+    for bytes in read_whole(store, record_stream(deck))? {
+        let record: RecordImage = from_bytes(&bytes, "a record")?;
+        image.records.push(record);
+    }
+    let terms = image.records.iter().filter_map(|record| match record {
+        RecordImage::Term(term, _) => Some(*term),
+        RecordImage::Charter(_) => None,
+    });
+    for term in std::iter::once(TermId::zero_of(deck)).chain(terms) {
+        let log = read_whole(store, term_stream(deck, term))?;
+        let log: Vec<LogRecord> = log
+            .iter()
+            .map(|r| from_bytes(r, "a change"))
+            .collect::<Result<_, _>>()?;
+        if !log.is_empty() {
+            image.logs.push((term, log));
+        }
+    }
+    for (key, value) in store.scan(&deck_key(deck, DRAFT))? {
+        let Some((_, _, draft)) = split_deck_key(&key) else {
+            continue;
+        };
+        let draft: [u8; 32] = draft.try_into().map_err(|_| LoadError::Form {
+            what: "a draft's key",
+        })?;
+        let changes = read_whole(store, draft_stream(deck, DraftId::from_bytes(draft)))?;
+        image.drafts.push((from_bytes(&value, "a draft")?, changes));
+    }
+    Ok(image)
+}
+
+fn split_deck_key(key: &[u8]) -> Option<(DeckId, u8, &[u8])> {
+    let (deck, rest) = key.get(1..)?.split_first_chunk::<32>()?;
+    let (&kind, rest) = rest.split_first()?;
+    Some((DeckId::from_bytes(*deck), kind, rest))
+}
+
+fn read_whole(store: &dyn Store, stream: StreamId) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut whole = Vec::new();
+    loop {
+        let part = store.read(stream, whole.len() as u64 + 1, READ_RECORDS, READ_BYTES)?;
+        if part.is_empty() {
+            return Ok(whole);
+        }
+        whole.extend(part.into_iter().map(|record| record.bytes));
+    }
+}
+
+/// Why what the store holds could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The store said so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Bytes whose checksum is right and whose form is not: written by another version, or a bug.
+    #[error("{what} in the store has a form that this version does not know; was it written by a newer one?")]
+    Form {
+        /// What was being read.
+        what: &'static str,
+    },
+}
+
+fn to_bytes<T: Encode<()>>(value: &T) -> Vec<u8> {
+    // Encoding into a Vec cannot fail.
+    minicbor::to_vec(value).unwrap_or_default()
+}
+
+fn from_bytes<'b, T: Decode<'b, ()>>(bytes: &'b [u8], what: &'static str) -> Result<T, LoadError> {
+    minicbor::decode(bytes).map_err(|_| LoadError::Form { what })
+}
+
+/// A change as it lies in the log.
+///
+/// # Errors
+/// [`LoadError::Form`] when the bytes are not one.
+pub fn log_record(bytes: &[u8]) -> Result<LogRecord, LoadError> {
+    from_bytes(bytes, "a change")
+}

@@ -1,0 +1,417 @@
+//! The one async file: it pumps core, links and store. All the thinking is in the core.
+//!
+//! The core sits behind a lock that is held only while it thinks and its outputs are queued; nothing under the lock
+//! waits. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cuecard_store::{Batch, Saved, Store};
+use cuecard_transport::{CloseReason, Lane, Link, LinkEvent};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::core::{Applied, CloseWhy, Core, Input, LinkId, Output, StoreHasFailed, Ticket};
+use crate::event::Event;
+use crate::tasks::StoreTask;
+use crate::time::Time;
+
+/// Events kept for a reader that is behind; beyond that it is told how many it missed.
+const EVENTS_KEPT: usize = 4_096;
+/// Bytes given to the store and not yet durable; half of what the store takes, so that it never refuses.
+const SAVING_BYTES_MAX: usize = cuecard_store::limits::QUEUE_BYTES_MAX / 2;
+
+/// What all handles of one engine share.
+pub(crate) struct Shared {
+    core: Mutex<Core>,
+    pub(crate) store: Arc<dyn Store>,
+    links: Mutex<BTreeMap<LinkId, LinkHandle>>,
+    waiting: Mutex<BTreeMap<Ticket, oneshot::Sender<Result<(), String>>>>,
+    events: broadcast::Sender<Event>,
+    saves: mpsc::UnboundedSender<(Ticket, Batch)>,
+    tasks: std::sync::mpsc::Sender<StoreTask>,
+    wake: watch::Sender<Option<Time>>,
+    /// Batches not yet durable; shutting down waits for none.
+    unsaved: watch::Sender<usize>,
+    next_link: AtomicU64,
+    closing: watch::Sender<bool>,
+}
+
+struct LinkHandle {
+    link: Arc<dyn Link>,
+    control: mpsc::UnboundedSender<Bytes>,
+    binary: mpsc::UnboundedSender<Bytes>,
+}
+
+impl Shared {
+    /// Starts the tasks around a core. Must be called within a tokio runtime.
+    pub(crate) fn start(core: Core, store: Arc<dyn Store>) -> Arc<Self> {
+        let (saves, save_queue) = mpsc::unbounded_channel();
+        let (tasks, task_queue) = std::sync::mpsc::channel();
+        let wake = watch::Sender::new(None);
+        let wakes = wake.subscribe();
+        let shared = Arc::new(Self {
+            core: Mutex::new(core),
+            store,
+            links: Mutex::default(),
+            waiting: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+            saves,
+            tasks,
+            wake,
+            unsaved: watch::Sender::new(0),
+            next_link: AtomicU64::new(1),
+            closing: watch::Sender::new(false),
+        });
+        tokio::spawn(save_in_order(Arc::downgrade(&shared), save_queue));
+        tokio::spawn(wake_in_time(Arc::downgrade(&shared), wakes));
+        let weak = Arc::downgrade(&shared);
+        // A thread of its own: blob writes wait for the disk, and must hold up no async task. It ends with `Shared`.
+        let disk = std::thread::Builder::new().name("cuecard-disk".to_owned());
+        let spawned = disk.spawn(move || run_tasks(&weak, &task_queue));
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread for the disk; audio and catch-up will not work");
+        }
+        shared.drive(|core, now| core.handle(now, Input::Tick));
+        shared
+    }
+
+    /// Lets `think` run on the core, then carries out what it wants.
+    pub(crate) fn drive<R>(&self, think: impl FnOnce(&mut Core, Time) -> R) -> R {
+        let mut core = lock(&self.core);
+        let result = think(&mut core, now());
+        self.carry_out(&mut core);
+        result
+    }
+
+    /// Reads from the core.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&Core) -> R) -> R {
+        read(&lock(&self.core))
+    }
+
+    /// As [`Shared::drive`], for what ends in a batch: the result, and a future that waits for the disk.
+    pub(crate) fn apply<T, E>(
+        self: &Arc<Self>,
+        think: impl FnOnce(&mut Core, Time) -> Result<Applied<T>, E>,
+    ) -> Saving<T, E> {
+        let mut core = lock(&self.core);
+        let (result, waiting) = match think(&mut core, now()) {
+            Err(error) => (Err(error), None),
+            Ok(Applied { value, ticket: None }) => (Ok(value), None),
+            Ok(Applied {
+                value,
+                ticket: Some(ticket),
+            }) => {
+                let (told, waiting) = oneshot::channel();
+                lock(&self.waiting).insert(ticket, told);
+                (Ok(value), Some(waiting))
+            }
+        };
+        self.carry_out(&mut core);
+        Saving {
+            result: Some(result),
+            waiting,
+        }
+    }
+
+    /// Queues everything that the core wants done. Nothing here waits.
+    fn carry_out(&self, core: &mut Core) {
+        while let Some(output) = core.poll() {
+            match output {
+                Output::Send { link, lane, bytes } => {
+                    if let Some(handle) = lock(&self.links).get(&link) {
+                        let queue = match lane {
+                            Lane::Control => &handle.control,
+                            Lane::Binary => &handle.binary,
+                        };
+                        // A link that is going down takes no more; its end is reported by its reader.
+                        drop(queue.send(bytes));
+                    }
+                }
+                Output::Save { ticket, batch } => {
+                    self.unsaved.send_modify(|unsaved| *unsaved += 1);
+                    drop(self.saves.send((ticket, batch)));
+                }
+                Output::ReadLog {
+                    read,
+                    stream,
+                    from,
+                    count,
+                } => {
+                    drop(self.tasks.send(StoreTask::ReadLog {
+                        read,
+                        stream,
+                        from,
+                        count,
+                    }));
+                }
+                Output::Blob(task) => drop(self.tasks.send(StoreTask::Blob(task))),
+                // Nobody listening is no error.
+                Output::Event(event) => drop(self.events.send(event)),
+                Output::WakeAt(time) => {
+                    self.wake.send_if_modified(|wake| {
+                        let sooner = wake.is_none_or(|set| time < set);
+                        if sooner {
+                            *wake = Some(time);
+                        }
+                        sooner
+                    });
+                }
+                Output::Close { link, reason } => self.close_link(link, &reason),
+            }
+        }
+    }
+
+    fn close_link(&self, link: LinkId, why: &CloseWhy) {
+        let Some(handle) = lock(&self.links).remove(&link) else {
+            return;
+        };
+        let reason = match why {
+            CloseWhy::Replaced => CloseReason::Replaced,
+            CloseWhy::Refused(why) => CloseReason::Protocol(why.clone()),
+        };
+        tokio::spawn(async move { handle.link.close(reason).await });
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Runs a link until it is over, and says why it ended.
+    pub(crate) async fn run_link(self: Arc<Self>, link: Arc<dyn Link>) -> CloseReason {
+        let id = LinkId::new(self.next_link.fetch_add(1, Ordering::Relaxed));
+        let (control, control_queue) = mpsc::unbounded_channel();
+        let (binary, binary_queue) = mpsc::unbounded_channel();
+        let (peer, transcript) = (link.peer(), link.transcript());
+        lock(&self.links).insert(
+            id,
+            LinkHandle {
+                link: link.clone(),
+                control,
+                binary,
+            },
+        );
+        tokio::spawn(send_all(link.clone(), Lane::Control, control_queue));
+        tokio::spawn(send_all(link.clone(), Lane::Binary, binary_queue));
+        self.drive(|core, now| {
+            core.handle(
+                now,
+                Input::LinkUp {
+                    link: id,
+                    peer,
+                    transcript,
+                },
+            )
+        });
+        let mut closing = self.closing.subscribe();
+        let reason = loop {
+            let event = tokio::select! {
+                event = link.recv() => event,
+                _ = closing.wait_for(|closing| *closing) => LinkEvent::Closed(CloseReason::Here),
+            };
+            match event {
+                LinkEvent::Closed(reason) => break reason,
+                LinkEvent::Message { lane, bytes } => {
+                    self.drive(|core, now| {
+                        core.handle(
+                            now,
+                            Input::Received {
+                                link: id,
+                                lane,
+                                bytes,
+                            },
+                        )
+                    });
+                }
+            }
+        };
+        lock(&self.links).remove(&id);
+        self.drive(|core, now| {
+            core.handle(
+                now,
+                Input::LinkDown {
+                    link: id,
+                    reason: reason.to_string(),
+                },
+            )
+        });
+        link.close(reason.clone()).await;
+        reason
+    }
+
+    /// Whether the engine is shutting down: links that reconnect by themselves stop then.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Closes the links, waits until everything is durable, and closes the store.
+    pub(crate) async fn shut_down(self: &Arc<Self>) -> Result<(), StoreHasFailed> {
+        self.closing.send_replace(true);
+        let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
+        for handle in links {
+            handle.link.close(CloseReason::Here).await;
+        }
+        // The sender lives in `self`, so this cannot fail before it is true.
+        let _ = self.unsaved.subscribe().wait_for(|unsaved| *unsaved == 0).await;
+        let store = self.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        let failed = |why: String| StoreHasFailed { why };
+        closed
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))
+    }
+}
+
+/// Reads a lock even if a panic was caught elsewhere: the core is consistent between its calls.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+async fn send_all(link: Arc<dyn Link>, lane: Lane, mut queue: mpsc::UnboundedReceiver<Bytes>) {
+    while let Some(bytes) = queue.recv().await {
+        if link.send(lane, bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands batches to the store in order, as many at a time as it takes, and reports each that became durable.
+async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<(Ticket, Batch)>) {
+    let mut saving: VecDeque<(Ticket, Saved, usize)> = VecDeque::new();
+    let mut saving_bytes = 0;
+    loop {
+        let room = saving_bytes < SAVING_BYTES_MAX;
+        tokio::select! {
+            biased;
+            next = queue.recv(), if room => {
+                let Some((ticket, batch)) = next else { break };
+                let Some(shared) = shared.upgrade() else { break };
+                let cost = batch.cost();
+                saving_bytes += cost;
+                saving.push_back((ticket, shared.store.commit(batch), cost));
+            }
+            result = first(&mut saving), if !saving.is_empty() => {
+                let Some((ticket, _, cost)) = saving.pop_front() else { continue };
+                saving_bytes -= cost;
+                let Some(shared) = shared.upgrade() else { break };
+                let result = result.map_err(|error| error.to_string());
+                shared.drive(|core, now| core.handle(now, Input::Saved { ticket, result: result.clone() }));
+                if let Some(waiting) = lock(&shared.waiting).remove(&ticket) {
+                    drop(waiting.send(result));
+                }
+                shared.unsaved.send_modify(|unsaved| *unsaved = unsaved.saturating_sub(1));
+            }
+        }
+    }
+}
+
+async fn first(saving: &mut VecDeque<(Ticket, Saved, usize)>) -> Result<(), cuecard_store::StoreError> {
+    match saving.front_mut() {
+        Some((_, saved, _)) => saved.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wake_in_time(shared: Weak<Shared>, mut wakes: watch::Receiver<Option<Time>>) {
+    loop {
+        let wake = *wakes.borrow_and_update();
+        let Some(wake) = wake else {
+            if wakes.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let at = Instant::now() + wake.since(now()).max(Duration::from_millis(1));
+        tokio::select! {
+            () = sleep_until(at) => {
+                let Some(shared) = shared.upgrade() else { return };
+                shared.wake.send_replace(None);
+                shared.drive(|core, now| core.handle(now, Input::Tick));
+            }
+            changed = wakes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>) {
+    while let Ok(task) = queue.recv() {
+        let Some(shared) = shared.upgrade() else { return };
+        let input = task.run(shared.store.as_ref());
+        shared.drive(|core, now| core.handle(now, input));
+    }
+}
+
+/// Something that was done at once and becomes durable: await it to know that it is.
+///
+/// Dropping it cancels nothing.
+#[must_use = "it is done, but until this is awaited nobody knows whether it is durable"]
+#[derive(Debug)]
+pub struct Saving<T, E> {
+    result: Option<Result<T, E>>,
+    waiting: Option<oneshot::Receiver<Result<(), String>>>,
+}
+
+impl<T, E> Saving<T, E> {
+    /// What was done, without waiting for the disk.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn at_once(mut self) -> Result<T, E>
+    where
+        E: From<StoreHasFailed>,
+    {
+        let taken = || StoreHasFailed {
+            why: "its result was taken before".to_owned(),
+        };
+        self.result.take().unwrap_or_else(|| Err(taken().into()))
+    }
+
+    /// The same with another value.
+    pub(crate) fn map<U>(mut self, with: impl FnOnce(T) -> U) -> Saving<U, E> {
+        Saving {
+            result: self.result.take().map(|result| result.map(with)),
+            waiting: self.waiting.take(),
+        }
+    }
+}
+
+impl<T: Unpin, E: From<StoreHasFailed> + Unpin> Future for Saving<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let failed = |why: &str| StoreHasFailed { why: why.to_owned() };
+        if let Some(waiting) = &mut this.waiting {
+            let saved = match Pin::new(waiting).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(saved) => saved,
+            };
+            this.waiting = None;
+            match saved {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => this.result = Some(Err(failed(&why).into())),
+                Err(_) => this.result = Some(Err(failed("the engine was dropped").into())),
+            }
+        }
+        Poll::Ready(
+            this.result
+                .take()
+                .unwrap_or_else(|| Err(failed("it was awaited twice").into())),
+        )
+    }
+}

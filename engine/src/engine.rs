@@ -1,0 +1,385 @@
+//! The engine: one device, its store, its decks and its links.
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cuecard_store::{MemoryStore, Options, SledStore, Store, StoreError};
+use cuecard_transport::{Backoff, CloseReason, DeviceKey, Dialer, Link, LinkEvent, Route};
+use tokio::sync::broadcast;
+
+use crate::blob::fetch::BlobProgress;
+use crate::core::{Core, EditError, RestoreError, StoreHasFailed};
+use crate::deck::Deck;
+use crate::disk::{self, LoadError};
+use crate::driver::{Saving, Shared};
+use crate::event::Event;
+use crate::id::{DeckId, DeviceId};
+use crate::identity::{self, IdentityError};
+use crate::limits::NAME_BYTES_MAX;
+
+pub use cuecard_store::Durability;
+
+/// One device: its key, its store, its decks and its links. Cheap to clone; all clones are the same engine.
+///
+/// Must be opened and used within a tokio runtime.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    key: DeviceKey,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({})", self.device().short())
+    }
+}
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The data folder could not be made.
+    #[error("the data folder {} cannot be made: {error}", .folder.display())]
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The device key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store holds cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What the store holds of a deck does not fit together.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The system has no randomness to give.
+    #[error("no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// Settings of an engine; [`Engine::open`] has those that fit most.
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    name: Option<String>,
+    durability: Durability,
+}
+
+impl Builder {
+    /// What this device is called on other people's screens. The default is the start of its id.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// When an edit counts as saved. The default is [`Durability::Immediate`].
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Opens the engine on a folder, which is made if there is none. A device key is made at the first time.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do; a folder that is in use by another process is one of them.
+    pub async fn open(self, folder: impl AsRef<Path>) -> Result<Engine, OpenError> {
+        let folder = folder.as_ref().to_owned();
+        // Opening reads the disk, and must not hold up the runtime.
+        let opened = tokio::task::spawn_blocking(move || self.open_blocking(&folder)).await;
+        let (core, store, key) = opened.map_err(|error| OpenError::Folder {
+            folder: PathBuf::new(),
+            error: io::Error::other(error),
+        })??;
+        Ok(Engine {
+            shared: Shared::start(core, store),
+            key,
+        })
+    }
+
+    fn open_blocking(self, folder: &Path) -> Result<(Core, Arc<dyn Store>, DeviceKey), OpenError> {
+        fs::create_dir_all(folder).map_err(|error| OpenError::Folder {
+            folder: folder.to_owned(),
+            error,
+        })?;
+        let options = Options::default().durability(self.durability);
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(folder.join("store"), options)?);
+        let key = identity::load_or_create(folder)?;
+        let core = self.restored(&key, store.as_ref())?;
+        Ok((core, store, key))
+    }
+
+    /// Opens the engine on a store and a key of one's own.
+    ///
+    /// # Errors
+    /// When what the store holds cannot be read.
+    pub fn open_on(self, store: Arc<dyn Store>, key: DeviceKey) -> Result<Engine, OpenError> {
+        let core = self.restored(&key, store.as_ref())?;
+        Ok(Engine {
+            shared: Shared::start(core, store),
+            key,
+        })
+    }
+
+    fn restored(self, key: &DeviceKey, store: &dyn Store) -> Result<Core, OpenError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        let name = self.name.unwrap_or_else(|| key.id().short());
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let end = (0..=NAME_BYTES_MAX.min(name.len()))
+            .rev()
+            .find(|&end| name.is_char_boundary(end))
+            .unwrap_or(0);
+        let mut core = Core::new(key.clone(), name.get(..end).unwrap_or_default().to_owned(), seed);
+        core.restore(disk::load(store)?, disk::names(store)?)?;
+        Ok(core)
+    }
+}
+
+impl Engine {
+    /// Opens the engine on a folder, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do.
+    pub async fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Builder::default().open(folder).await
+    }
+
+    /// An engine that keeps nothing: for tests and throw-away peers.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn in_memory(name: &str) -> Result<Self, OpenError> {
+        Builder::default()
+            .name(name)
+            .open_on(Arc::new(MemoryStore::new()), DeviceKey::generate()?)
+    }
+
+    /// For other settings than the defaults.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Who this device is.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.key.id()
+    }
+
+    /// The device's key, for making links.
+    #[must_use]
+    pub const fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
+    /// What a device calls itself, if it ever said; this one included.
+    #[must_use]
+    pub fn name_of(&self, device: DeviceId) -> Option<String> {
+        self.shared.read(|core| core.name_of(device).map(str::to_owned))
+    }
+
+    /// Creates a deck. This device is its owner and its editor.
+    pub fn create_deck(&self, title: &str) -> Saving<Deck, EditError> {
+        let shared = self.shared.clone();
+        self.shared
+            .apply(|core, now| core.create_deck(now, title))
+            .map(|deck| Deck::new(shared, deck))
+    }
+
+    /// Follows a deck of another device. It arrives when a device that has it is linked. Joining again does nothing.
+    pub fn join(&self, invite: &DeckInvite) -> Saving<Deck, EditError> {
+        let (shared, deck, key) = (self.shared.clone(), invite.deck, invite.key);
+        let join = |core: &mut Core, now| {
+            let ticket = core.join_deck(now, deck, key);
+            Ok(crate::core::Applied { value: deck, ticket })
+        };
+        self.shared.apply(join).map(|deck| Deck::new(shared, deck))
+    }
+
+    /// The decks that are followed here.
+    #[must_use]
+    pub fn decks(&self) -> Vec<Deck> {
+        let decks = self.shared.read(Core::decks);
+        decks
+            .into_iter()
+            .map(|deck| Deck::new(self.shared.clone(), deck))
+            .collect()
+    }
+
+    /// One deck that is followed here.
+    #[must_use]
+    pub fn deck(&self, deck: DeckId) -> Option<Deck> {
+        let known = self.shared.read(|core| core.decks().contains(&deck));
+        known.then(|| Deck::new(self.shared.clone(), deck))
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events(self.shared.subscribe())
+    }
+
+    /// Uses a link until it is over, and says why it ended. The link runs whether or not this is awaited.
+    pub fn attach(&self, link: Arc<dyn Link>) -> impl Future<Output = CloseReason> + use<> {
+        let running = tokio::spawn(self.shared.clone().run_link(link));
+        async move {
+            running
+                .await
+                .unwrap_or_else(|error| CloseReason::Failed(error.to_string()))
+        }
+    }
+
+    /// Keeps a device linked: dials until there is a link, uses it, and dials again when it is over. Ends with the
+    /// engine, or when the returned handle is dropped.
+    pub fn keep_linked(&self, dialer: Arc<dyn Dialer>, backoff: Backoff) -> KeptLink {
+        let (shared, mut closing) = (self.shared.clone(), self.shared.closing());
+        let mut route = Route::new(dialer, backoff);
+        let (device, state) = (route.peer(), route.state());
+        let task = tokio::spawn(async move {
+            loop {
+                let link = tokio::select! {
+                    link = route.next_link() => link,
+                    _ = closing.wait_for(|closing| *closing) => return,
+                };
+                let reason = shared.clone().run_link(link).await;
+                if *closing.borrow() {
+                    return;
+                }
+                route.link_ended(&LinkEvent::Closed(reason));
+            }
+        });
+        KeptLink {
+            device,
+            state,
+            task: task.abort_handle(),
+        }
+    }
+
+    /// Remembers a route to a device, so that it can be dialled again after a restart.
+    pub fn remember_route(
+        &self,
+        device: DeviceId,
+        route: &[u8],
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let mut batch = cuecard_store::Batch::default();
+        disk::put_route(&mut batch, device, route);
+        self.shared.store.commit(batch)
+    }
+
+    /// The routes that were remembered.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn routes(&self) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
+        disk::routes(self.shared.store.as_ref())
+    }
+
+    /// How far the audio of all decks has come.
+    #[must_use]
+    pub fn audio(&self) -> Vec<BlobProgress> {
+        self.shared.read(Core::audio)
+    }
+
+    /// Closes all links, waits until everything is durable, and closes the store.
+    ///
+    /// # Errors
+    /// When the disk has failed: what was not acknowledged may be lost.
+    pub async fn shutdown(&self) -> Result<(), StoreHasFailed> {
+        self.shared.shut_down().await
+    }
+}
+
+/// A device that is kept linked; dropping it stops that, and leaves a link that is up alone.
+#[derive(Debug)]
+pub struct KeptLink {
+    device: DeviceId,
+    state: tokio::sync::watch::Receiver<cuecard_transport::RouteState>,
+    task: tokio::task::AbortHandle,
+}
+
+impl KeptLink {
+    /// Which device.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Where the route to it stands.
+    #[must_use]
+    pub fn state(&self) -> tokio::sync::watch::Receiver<cuecard_transport::RouteState> {
+        self.state.clone()
+    }
+}
+
+impl Drop for KeptLink {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What happens, in order. A reader that falls more than 4,096 events behind is told [`Event::Lagged`] and goes on
+/// with the oldest that is kept.
+#[derive(Debug)]
+pub struct Events(broadcast::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` once the engine is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged { missed }),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// What a device needs to follow a deck: its id and its key. Whoever has it can read the deck.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeckInvite {
+    deck: DeckId,
+    key: [u8; 32],
+}
+
+impl DeckInvite {
+    pub(crate) const fn new(deck: DeckId, key: [u8; 32]) -> Self {
+        Self { deck, key }
+    }
+
+    /// Which deck.
+    #[must_use]
+    pub const fn deck(&self) -> DeckId {
+        self.deck
+    }
+
+    /// As the payload of an invite code. Secret: it is the right to read.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.deck.as_bytes().as_slice(), &self.key].concat()
+    }
+
+    /// From the payload of an invite code; `None` if it is not one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (deck, key) = bytes.split_first_chunk::<32>()?;
+        Some(Self {
+            deck: DeckId::from_bytes(*deck),
+            key: key.try_into().ok()?,
+        })
+    }
+}
+
+impl std::fmt::Debug for DeckInvite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DeckInvite(to {})", self.deck.short())
+    }
+}

@@ -1,0 +1,101 @@
+//! What the app is told.
+
+use crate::blob::fetch::BlobProgress;
+use crate::document::DeckChange;
+use crate::id::{DeckId, DeviceId, DraftId};
+use crate::role::Point;
+
+/// Something that happened, here or elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A device is linked.
+    Linked {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// A device is no longer linked.
+    Unlinked {
+        /// Which device.
+        device: DeviceId,
+        /// Why.
+        reason: String,
+    },
+    /// A deck was changed.
+    Changed {
+        /// Which deck.
+        deck: DeckId,
+        /// What changed.
+        change: DeckChange,
+    },
+    /// Another device holds the role now, or nobody does.
+    RoleMoved {
+        /// Which deck.
+        deck: DeckId,
+        /// Who may edit.
+        editor: Option<DeviceId>,
+    },
+    /// Members or rights are others now.
+    MembersChanged {
+        /// Which deck.
+        deck: DeckId,
+    },
+    /// A reorganisation took changes out of the deck. They are kept, as late work.
+    Reorganised {
+        /// Which deck.
+        deck: DeckId,
+        /// How many changes were taken out.
+        taken_out: u64,
+    },
+    /// A draft arrived, or one that was known has grown.
+    DraftProposed {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// Who wrote it.
+        author: DeviceId,
+    },
+    /// The editor's device holds a draft of ours, durably.
+    DraftDelivered {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+    },
+    /// A device said what it holds durably: everything up to there is safe with it.
+    SafeWith {
+        /// Which deck.
+        deck: DeckId,
+        /// Which device.
+        device: DeviceId,
+        /// Whether that is all that this device holds.
+        in_sync: bool,
+    },
+    /// This device holds, durably, all that the other side had announced.
+    SyncComplete {
+        /// Which deck.
+        deck: DeckId,
+        /// Where it now stands.
+        at: Point,
+    },
+    /// Audio came closer.
+    Audio(BlobProgress),
+    /// A device sent something that was refused; its link was closed.
+    Refused {
+        /// Which device.
+        device: DeviceId,
+        /// What was wrong.
+        why: String,
+    },
+    /// The disk failed. Nothing is acknowledged any more until the engine is opened again.
+    StoreFailed {
+        /// What the store said.
+        why: String,
+    },
+    /// This reader was too slow: so many events were dropped for it. Read the deck again.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+}

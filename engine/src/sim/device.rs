@@ -1,0 +1,154 @@
+//! One simulated device: the core, and a disk that takes its time and loses what it had not saved.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cuecard_store::{MemoryStore, Saved, Store};
+use cuecard_transport::{DeviceKey, Lane};
+
+use crate::core::{Core, Input, LinkId, Output, Ticket};
+use crate::disk;
+use crate::event::Event;
+use crate::id::DeviceId;
+use crate::sim::EPOCH_MS;
+use crate::tasks::StoreTask;
+
+/// What goes to a link: a message, or (without a lane) its end.
+pub(super) type ToLink = (LinkId, Option<Lane>, Bytes);
+
+pub(super) struct SimDevice {
+    name: String,
+    key: DeviceKey,
+    pub(super) core: Option<Core>,
+    pub(super) store: MemoryStore,
+    saving: VecDeque<(Duration, Ticket, Saved)>,
+    tasks: VecDeque<(Duration, StoreTask)>,
+    wake: Option<Duration>,
+    pub(super) events: Vec<Event>,
+}
+
+impl SimDevice {
+    pub(super) fn new(name: &str, key: [u8; 32], seed: [u8; 32]) -> Self {
+        let key = DeviceKey::from_bytes(&key);
+        let core = Some(Core::new(key.clone(), name.to_owned(), seed));
+        Self {
+            name: name.to_owned(),
+            key,
+            core,
+            store: MemoryStore::manual(),
+            saving: VecDeque::new(),
+            tasks: VecDeque::new(),
+            wake: None,
+            events: Vec::new(),
+        }
+    }
+
+    pub(super) fn id(&self) -> DeviceId {
+        self.key.id()
+    }
+
+    pub(super) fn crash(&mut self) {
+        self.core = None;
+        self.store = self.store.crash();
+        self.saving.clear();
+        self.tasks.clear();
+        self.wake = None;
+    }
+
+    pub(super) fn restart(&mut self, seed: [u8; 32]) -> Result<(), String> {
+        let mut core = Core::new(self.key.clone(), self.name.clone(), seed);
+        let images = disk::load(&self.store).map_err(|error| error.to_string())?;
+        let names = disk::names(&self.store).map_err(|error| error.to_string())?;
+        core.restore(images, names).map_err(|error| error.to_string())?;
+        self.core = Some(core);
+        Ok(())
+    }
+
+    pub(super) fn is_all_saved(&self) -> bool {
+        self.saving.is_empty()
+    }
+
+    /// When something is due here.
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        let saved = self.saving.front().map(|(at, _, _)| *at);
+        let task = self.tasks.front().map(|(at, _)| *at);
+        [saved, task, self.wake].into_iter().flatten().min()
+    }
+
+    /// What is due here by now.
+    pub(super) fn due(&mut self, now: Duration) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        while self.saving.front().is_some_and(|(at, _, _)| *at <= now) {
+            let Some((_, ticket, saved)) = self.saving.pop_front() else {
+                break;
+            };
+            self.store.persist(1);
+            inputs.push(Input::Saved {
+                ticket,
+                result: saved.wait().map_err(|error| error.to_string()),
+            });
+        }
+        while self.tasks.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, task)) = self.tasks.pop_front() else {
+                break;
+            };
+            inputs.push(task.run(&self.store));
+        }
+        if self.wake.is_some_and(|at| at <= now) {
+            self.wake = None;
+            inputs.push(Input::Tick);
+        }
+        inputs
+    }
+
+    /// Takes what the core wants done; returns what goes to links. `random` spreads how long the disk takes.
+    pub(super) fn settle(&mut self, now: Duration, random: &mut dyn FnMut() -> u64) -> Vec<ToLink> {
+        let mut to_links = Vec::new();
+        let Some(core) = &mut self.core else {
+            return to_links;
+        };
+        while let Some(output) = core.poll() {
+            let mut later = |micros_max: u64| now + Duration::from_micros(100 + random() % micros_max);
+            match output {
+                Output::Send { link, lane, bytes } => to_links.push((link, Some(lane), bytes)),
+                Output::Close { link, .. } => to_links.push((link, None, Bytes::new())),
+                Output::Save { ticket, batch } => {
+                    // Batches become durable in order, so none before the one in front of it.
+                    let earliest = self.saving.back().map_or(now, |(at, _, _)| *at);
+                    let at = later(5_000).max(earliest);
+                    self.saving.push_back((at, ticket, self.store.commit(batch)));
+                }
+                Output::ReadLog {
+                    read,
+                    stream,
+                    from,
+                    count,
+                } => {
+                    let earliest = self.tasks.back().map_or(now, |(at, _)| *at);
+                    let at = later(1_000).max(earliest);
+                    self.tasks.push_back((
+                        at,
+                        StoreTask::ReadLog {
+                            read,
+                            stream,
+                            from,
+                            count,
+                        },
+                    ));
+                }
+                Output::Blob(task) => {
+                    let earliest = self.tasks.back().map_or(now, |(at, _)| *at);
+                    self.tasks
+                        .push_back((later(1_000).max(earliest), StoreTask::Blob(task)));
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::WakeAt(time) => {
+                    let at = Duration::from_millis(time.as_millis().saturating_sub(EPOCH_MS)).max(now);
+                    self.wake = Some(self.wake.map_or(at, |set| set.min(at)));
+                }
+            }
+        }
+        to_links
+    }
+}

@@ -1,0 +1,417 @@
+//! The seeded simulator: many devices in one thread, in virtual time.
+//!
+//! It runs the very core that ships, on stores in memory that lose what was not saved, over links that delay, lose
+//! and break. Everything that happens follows from one seed: a run that failed can be run again.
+//!
+//! Nothing here waits: a minute of virtual time takes milliseconds.
+
+mod device;
+mod link;
+
+use std::time::Duration;
+
+use cuecard_store::{BlobHash, Store};
+use cuecard_transport::memory::Conditions;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::card::{AudioRef, Card};
+use crate::core::{Core, DraftInfo, Input, Role};
+use crate::engine::DeckInvite;
+use crate::event::Event;
+use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
+use crate::limits::BLOB_BYTES_MAX;
+use crate::time::Time;
+
+use self::device::SimDevice;
+use self::link::SimLink;
+
+/// Where the virtual clock starts: any time would do, but a real one keeps stamps readable.
+const EPOCH_MS: u64 = 1_750_000_000_000;
+
+/// A simulated device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer(usize);
+
+/// What was awaited did not come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed}: after {waited:?} still waiting until {what}")]
+pub struct Stuck {
+    /// The seed to run it again with.
+    pub seed: u64,
+    /// What was awaited.
+    pub what: String,
+    /// How long, in virtual time.
+    pub waited: Duration,
+}
+
+/// A world of devices. See the [module](self).
+pub struct Sim {
+    seed: u64,
+    random: ChaCha12Rng,
+    now: Duration,
+    devices: Vec<SimDevice>,
+    links: Vec<SimLink>,
+    next_link: u64,
+}
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Sim(seed {}, at {:?}, {} devices)",
+            self.seed,
+            self.now,
+            self.devices.len()
+        )
+    }
+}
+
+impl Sim {
+    /// An empty world.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let random = ChaCha12Rng::seed_from_u64(seed);
+        Self {
+            seed,
+            random,
+            now: Duration::ZERO,
+            devices: vec![],
+            links: vec![],
+            next_link: 1,
+        }
+    }
+
+    /// The seed of this world.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How much virtual time has passed.
+    #[must_use]
+    pub const fn elapsed(&self) -> Duration {
+        self.now
+    }
+
+    /// A number below `below`, for stories that vary with the seed.
+    pub fn random(&mut self, below: u64) -> u64 {
+        self.random.next_u64() % below.max(1)
+    }
+
+    /// A new device, running.
+    pub fn device(&mut self, name: &str) -> Peer {
+        let mut key = [0; 32];
+        self.random.fill_bytes(&mut key);
+        let seed = self.core_seed();
+        self.devices.push(SimDevice::new(name, key, seed));
+        Peer(self.devices.len() - 1)
+    }
+
+    /// Lays a cable between two devices: a link over it comes up by itself, and comes back by itself.
+    pub fn connect(&mut self, a: Peer, b: Peer, conditions: Conditions) {
+        let seed = self.random.next_u64();
+        self.links
+            .push(SimLink::new([a.0, b.0], conditions, seed, self.now));
+    }
+
+    /// Cuts the cable between two devices. Nobody is told: their heartbeats have to notice.
+    pub fn cut(&mut self, a: Peer, b: Peer) {
+        let (now, slack) = (self.now, [self.random(500), self.random(500)]);
+        for link in self.links.iter_mut().filter(|link| link.joins(a.0, b.0)) {
+            link.cut(now, slack);
+        }
+    }
+
+    /// Mends the cable between two devices.
+    pub fn mend(&mut self, a: Peer, b: Peer) {
+        for link in self.links.iter_mut().filter(|link| link.joins(a.0, b.0)) {
+            link.mend();
+        }
+    }
+
+    /// Stops a device at once, as a power cut would. What its store had not saved is lost.
+    pub fn crash(&mut self, peer: Peer) {
+        let (now, slack) = (self.now, self.random(500));
+        if let Some(device) = self.devices.get_mut(peer.0) {
+            device.crash();
+        }
+        for link in &mut self.links {
+            link.end_died(peer.0, now, slack);
+        }
+    }
+
+    /// Starts a device that was stopped, from what its store has.
+    ///
+    /// # Errors
+    /// What stands in the way, as text.
+    pub fn restart(&mut self, peer: Peer) -> Result<(), String> {
+        let seed = self.core_seed();
+        let device = self.devices.get_mut(peer.0).ok_or("no such device")?;
+        device.restart(seed)?;
+        self.settle(peer.0);
+        Ok(())
+    }
+
+    /// Whether a device is running.
+    #[must_use]
+    pub fn is_running(&self, peer: Peer) -> bool {
+        self.devices
+            .get(peer.0)
+            .is_some_and(|device| device.core.is_some())
+    }
+
+    /// Whether everything that a device's core wanted kept is durable.
+    #[must_use]
+    pub fn is_all_saved(&self, peer: Peer) -> bool {
+        self.devices.get(peer.0).is_some_and(SimDevice::is_all_saved)
+    }
+
+    /// Whether two devices are linked, seen from both.
+    #[must_use]
+    pub fn is_linked(&self, a: Peer, b: Peer) -> bool {
+        self.links.iter().any(|link| link.joins(a.0, b.0) && link.is_up())
+    }
+
+    /// Who a device is.
+    #[must_use]
+    pub fn id(&self, peer: Peer) -> DeviceId {
+        self.devices
+            .get(peer.0)
+            .map_or(DeviceId::from_bytes([0; 32]), SimDevice::id)
+    }
+
+    /// Lets a device do something: what an app would do through the public handles. `None` if it is not running.
+    pub fn act<R>(&mut self, peer: Peer, act: impl FnOnce(&mut Core, Time) -> R) -> Option<R> {
+        let time = self.time();
+        let core = self.devices.get_mut(peer.0)?.core.as_mut()?;
+        let result = act(core, time);
+        self.settle(peer.0);
+        Some(result)
+    }
+
+    /// Takes audio into a device's store, as an import does.
+    ///
+    /// # Errors
+    /// What the store says, as text.
+    pub fn import_audio(&mut self, peer: Peer, bytes: &[u8]) -> Result<AudioRef, String> {
+        let device = self.devices.get(peer.0).ok_or("no such device")?;
+        let (hash, size) = device
+            .store
+            .blobs()
+            .import(&mut &*bytes, BLOB_BYTES_MAX)
+            .map_err(|error| error.to_string())?;
+        let blob = BlobId::from_bytes(*hash.as_bytes());
+        let (mime, name) = ("audio/wav".to_owned(), "word.wav".to_owned());
+        Ok(AudioRef {
+            blob,
+            mime,
+            bytes: size,
+            duration_ms: 1_000,
+            name,
+        })
+    }
+
+    /// Whether a device holds a blob, whole, and its bytes are what its name says.
+    #[must_use]
+    pub fn holds_audio(&self, peer: Peer, blob: BlobId) -> bool {
+        let hash = BlobHash::from_bytes(*blob.as_bytes());
+        let Some(device) = self.devices.get(peer.0) else {
+            return false;
+        };
+        let Ok(mut reader) = device.store.blobs().open(hash) else {
+            return false;
+        };
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).is_ok() && blake3::hash(&bytes).as_bytes() == blob.as_bytes()
+    }
+
+    /// An invite to a deck.
+    #[must_use]
+    pub fn invite(&self, peer: Peer, deck: DeckId) -> Option<DeckInvite> {
+        let core = self.devices.get(peer.0)?.core.as_ref()?;
+        Some(DeckInvite::new(deck, core.deck_key(deck).ok()?))
+    }
+
+    /// The head of a deck on a device.
+    #[must_use]
+    pub fn head(&self, peer: Peer, deck: DeckId) -> Option<ChangeHash> {
+        self.log(peer, deck).map(super::core::log::Log::head)
+    }
+
+    /// The heads of the document itself; one, and the canonical one, unless something is badly wrong.
+    #[must_use]
+    pub fn document_heads(&self, peer: Peer, deck: DeckId) -> Vec<ChangeHash> {
+        self.log(peer, deck)
+            .map(|log| log.document.heads())
+            .unwrap_or_default()
+    }
+
+    /// The cards of a deck on a device.
+    #[must_use]
+    pub fn cards(&self, peer: Peer, deck: DeckId) -> Vec<Card> {
+        self.log(peer, deck)
+            .map(|log| log.document.cards().collect())
+            .unwrap_or_default()
+    }
+
+    /// Who may edit, seen from a device.
+    #[must_use]
+    pub fn role(&self, peer: Peer, deck: DeckId) -> Option<Role> {
+        self.log(peer, deck).map(|log| log.role(self.id(peer)))
+    }
+
+    /// The drafts that a device knows.
+    #[must_use]
+    pub fn drafts(&self, peer: Peer, deck: DeckId) -> Vec<DraftInfo> {
+        let core = self.devices.get(peer.0).and_then(|device| device.core.as_ref());
+        core.and_then(|core| core.drafts(deck).ok()).unwrap_or_default()
+    }
+
+    /// What a device was told since this was last asked.
+    pub fn take_events(&mut self, peer: Peer) -> Vec<Event> {
+        self.devices
+            .get_mut(peer.0)
+            .map(|device| std::mem::take(&mut device.events))
+            .unwrap_or_default()
+    }
+
+    /// Runs until `done`, at most so long.
+    ///
+    /// # Errors
+    /// [`Stuck`] when it does not come.
+    pub fn run_until(
+        &mut self,
+        what: &str,
+        within: Duration,
+        done: impl Fn(&Self) -> bool,
+    ) -> Result<(), Stuck> {
+        let end = self.now + within;
+        loop {
+            if done(self) {
+                return Ok(());
+            }
+            if !self.step(end) {
+                let (seed, what) = (self.seed, what.to_owned());
+                return Err(Stuck {
+                    seed,
+                    what,
+                    waited: within,
+                });
+            }
+        }
+    }
+
+    /// Runs for so long.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.step(end) {}
+    }
+
+    /// Does the next thing that is due by `end`; false, and the clock at `end`, when there is none.
+    fn step(&mut self, end: Duration) -> bool {
+        let devices = self.devices.iter().filter_map(SimDevice::next_at);
+        let running = |device: usize| {
+            self.devices
+                .get(device)
+                .is_some_and(|device| device.core.is_some())
+        };
+        let links = self.links.iter().filter_map(|link| link.next_at(running));
+        match devices.chain(links).min().filter(|&next| next <= end) {
+            None => {
+                self.now = self.now.max(end);
+                false
+            }
+            Some(next) => {
+                self.now = self.now.max(next);
+                self.run_devices();
+                self.run_links();
+                true
+            }
+        }
+    }
+
+    fn run_devices(&mut self) {
+        let time = self.time();
+        for at in 0..self.devices.len() {
+            let due = self
+                .devices
+                .get_mut(at)
+                .map(|device| device.due(self.now))
+                .unwrap_or_default();
+            for input in due {
+                if let Some(core) = self.devices.get_mut(at).and_then(|device| device.core.as_mut()) {
+                    core.handle(time, input);
+                }
+                self.settle(at);
+            }
+        }
+    }
+
+    fn run_links(&mut self) {
+        for at in 0..self.links.len() {
+            let running: Vec<bool> = self.devices.iter().map(|device| device.core.is_some()).collect();
+            let ids: Vec<DeviceId> = self.devices.iter().map(SimDevice::id).collect();
+            let mut numbers = || {
+                self.next_link += 1;
+                self.next_link
+            };
+            let retry = Duration::from_millis(50 + self.random.next_u64() % 450);
+            let Some(link) = self.links.get_mut(at) else {
+                continue;
+            };
+            let inputs = link.due(self.now, retry, &running, &ids, &mut numbers);
+            for (device, input) in inputs {
+                self.hand_in(device, input);
+            }
+        }
+    }
+
+    fn hand_in(&mut self, device: usize, input: Input) {
+        let time = self.time();
+        if let Some(core) = self
+            .devices
+            .get_mut(device)
+            .and_then(|device| device.core.as_mut())
+        {
+            core.handle(time, input);
+        }
+        self.settle(device);
+    }
+
+    /// Carries out what a device's core wants done.
+    fn settle(&mut self, device: usize) {
+        let (now, mut delays) = (self.now, ChaCha12Rng::seed_from_u64(self.random.next_u64()));
+        let Some(state) = self.devices.get_mut(device) else {
+            return;
+        };
+        for (link, lane, bytes) in state.settle(now, &mut || delays.next_u64()) {
+            match lane {
+                Some(lane) => {
+                    for wire in &mut self.links {
+                        wire.send(now, link, lane, bytes.clone());
+                    }
+                }
+                None => {
+                    for wire in &mut self.links {
+                        wire.close(now, link);
+                    }
+                }
+            }
+        }
+    }
+
+    fn log(&self, peer: Peer, deck: DeckId) -> Option<&crate::core::log::Log> {
+        self.devices.get(peer.0)?.core.as_ref()?.log(deck).ok()
+    }
+
+    fn time(&self) -> Time {
+        Time::from_millis(EPOCH_MS) + self.now
+    }
+
+    fn core_seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.random.fill_bytes(&mut seed);
+        seed
+    }
+}

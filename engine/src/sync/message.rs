@@ -1,0 +1,175 @@
+//! Every message of the control lane, as CBOR with numbered variants and fields.
+//!
+//! Signed records travel as the bytes that were signed: what is passed on is exactly what was checked.
+//! Every message is idempotent, and none depends on an earlier one: the next [`Message::Status`] repairs whatever
+//! got lost with a link.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::id::{BlobId, DeckId, DraftId, TermId};
+
+/// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
+pub const PROTOCOL_VERSION: u32 = 0;
+
+/// One message of the control lane.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub enum Message {
+    /// The first word, and again when a deck comes or goes.
+    #[n(0)]
+    Greet {
+        /// [`PROTOCOL_VERSION`].
+        #[n(0)]
+        version: u32,
+        /// What the device calls itself; shown to people, trusted for nothing.
+        #[n(1)]
+        name: String,
+        /// For each deck, a proof that its key is held (see [`crate::core::deck_proof`]). Says nothing to those
+        /// who do not hold the key.
+        #[n(2)]
+        proofs: Vec<DeckProof>,
+    },
+    /// What I hold of a deck.
+    #[n(1)]
+    Status {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Newest charter held: (generation, count). `None`: not even the genesis is held.
+        #[n(1)]
+        charter: Option<(u32, u32)>,
+        /// Where my canonical path stands, tip first, then terms at growing distance, term 0 last.
+        #[n(2)]
+        locator: Vec<Position>,
+    },
+    /// Parts of a deck, in an order in which they can be taken in.
+    #[n(2)]
+    Entries {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Its parts.
+        #[n(1)]
+        items: Vec<Item>,
+    },
+    /// What I now hold durably of the canonical path.
+    #[n(3)]
+    Ack {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Up to where.
+        #[n(1)]
+        held: Position,
+    },
+    /// A draft that its author offers to the editor.
+    #[n(4)]
+    Propose {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The draft, whole.
+        #[n(1)]
+        draft: DraftItem,
+    },
+    /// The editor has the draft, durably.
+    #[n(5)]
+    Held {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Which draft.
+        #[n(1)]
+        draft: DraftId,
+        /// Up to which of its changes.
+        #[n(2)]
+        len: u64,
+    },
+    /// Send me these groups of a blob on the binary lane.
+    #[n(6)]
+    Pull {
+        /// A number of the asker's choice; comes back in every frame.
+        #[n(0)]
+        transfer: u32,
+        /// Which blob.
+        #[n(1)]
+        blob: BlobId,
+        /// The first group.
+        #[n(2)]
+        first: u32,
+        /// How many groups.
+        #[n(3)]
+        count: u32,
+    },
+    /// I do not have what this transfer asked for.
+    #[n(7)]
+    Lack {
+        /// The number of the [`Message::Pull`].
+        #[n(0)]
+        transfer: u32,
+    },
+}
+
+/// A proof that a deck's key is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct DeckProof(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+/// A point on a path of terms: the first `len` changes of `term`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(array)]
+pub struct Position {
+    /// Which term.
+    #[n(0)]
+    pub term: TermId,
+    /// How many of its changes.
+    #[n(1)]
+    pub len: u64,
+}
+
+/// One part of a deck.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub enum Item {
+    /// The genesis record.
+    #[n(0)]
+    Genesis(#[n(0)] ByteVec),
+    /// A signed charter.
+    #[n(1)]
+    Charter(#[n(0)] ByteVec),
+    /// A signed term.
+    #[n(2)]
+    Term(#[n(0)] ByteVec),
+    /// A draft which the changes that follow accept.
+    #[n(3)]
+    Draft(#[n(0)] DraftItem),
+    /// A slice of a term, up to a seal.
+    #[n(4)]
+    Changes {
+        /// Which term.
+        #[n(0)]
+        term: TermId,
+        /// The number of the first change; they count from 1.
+        #[n(1)]
+        from: u64,
+        /// The changes, raw.
+        #[n(2)]
+        changes: Vec<ByteVec>,
+        /// The holder's seal over the last of them.
+        #[n(3)]
+        seal: ByteVec,
+    },
+}
+
+/// A draft with all its changes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DraftItem {
+    /// The signed draft record.
+    #[n(0)]
+    pub record: ByteVec,
+    /// Its changes, raw, in order.
+    #[n(1)]
+    pub changes: Vec<ByteVec>,
+}

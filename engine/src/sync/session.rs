@@ -1,0 +1,70 @@
+//! One deck on one link: what the other device holds, and what to send it next.
+//!
+//! Everything here is a guess that the next status corrects; nothing is lost with it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::core::ReadId;
+use crate::id::DraftId;
+use crate::limits::SLICES_UNACKED_MAX;
+use crate::sync::message::{Item, Position};
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// Whether the other side said where it stands.
+    pub(crate) heard: bool,
+    /// Whether it holds the genesis.
+    pub(crate) has_genesis: bool,
+    /// The newest charter that it holds or was sent.
+    pub(crate) charter: Option<(u32, u32)>,
+    /// Up to where it was sent everything on our canonical path.
+    pub(crate) cursor: Option<Position>,
+    /// Where it said that it stands, durably.
+    pub(crate) acked: Option<Position>,
+    /// Ends of slices that it has not acknowledged, oldest first.
+    in_flight: VecDeque<Position>,
+    /// The question to our own log that is being answered, and what goes before the answer.
+    pub(crate) reading: Option<(ReadId, Vec<Item>)>,
+    /// Drafts of ours that it was offered, and how much of them.
+    pub(crate) offered: BTreeMap<DraftId, u64>,
+    /// Drafts of ours that it holds durably.
+    pub(crate) delivered: BTreeMap<DraftId, u64>,
+}
+
+impl Session {
+    /// Whether another slice may be sent now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.heard && self.reading.is_none() && self.in_flight.len() < SLICES_UNACKED_MAX
+    }
+
+    /// A slice that ends there is on its way.
+    pub(crate) fn sent_up_to(&mut self, position: Position) {
+        self.cursor = Some(position);
+        self.in_flight.push_back(position);
+    }
+
+    /// The other side holds everything up to there. `is_before` is the order of our canonical path.
+    pub(crate) fn acked_up_to(&mut self, held: Position, is_before: impl Fn(Position, Position) -> bool) {
+        self.acked = Some(held);
+        while self
+            .in_flight
+            .front()
+            .is_some_and(|&end| end == held || is_before(end, held))
+        {
+            self.in_flight.pop_front();
+        }
+        // It may have got ahead by another route: no need to send it that again.
+        if self.cursor.is_none_or(|cursor| is_before(cursor, held)) {
+            self.cursor = Some(held);
+        }
+    }
+
+    /// The other side said anew where it stands: forget what was guessed.
+    pub(crate) fn restart_at(&mut self, cursor: Position) {
+        self.cursor = Some(cursor);
+        self.in_flight.clear();
+        self.reading = None;
+        self.offered.clear();
+    }
+}

@@ -1,0 +1,116 @@
+//! What the core asks of the store, carried out: the same for the driver and for the simulator.
+
+use std::ops::Range;
+
+use cuecard_store::{BlobError, BlobHash, BlobStatus, Store, StreamId};
+
+use crate::blob::fetch::Held;
+use crate::core::{BlobDone, BlobTask, Input, ReadId, WriteResult};
+use crate::disk;
+use crate::id::BlobId;
+use crate::limits::SLICE_BYTES_MAX;
+
+/// A question to the store that takes time.
+#[derive(Debug)]
+pub(crate) enum StoreTask {
+    /// Read a part of a term's log.
+    ReadLog {
+        read: ReadId,
+        stream: StreamId,
+        from: u64,
+        count: usize,
+    },
+    /// Do something with a blob.
+    Blob(BlobTask),
+}
+
+impl StoreTask {
+    /// Does it, and says what came of it.
+    pub(crate) fn run(self, store: &dyn Store) -> Input {
+        match self {
+            Self::ReadLog {
+                read,
+                stream,
+                from,
+                count,
+            } => {
+                // One record beyond the limit of a slice comes whole, so that a slice is never empty.
+                let records = store
+                    .read(stream, from, count, SLICE_BYTES_MAX)
+                    .map_err(|e| e.to_string());
+                let parse = |record: cuecard_store::Record| {
+                    disk::log_record(&record.bytes).map_err(|e| e.to_string())
+                };
+                let result = records.and_then(|records| records.into_iter().map(parse).collect());
+                Input::LogRead { read, result }
+            }
+            Self::Blob(task) => Input::BlobDone(run_blob(task, store)),
+        }
+    }
+}
+
+fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
+    let blobs = store.blobs();
+    match task {
+        BlobTask::Begin { blob, size } => {
+            let held = match blobs.begin(hash(blob), size) {
+                Ok(BlobStatus::Whole { .. }) => Held::Whole,
+                Ok(BlobStatus::Partial { have, .. }) => Held::Groups(have.into_iter().map(narrow).collect()),
+                Ok(_) => Held::Groups(vec![]),
+                Err(error) => {
+                    tracing::error!(blob = %blob.short(), %error, "a blob cannot be begun");
+                    Held::Failed
+                }
+            };
+            BlobDone::Begun { blob, held }
+        }
+        BlobTask::Encode {
+            link,
+            transfer,
+            blob,
+            groups,
+        } => {
+            let slice = blobs.encode(hash(blob), widen(&groups)).ok();
+            BlobDone::Encoded {
+                link,
+                transfer,
+                group: groups.start,
+                slice,
+            }
+        }
+        BlobTask::Write {
+            link,
+            transfer,
+            blob,
+            groups,
+            slice,
+        } => {
+            let result = match blobs.write(hash(blob), widen(&groups), &slice) {
+                Ok(BlobStatus::Whole { .. }) => WriteResult::Whole,
+                Ok(_) => WriteResult::Part,
+                Err(BlobError::Wrong { .. }) => WriteResult::Wrong,
+                Err(error) => WriteResult::Failed(error.to_string()),
+            };
+            BlobDone::Written {
+                link,
+                transfer,
+                blob,
+                groups,
+                result,
+            }
+        }
+    }
+}
+
+fn hash(blob: BlobId) -> BlobHash {
+    BlobHash::from_bytes(*blob.as_bytes())
+}
+
+fn widen(groups: &Range<u32>) -> Range<u64> {
+    u64::from(groups.start)..u64::from(groups.end)
+}
+
+/// The limit on blobs keeps group numbers far below 32 bits.
+fn narrow(groups: Range<u64>) -> Range<u32> {
+    u32::try_from(groups.start).unwrap_or(u32::MAX)..u32::try_from(groups.end).unwrap_or(u32::MAX)
+}
