@@ -44,7 +44,8 @@ pub trait Store: Send + Sync + 'static {
     /// The blobs kept beside.
     fn blobs(&self) -> &dyn Blobs;
 
-    /// Reads everything and verifies every checksum. Damage is reported, not repaired.
+    /// Reads everything and verifies every checksum. Damaged records and values are reported and left as they
+    /// are; a damaged blob becomes a partial one, so that what is missing can be fetched again.
     fn check(&self) -> Result<Report, StoreError>;
 
     /// Saves what is queued, makes it durable and lets go of the folder. Every later call says

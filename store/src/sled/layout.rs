@@ -6,8 +6,9 @@
 //! 's' stream (32) seq (8, big-endian)          a record
 //! 'k' key                                      a value
 //! 'p' hash of the key above (16) index (4)     a further piece of either, from 1 on
+//! 'n'                                          how many batches there were: see mark.rs
 //!
-//! value of 's' and 'k':   version (1)  flags (1)  length (4)  checksum (8)  first piece
+//! value of 's', 'k', 'n':   version (1)  flags (1)  length (4)  checksum (8)  first piece
 //! value of 'p':           piece
 //! ```
 //!
@@ -27,11 +28,15 @@ const RECORD: u8 = b's';
 const VALUE: u8 = b'k';
 const PIECE: u8 = b'p';
 
+/// The key of the number of batches.
+pub(super) const COUNT: [u8; 1] = *b"n";
+
 /// What the key of a tree entry says it is.
 pub(super) enum Place {
     Record { stream: StreamId, seq: u64 },
     Value { key: Vec<u8> },
     Piece,
+    Count,
     Unknown,
 }
 
@@ -41,6 +46,7 @@ impl Place {
             Some((&RECORD, rest)) => parse_record(rest).unwrap_or(Self::Unknown),
             Some((&VALUE, rest)) => Self::Value { key: rest.to_vec() },
             Some((&PIECE, _)) => Self::Piece,
+            _ if key == COUNT => Self::Count,
             _ => Self::Unknown,
         }
     }

@@ -4,10 +4,12 @@
 //! <folder>/lock       held for as long as the store is open
 //! <folder>/format     what wrote this folder
 //! <folder>/records/   sled
+//! <folder>/mark       how far the database had come
 //! <folder>/blobs/     see FileBlobs
 //! ```
 
 mod layout;
+mod mark;
 mod open;
 mod overlay;
 mod read;
@@ -62,11 +64,12 @@ impl Options {
     }
 }
 
-/// A store in a folder. Dropping it closes it.
+/// A store in a folder. Dropping it closes it, which waits for the disk.
 #[derive(Debug)]
 pub struct SledStore {
     folder: PathBuf,
     set_aside: Option<PathBuf>,
+    lost_batches: u64,
     /// Taken out when the store is closed.
     db: RwLock<Option<::sled::Db>>,
     messages: Sender<Message>,
@@ -80,9 +83,10 @@ pub struct SledStore {
 impl SledStore {
     /// Opens the store in a folder, which is made if it is missing.
     ///
-    /// A database that sled can no longer open is set aside and opened from a copy without sled's snapshots,
-    /// which are rebuilt from its log; [`Self::set_aside`] then says where the damaged one is kept. Where that
-    /// does not help, this is [`StoreError::Damaged`] and nothing was changed.
+    /// A database that sled can no longer open is set aside and opened from a copy of its log alone, without the
+    /// snapshots and settings that can be made again; [`Self::set_aside`] then says where the damaged one is.
+    /// Where that does not help, this is [`StoreError::Damaged`] and nothing was changed. Damage that sled hides
+    /// is told by [`Self::lost_batches`].
     pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
         Self::open_with(folder, options, Box::new(SystemSync))
     }
@@ -94,6 +98,10 @@ impl SledStore {
         disk: Box<dyn DiskSync>,
     ) -> Result<Self, StoreError> {
         let opened = open::open(folder.as_ref(), options.cache_bytes)?;
+        if opened.noted > opened.count {
+            let (had, has) = (opened.noted, opened.count);
+            tracing::error!(had, has, folder = ?opened.folder, "the database has lost saved batches");
+        }
         let (messages, receiver) = mpsc::channel();
         let door = Arc::new(Door::default());
         let stopped = Arc::new(OnceLock::new());
@@ -104,6 +112,8 @@ impl SledStore {
             door: door.clone(),
             stopped: stopped.clone(),
             durability: options.durability,
+            count: opened.count,
+            mark: opened.mark,
         };
         let writer = thread::Builder::new()
             .name("cuecard-store".to_owned())
@@ -112,6 +122,7 @@ impl SledStore {
         Ok(Self {
             folder: opened.folder,
             set_aside: opened.set_aside,
+            lost_batches: opened.noted.saturating_sub(opened.count),
             db: RwLock::new(Some(opened.db)),
             messages,
             door,
@@ -131,6 +142,14 @@ impl SledStore {
     /// found by comparing with what should be there: tell the user, and synchronise.
     pub fn set_aside(&self) -> Option<&Path> {
         self.set_aside.as_deref()
+    }
+
+    /// How many batches that were saved are missing, as far as is known. More than none means that a damaged
+    /// disk cost the latest part of the log. Tell the user, synchronise, and **continue nothing that was numbered
+    /// here**: numbers that others have seen may be free again. It is told when the store is opened, until the
+    /// next batch is saved; damage to single records is found by reading them or by [`Store::check`].
+    pub fn lost_batches(&self) -> u64 {
+        self.lost_batches
     }
 
     /// Reads under guard: on damaged data sled panics, and a damaged disk must not take the app down.

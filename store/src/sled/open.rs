@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::mark::Mark;
+use super::read;
 use crate::{FileBlobs, StoreError, disk};
 
 const LOCK: &str = "lock";
@@ -14,6 +16,7 @@ const FORMAT: &str = "format";
 const RECORDS: &str = "records";
 const COPY: &str = "records.copy";
 const ASIDE: &str = "records.damaged";
+const MARK: &str = "mark";
 const BLOBS: &str = "blobs";
 
 /// What this version writes and reads. Encryption at rest will be the second line's other value.
@@ -34,6 +37,11 @@ pub(super) struct Opened {
     pub(super) blobs: FileBlobs,
     pub(super) lock: File,
     pub(super) set_aside: Option<PathBuf>,
+    /// How many batches are in the database.
+    pub(super) count: u64,
+    /// How many were, by the mark.
+    pub(super) noted: u64,
+    pub(super) mark: Mark,
 }
 
 pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError> {
@@ -46,7 +54,13 @@ pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError
     finish_exchange(folder).map_err(doing("finish an earlier repair"))?;
     let (db, set_aside) = open_or_repair(folder, cache_bytes)?;
     let file = sync_new_files(&folder.join(RECORDS)).map_err(doing("sync the database"))?;
+    let (noted, mark) = Mark::open(&folder.join(MARK)).map_err(doing("open the mark"))?;
     disk::sync_folder(folder).map_err(doing("sync the folder"))?;
+    let count = catch_unwind(AssertUnwindSafe(|| read::count(&db))).unwrap_or_else(|_| {
+        Err(StoreError::Corrupt {
+            what: format!("the database in {folder:?}"),
+        })
+    })?;
     let blobs = FileBlobs::open(folder.join(BLOBS))?;
     Ok(Opened {
         folder: folder.clone(),
@@ -55,6 +69,9 @@ pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError
         blobs,
         lock,
         set_aside,
+        count,
+        noted,
+        mark,
     })
 }
 
@@ -120,7 +137,7 @@ fn open_or_repair(folder: &Path, cache_bytes: u64) -> Result<(::sled::Db, Option
     tracing::warn!(
         why,
         ?folder,
-        "the database cannot be opened; trying a copy without its snapshots"
+        "the database cannot be opened; trying a copy of its log alone"
     );
     let damaged = |why: &str| StoreError::Damaged {
         folder: folder.to_owned(),
@@ -129,7 +146,7 @@ fn open_or_repair(folder: &Path, cache_bytes: u64) -> Result<(::sled::Db, Option
     let failed = |source| StoreError::io(format!("repair the database in {folder:?}"), source);
 
     let copy = folder.join(COPY);
-    copy_without_snapshots(&records, &copy).map_err(failed)?;
+    copy_log(&records, &copy).map_err(failed)?;
     // Dropping it writes, so that may panic as well.
     let opens = catch_unwind(|| try_open(&copy, cache_bytes).is_ok()).unwrap_or(false);
     if !opens {
@@ -197,18 +214,19 @@ fn describe(panic: &(dyn std::any::Any + Send)) -> String {
         .to_owned()
 }
 
-/// sled's snapshots only save time when opening: the log has everything.
-fn copy_without_snapshots(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies what cannot be made again. sled's snapshots only save time when opening, and its `conf` holds the
+/// defaults, which we never change.
+fn copy_log(from: &Path, to: &Path) -> io::Result<()> {
     disk::create_folder(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with("snap.") {
+        if name == "conf" || name.to_string_lossy().starts_with("snap.") {
             continue;
         }
         let target = to.join(&name);
         if entry.file_type()?.is_dir() {
-            copy_without_snapshots(&entry.path(), &target)?;
+            copy_log(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), &target)?;
             File::open(&target)?.sync_all()?;

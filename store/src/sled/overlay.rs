@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use ::sled::Tree;
 
-use super::layout::{Flaw, Head, encode, piece_key, piece_prefix, record_key, stream_prefix, value_key};
+use super::layout::{
+    COUNT, Flaw, Head, encode, piece_key, piece_prefix, record_key, stream_prefix, value_key,
+};
 use super::read::{Source, read_entry};
 use super::tree_error;
 use crate::{Batch, Operation, StoreError};
@@ -16,7 +18,9 @@ struct Overlay<'t> {
 }
 
 /// Applies the batch whole, or says why not and changes nothing.
-pub(super) fn apply(tree: &Tree, batch: Batch) -> Result<(), StoreError> {
+///
+/// `count` is the number of this batch, saved with it.
+pub(super) fn apply(tree: &Tree, batch: Batch, count: u64) -> Result<(), StoreError> {
     let mut overlay = Overlay {
         tree,
         writes: BTreeMap::new(),
@@ -41,6 +45,7 @@ pub(super) fn apply(tree: &Tree, batch: Batch) -> Result<(), StoreError> {
             }
         }
     }
+    overlay.set(COUNT.to_vec(), &count.to_be_bytes())?;
     let mut physical = ::sled::Batch::default();
     for (key, value) in overlay.writes {
         match value {

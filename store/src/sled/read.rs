@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ::sled::Tree;
 
-use super::layout::{Flaw, Head, Place, piece_key, piece_prefix, record_key, value_key};
+use super::layout::{COUNT, Flaw, Head, Place, piece_key, piece_prefix, record_key, value_key};
 use super::tree_error;
 use crate::{Damage, KeyedValue, Record, Report, StoreError, StreamId};
 
@@ -88,6 +88,14 @@ pub(super) fn records(
     Ok(records)
 }
 
+/// How many batches the tree says there were; none if it does not say so soundly.
+pub(super) fn count(tree: &Tree) -> Result<u64, StoreError> {
+    let content = read_entry(tree, &COUNT)?.and_then(Result::ok);
+    Ok(content
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, u64::from_be_bytes))
+}
+
 /// Verifies every entry, and that the pieces are those of entries.
 pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> {
     let mut last: Option<(StreamId, u64)> = None;
@@ -129,7 +137,7 @@ pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> 
             }
             Place::Value { .. } if sound => report.values += 1,
             Place::Value { key } => report.add(Damage::Value { key }),
-            Place::Piece | Place::Unknown => {}
+            Place::Count | Place::Piece | Place::Unknown => strays += u64::from(!sound),
         }
     }
     for key in tree

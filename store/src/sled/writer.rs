@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::mark::Mark;
 use super::{overlay, tree_error};
 use crate::door::Door;
 use crate::limits::GROUP_COMMIT_BYTES;
@@ -68,6 +69,9 @@ pub(super) struct Writer {
     pub(super) door: Arc<Door>,
     pub(super) stopped: StoppedBecause,
     pub(super) durability: Durability,
+    /// How many batches are in the tree.
+    pub(super) count: u64,
+    pub(super) mark: Mark,
 }
 
 impl Writer {
@@ -79,7 +83,11 @@ impl Writer {
         };
         let result = match self.stopped.get() {
             Some(why) => Err(StoreError::stopped(why.clone())),
-            None => self.make_durable(),
+            None => self.make_durable().and_then(|()| {
+                self.mark
+                    .sync()
+                    .map_err(|source| StoreError::io("note how far the log has come", source))
+            }),
         };
         // The file is given back before anyone hears that it is closed.
         drop(self);
@@ -173,9 +181,14 @@ impl Writer {
         if batch.is_empty() {
             return Ok(());
         }
-        let applied = catch_unwind(AssertUnwindSafe(|| overlay::apply(&self.db, batch)))
+        let count = self.count.saturating_add(1);
+        let applied = catch_unwind(AssertUnwindSafe(|| overlay::apply(&self.db, batch, count)))
             .unwrap_or_else(|_| Err(panicked("write a batch")));
-        applied.inspect_err(|error| self.stop(error))
+        match &applied {
+            Ok(()) => self.count = count,
+            Err(error) => self.stop(error),
+        }
+        applied
     }
 
     fn make_durable(&mut self) -> Result<(), StoreError> {
@@ -185,7 +198,10 @@ impl Writer {
         .unwrap_or_else(|_| Err(panicked("flush")))?;
         self.disk
             .sync(&self.file)
-            .map_err(|source| StoreError::io("sync the database to the disk", source))
+            .map_err(|source| StoreError::io("sync the database to the disk", source))?;
+        self.mark
+            .note(self.count)
+            .map_err(|source| StoreError::io("note how far the log has come", source))
     }
 
     /// Nothing is saved behind a failure: after a failed fsync the kernel may have dropped the very pages it
