@@ -113,6 +113,7 @@ impl SledStore {
             stopped: stopped.clone(),
             durability: options.durability,
             count: opened.count,
+            noted: opened.count,
             mark: opened.mark,
         };
         let writer = thread::Builder::new()

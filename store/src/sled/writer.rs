@@ -71,6 +71,9 @@ pub(super) struct Writer {
     pub(super) durability: Durability,
     /// How many batches are in the tree.
     pub(super) count: u64,
+    /// How many of them are noted. Starts as `count`, so that a loss found when opening stays on record until
+    /// there is something new to note.
+    pub(super) noted: u64,
     pub(super) mark: Mark,
 }
 
@@ -199,9 +202,13 @@ impl Writer {
         self.disk
             .sync(&self.file)
             .map_err(|source| StoreError::io("sync the database to the disk", source))?;
-        self.mark
-            .note(self.count)
-            .map_err(|source| StoreError::io("note how far the log has come", source))
+        if self.noted != self.count {
+            self.mark
+                .note(self.count)
+                .map_err(|source| StoreError::io("note how far the log has come", source))?;
+            self.noted = self.count;
+        }
+        Ok(())
     }
 
     /// Nothing is saved behind a failure: after a failed fsync the kernel may have dropped the very pages it
