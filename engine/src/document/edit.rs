@@ -432,7 +432,14 @@ impl<'a> Edit<'a> {
         if after > CHANGE_OPS_MAX {
             return Err(OpError::ChangeTooLarge);
         }
-        if after > before {
+        // Its texts and its place are part of adding a card.
+        let part_of_new = match &note {
+            Note::CardText { card, .. } | Note::CardMove { card } => {
+                self.noted.contains(&Note::CardAdd { card: card.clone() })
+            }
+            _ => false,
+        };
+        if after > before && !part_of_new {
             self.notes.push(&mut self.noted, note);
         }
         Ok(())

@@ -72,12 +72,12 @@ pub(super) fn admit(
         expected: Vec::new(),
     };
     for (number, segment) in segments.iter().enumerate() {
-        let mut seq = segment.line.next_seq;
         let mut previous = segment.line.previous;
         if !segment.changes.is_empty() {
             lines.check_start(segment)?;
         }
         for (index, bytes) in segment.changes.iter().enumerate() {
+            let seq = segment.line.next_seq.saturating_add(index as u64);
             let (change, expanded) = chunk::read(bytes)?;
             let notes = Notes::parse(change.message().ok_or(Refusal::NoMessage)?)?;
             let past = lines.next(segment, &change, &notes, (number, index), seq, previous)?;
@@ -87,7 +87,6 @@ pub(super) fn admit(
             }
             heads.insert(change.hash());
             previous = change.hash();
-            seq += 1;
             admitted.changes.push(change);
             admitted.notes.push(notes);
         }
@@ -139,8 +138,8 @@ impl Lines<'_> {
             return Err(Refusal::ReusedActor);
         }
         if line.next_seq == 1 {
-            // Automerge answers `NotAnObject` for an actor it knows, and `InvalidObjId` for one it does not.
-            return match automerge.object_type(ObjId::Id(1, line.actor.clone(), 0)) {
+            // Reading anything of an actor that Automerge does not know is an `InvalidObjId`; of one it knows, it is not.
+            return match automerge.get(ObjId::Id(1, line.actor.clone(), 0), "") {
                 Err(automerge::AutomergeError::InvalidObjId(_)) => Ok(()),
                 _ => Err(Refusal::ReusedActor),
             };

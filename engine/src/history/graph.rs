@@ -113,7 +113,10 @@ mod tests {
         ChangeHash([number; 32])
     }
 
-    fn draw(nodes: &[(u8, &[u8])]) -> Vec<(u8, usize, Vec<(usize, usize)>)> {
+    /// The change, its lane, the lines below it.
+    type Drawn = (u8, usize, Vec<(usize, usize)>);
+
+    fn draw(nodes: &[(u8, &[u8])]) -> Vec<Drawn> {
         let nodes = nodes.iter().map(|(number, deps)| Node {
             hash: hash(*number),
             deps: deps.iter().map(|dependency| hash(*dependency)).collect(),
