@@ -3,7 +3,6 @@
 use crate::blob::fetch::BlobProgress;
 use crate::document::DeckChange;
 use crate::id::{DeckId, DeviceId, DraftId};
-use crate::role::Point;
 
 /// Something that happened, here or elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +71,13 @@ pub enum Event {
         /// Whether that is all that this device holds.
         in_sync: bool,
     },
-    /// This device holds, durably, all that the other side had announced.
-    SyncComplete {
+    /// A deck's document broke while a change was applied. Nothing wrong was kept: open the engine again, and it is
+    /// rebuilt from the log.
+    DeckBroken {
         /// Which deck.
         deck: DeckId,
-        /// Where it now stands.
-        at: Point,
+        /// What happened.
+        why: String,
     },
     /// Audio came closer.
     Audio(BlobProgress),

@@ -178,10 +178,6 @@ impl DraftLog {
         self.head
     }
 
-    pub(crate) const fn author(&self) -> DeviceId {
-        self.author
-    }
-
     pub(crate) const fn is_accepted(&self) -> bool {
         self.accepted
     }

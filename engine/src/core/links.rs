@@ -225,8 +225,11 @@ impl Core {
             Message::Ack { deck, held } => self.take_ack(link, deck, held),
             Message::Propose { deck, draft } => {
                 if self.session(link, deck).is_some() {
-                    let taken = self.take_proposal(link, peer, deck, &draft);
-                    self.answer_for(link, deck, taken);
+                    match self.take_proposal(link, peer, deck, &draft) {
+                        // Its base is on the way, or on a branch that lost. It is offered again when we get on.
+                        Err(TakeError::Early) => {}
+                        taken => self.answer_for(link, deck, taken),
+                    }
                 }
             }
             Message::Held { deck, draft, len } => self.take_held(link, deck, draft, len),
@@ -264,6 +267,7 @@ impl Core {
         if let Some(state) = self.links.get_mut(&link) {
             state.proofs = proofs.iter().copied().collect();
         }
+        let name: String = name.chars().filter(|character| !character.is_control()).collect();
         if self.names.get(&peer) != Some(&name) {
             self.names.insert(peer, name.clone());
             let mut batch = Batch::default();
@@ -314,12 +318,14 @@ impl Core {
             .and_then(|state| state.sessions.get_mut(&deck));
         let Some(session) = session else { return };
         session.acked_up_to(held, |a, b| log.is_before(a, b));
+        session.offer_again();
         self.event(Event::SafeWith {
             deck,
             device,
             in_sync,
         });
         self.catch_up(link, deck);
+        self.offer_drafts(link, deck);
     }
 
     fn take_held(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) {
@@ -558,6 +564,13 @@ impl Core {
             Ok(()) => {}
             Err(TakeError::Early) => self.send_status(link, deck),
             Err(TakeError::Refused(why)) => self.refuse(link, why),
+            Err(TakeError::Broken(why)) => {
+                self.event(Event::DeckBroken {
+                    deck,
+                    why: why.clone(),
+                });
+                self.refuse(link, why);
+            }
         }
     }
 

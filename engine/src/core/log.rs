@@ -52,6 +52,9 @@ pub enum EditError {
         /// Who holds the role.
         holder: Option<DeviceId>,
     },
+    /// The deck's document broke earlier.
+    #[error("this deck cannot be edited ({0}); open the engine again, and it is rebuilt from the log")]
+    Broken(String),
     /// An operation was refused. Nothing of the edit was done.
     #[error(transparent)]
     Op(#[from] OpError),
@@ -111,6 +114,9 @@ pub(crate) enum TakeError {
     /// It breaks the rules, and so does the device that sent it.
     #[error("{0}")]
     Refused(String),
+    /// The document cannot be used any more.
+    #[error("{0}")]
+    Broken(String),
 }
 
 impl From<Refusal> for TakeError {
@@ -173,6 +179,8 @@ pub(crate) struct Log {
     durable: Position,
     /// Charters and terms kept so far.
     records: u64,
+    /// Set when the document broke: nothing is edited or taken in any more.
+    broken: Option<String>,
     pub(crate) drafts: BTreeMap<DraftId, DraftLog>,
     /// Who writes as which Automerge actor.
     pub(crate) writers: BTreeMap<automerge::ActorId, Writer>,
@@ -215,6 +223,7 @@ impl Log {
             opened: BTreeSet::new(),
             durable: start,
             records: 0,
+            broken: None,
             drafts: BTreeMap::new(),
             writers: BTreeMap::new(),
             genesis,
@@ -244,6 +253,9 @@ impl Log {
 
     /// Who may edit, seen from `me`.
     pub(crate) fn role(&self, me: DeviceId) -> Role {
+        if self.broken.is_some() {
+            return Role::Vacant;
+        }
         let canonical = self.chain.canonical();
         match canonical.editor {
             Some(editor) if editor == me => Role::Editor { term: canonical.tip },
@@ -370,6 +382,15 @@ impl Log {
         Ok(())
     }
 
+    fn check_whole(&self) -> Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn broke(&mut self, why: String) -> TakeError {
+        self.broken = Some(why.clone());
+        TakeError::Broken(why)
+    }
+
     fn set_inside(&mut self, term: TermId, len: u64) {
         match self.inside.last_mut() {
             Some(last) if last.term == term => last.len = len,
@@ -481,6 +502,7 @@ impl Log {
         drafts: &[DraftLog],
         batch: &mut Batch,
     ) -> Result<Vec<DeckChange>, TakeError> {
+        self.check_whole().map_err(TakeError::Broken)?;
         let (term, count) = (slice.term, slice.changes.len() as u64);
         let refused = |why: &str| Err(TakeError::Refused(why.to_owned()));
         if count == 0 || count > SLICE_CHANGES_MAX as u64 {
@@ -541,7 +563,7 @@ impl Log {
         let changes = self
             .document
             .apply(admitted)
-            .map_err(|error| TakeError::Refused(error.to_string()))?;
+            .map_err(|error| self.broke(error.to_string()))?;
         let sealed = seal.encode();
         self.chain.hold(term, end, &hashes)?;
         self.chain.add_seal(seal)?;
@@ -671,13 +693,18 @@ impl Log {
         if turned {
             taken_out = self.take_out(&path, common)?;
         }
+        let mut raw = Vec::new();
         for step in &path {
             let inside = self
                 .inside
                 .iter()
                 .find(|old| old.term == step.term)
                 .map_or(0, |old| old.len);
-            self.put_in(step.term, inside, step.len)?;
+            self.bring_back(step.term, inside, step.len, &mut raw);
+        }
+        if !raw.is_empty() {
+            // In one go: the document orders its cards anew each time.
+            self.document.restore_more(raw.iter().map(Vec::as_slice))?;
         }
         self.inside = path;
         if turned {
@@ -726,12 +753,11 @@ impl Log {
         Ok(taken_out)
     }
 
-    /// Puts changes `from + 1 ..= to` of a term back into the document.
-    fn put_in(&mut self, term: TermId, from: u64, to: u64) -> Result<(), TakeError> {
+    /// Changes `from + 1 ..= to` of a term, to be put (back) into the document, each draft before its acceptance.
+    fn bring_back(&mut self, term: TermId, from: u64, to: u64, raw: &mut Vec<Vec<u8>>) {
         let Some(aside) = self.aside.get_mut(&term) else {
-            return Ok(());
+            return;
         };
-        let mut raw = Vec::new();
         for index in from + 1..=to {
             let Some(bytes) = aside.remove(&index) else { break };
             if let Some(draft) = own_log::accepted_draft(&bytes).and_then(|draft| self.drafts.get(&draft)) {
@@ -739,9 +765,8 @@ impl Log {
             }
             raw.push(bytes);
         }
-        if !raw.is_empty() {
-            self.document.restore_more(raw.iter().map(Vec::as_slice))?;
+        if aside.is_empty() {
+            self.aside.remove(&term);
         }
-        Ok(())
     }
 }

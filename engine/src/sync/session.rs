@@ -60,6 +60,13 @@ impl Session {
         }
     }
 
+    /// It got on: a draft that it could not take before it may take now.
+    pub(crate) fn offer_again(&mut self) {
+        let delivered = &self.delivered;
+        self.offered
+            .retain(|draft, len| delivered.get(draft) == Some(len));
+    }
+
     /// The other side said anew where it stands: forget what was guessed.
     pub(crate) fn restart_at(&mut self, cursor: Position) {
         self.cursor = Some(cursor);

@@ -1,0 +1,192 @@
+//! The driver around the core, through the handles that an app holds: two engines in one process, linked in memory,
+//! one of them on a real folder.
+
+use std::time::Duration;
+
+use cuecard::transport::memory::{Conditions, pair};
+use cuecard::{AudioAbout, DeckChange, EditError, Engine, Event, Events, Member, OpenError, Rights};
+
+/// Waits for an event: with a bound, so that a test that fails does so soon.
+async fn until(events: &mut Events, what: &str, is_it: impl Fn(&Event) -> bool) {
+    let wait = async {
+        loop {
+            match events.next().await {
+                Some(event) if is_it(&event) => return,
+                Some(_) => {}
+                None => panic!("the engine is gone while waiting for {what}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen"));
+}
+
+fn link(a: &Engine, b: &Engine) {
+    let (end_a, end_b) = pair(a.device(), b.device(), Conditions::PERFECT, 1);
+    drop(a.attach(end_a));
+    drop(b.attach(end_b));
+}
+
+#[tokio::test]
+async fn a_deck_with_audio_arrives_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let laptop = Engine::builder()
+        .name("laptop")
+        .open(folder.path())
+        .await
+        .unwrap();
+    let phone = Engine::in_memory("phone").unwrap();
+
+    let deck = laptop.create_deck("Spanish 101").await.unwrap();
+    let about = AudioAbout {
+        mime: "audio/webm".into(),
+        name: "hola.webm".into(),
+        duration_ms: 700,
+    };
+    let sound: Vec<u8> = (0..200_000_u32)
+        .map(|at| (at.wrapping_mul(at) >> 5) as u8)
+        .collect();
+    let audio = deck
+        .import_audio(std::io::Cursor::new(sound.clone()), about)
+        .await
+        .unwrap();
+    let blob = audio.blob;
+    let card = deck
+        .edit(|edit| {
+            let card = edit.add_card("hola", "hello")?;
+            edit.attach_audio(&card, "front", audio)?;
+            Ok(card)
+        })
+        .await
+        .unwrap();
+
+    let mut events = phone.events();
+    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    link(&laptop, &phone);
+    until(
+        &mut events,
+        "the audio",
+        |event| matches!(event, Event::Audio(audio) if audio.is_whole()),
+    )
+    .await;
+    let arrived = copy.card(&card).unwrap().expect("the card is here");
+    assert_eq!(
+        (arrived.front.as_str(), arrived.audio["front"].name.as_str()),
+        ("hola", "hola.webm")
+    );
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut copy.open_audio(blob).unwrap(), &mut bytes).unwrap();
+    assert_eq!(bytes, sound, "byte for byte");
+    assert_eq!(phone.name_of(laptop.device()).as_deref(), Some("laptop"));
+
+    // A live edit arrives as an event.
+    deck.edit(|edit| edit.add_card("adiós", "goodbye").map(drop))
+        .await
+        .unwrap();
+    until(&mut events, "the new card", |event| {
+        matches!(
+            event,
+            Event::Changed {
+                change: DeckChange::CardAdded { .. },
+                ..
+            }
+        )
+    })
+    .await;
+    let head = deck.head().unwrap();
+    assert_eq!(copy.head().unwrap(), head);
+
+    // While it is open the folder is nobody else's; afterwards all is there.
+    let second = Engine::open(folder.path()).await;
+    assert!(
+        matches!(
+            &second,
+            Err(OpenError::Store(cuecard::store::StoreError::InUse { .. }))
+        ),
+        "{second:?}"
+    );
+    laptop.shutdown().await.unwrap();
+    drop((deck, laptop));
+    let laptop = Engine::open(folder.path()).await.unwrap();
+    let deck = laptop.decks().pop().expect("the deck was kept");
+    assert_eq!(deck.head().unwrap(), head);
+    assert_eq!(deck.cards().unwrap(), copy.cards().unwrap());
+    deck.edit(|edit| edit.set_text(&card, cuecard::card::TextField::Back, "hello!"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn only_the_editor_edits_and_the_role_can_be_handed_over() {
+    let (laptop, phone) = (
+        Engine::in_memory("laptop").unwrap(),
+        Engine::in_memory("phone").unwrap(),
+    );
+    let deck = laptop.create_deck("Spanish 101").await.unwrap();
+    let mut events = phone.events();
+    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    link(&laptop, &phone);
+    until(&mut events, "the deck", |event| {
+        matches!(event, Event::Changed { .. })
+    })
+    .await;
+
+    let refused = copy.edit(|edit| edit.add_card("no", "no").map(drop)).await;
+    assert!(
+        matches!(refused, Err(EditError::NotEditor { holder: Some(by) }) if by == laptop.device()),
+        "{refused:?}"
+    );
+    assert!(deck.hand_over(phone.device()).await.is_err(), "not a member yet");
+
+    let member = Member {
+        device: phone.device(),
+        rights: Rights::Hold,
+        rank: 1,
+    };
+    deck.set_members(vec![member]).await.unwrap();
+    deck.hand_over(phone.device()).await.unwrap();
+    let phone_id = phone.device();
+    until(
+        &mut events,
+        "the role",
+        |event| matches!(event, Event::RoleMoved { editor: Some(editor), .. } if *editor == phone_id),
+    )
+    .await;
+    copy.edit(|edit| edit.add_card("sí", "yes").map(drop))
+        .await
+        .unwrap();
+    let refused = deck.edit(|edit| edit.add_card("no", "no").map(drop)).await;
+    assert!(
+        matches!(refused, Err(EditError::NotEditor { holder: Some(by) }) if by == phone_id),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn without_the_decks_key_a_linked_device_learns_nothing() {
+    let (laptop, stranger) = (
+        Engine::in_memory("laptop").unwrap(),
+        Engine::in_memory("stranger").unwrap(),
+    );
+    let deck = laptop.create_deck("Secret").await.unwrap();
+    let other = laptop.create_deck("Shared").await.unwrap();
+    // The stranger knows the id of the secret deck, and holds the key of another.
+    let mut forged = deck.invite().unwrap().to_bytes();
+    forged[32..].copy_from_slice(&other.invite().unwrap().to_bytes()[32..]);
+    let forged = cuecard::DeckInvite::from_bytes(&forged).unwrap();
+    let mut events = stranger.events();
+    let secret = stranger.join(&forged).await.unwrap();
+    let shared = stranger.join(&other.invite().unwrap()).await.unwrap();
+    link(&laptop, &stranger);
+    let shared_id = shared.id();
+    until(
+        &mut events,
+        "the shared deck",
+        |event| matches!(event, Event::Changed { deck, .. } if *deck == shared_id),
+    )
+    .await;
+    assert_eq!(shared.info().unwrap().title, "Shared");
+    assert!(secret.info().is_err(), "nothing of it arrived");
+    assert!(deck.devices().unwrap().is_empty(), "and it was not spoken of");
+}
