@@ -1,4 +1,5 @@
 //! The first link of two devices by pasted codes, and everything that can be wrong with them.
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
 
 mod common;
 

@@ -7,7 +7,7 @@ use cuecard_transport::CloseReason;
 
 #[cfg(target_os = "linux")]
 fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+    std::fs::read_dir("/proc/self/fd").map_or(usize::MAX, Iterator::count)
 }
 
 #[cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ async fn thirty_links_leave_no_descriptor() {
         let (a, b) = (endpoint(1), endpoint(2));
         let (at_a, at_b) = bounded(common::connect(&a, &b)).await;
         greet(&*at_a.link, &*at_b.link).await;
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             at_a.link.close(CloseReason::Here).await;
         } else {
             // Dropped without a close: closes itself in the background, and the other side notices.

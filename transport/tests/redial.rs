@@ -1,4 +1,5 @@
 //! Two devices that met once find each other again without any server: after a cut, after a restart, whoever dials.
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
 
 mod common;
 

@@ -46,6 +46,9 @@ pub(super) struct Knock {
     pub(super) wants_reply: bool,
 }
 
+/// ICE fragment and password of one side.
+pub(super) type Credentials = ([u8; 4], [u8; 16]);
+
 /// What is derived from the secret of a route.
 pub(super) struct KnockKeys {
     secret: Zeroizing<[u8; 32]>,
@@ -122,7 +125,7 @@ impl KnockKeys {
     }
 
     /// ICE fragment and password of (this side, the other side).
-    pub(super) fn credentials(&self, pair: &Pair) -> (([u8; 4], [u8; 16]), ([u8; 4], [u8; 16])) {
+    pub(super) fn credentials(&self, pair: &Pair) -> (Credentials, Credentials) {
         let (smaller, larger) = if self.is_smaller {
             (pair.own, pair.theirs)
         } else {

@@ -1,5 +1,6 @@
 //! What the tests over loopback share.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
 
 use std::future::Future;
 use std::time::Duration;
