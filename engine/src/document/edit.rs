@@ -329,9 +329,7 @@ impl<'a> Edit<'a> {
                 check_name(&tag).map_err(named("tag"))?;
                 let tags = self.child(&card, key::TAGS, ObjType::Map)?;
                 self.content_bytes += tag.len();
-                self.act(Note::CardTag { card }, |transaction| {
-                    transaction.put(&tags, tag.as_str(), true)
-                })
+                self.put(Note::CardTag { card }, &tags, &tag, true.into())
             }
             Op::CardUntag { card, tag } => {
                 check_name(&tag).map_err(named("tag"))?;
@@ -445,6 +443,15 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
+    /// Puts a value, unless it can be seen there already. Automerge would do nothing then, save where concurrent values lie
+    /// beneath: those it would *delete*, which is no rename, no tag and no move.
+    fn put(&mut self, note: Note, object: &ObjId, name: &str, value: ScalarValue) -> Result<(), OpError> {
+        if self.reader().scalar(object, name).as_ref() == Some(&value) {
+            return Ok(());
+        }
+        self.act(note, |transaction| transaction.put(object, name, value))
+    }
+
     /// Deletes a key that is there. Deleting an absent one would make an operation without a target.
     fn remove(&mut self, note: Note, object: &ObjId, name: &str) -> Result<(), OpError> {
         match self.transaction.get(object, name) {
@@ -463,7 +470,7 @@ impl<'a> Edit<'a> {
             let Some(text) = text else { continue };
             check_line(text, bytes_max).map_err(named(name))?;
             self.content_bytes += text.len();
-            self.act(Note::DeckRename, |transaction| transaction.put(&deck, name, text))?;
+            self.put(Note::DeckRename, &deck, name, text.into())?;
         }
         Ok(())
     }
@@ -624,9 +631,12 @@ impl<'a> Edit<'a> {
             }
             let object = self.object(&card)?;
             self.content_bytes += position.len();
-            self.act(Note::CardMove { card: card.clone() }, |transaction| {
-                transaction.put(&object, key::POSITION, position.as_str())
-            })?;
+            self.put(
+                Note::CardMove { card: card.clone() },
+                &object,
+                key::POSITION,
+                position.as_str().into(),
+            )?;
             let before = self.order.place(&card, position.clone());
             self.journal.push((card, before));
             below = Some(position);

@@ -351,3 +351,40 @@ fn the_past_can_be_read() {
     let fork = document.fork_at(past[0]).unwrap();
     assert_eq!((fork.heads(), fork.cards().count()), (past, 3));
 }
+
+#[test]
+fn putting_what_can_be_seen_already_deletes_nothing_that_is_concurrent() {
+    let (mut document, cards) = three();
+    let base = document.heads()[0];
+    let mut branch = document.fork_at(base).unwrap();
+    let same = |edit: &mut Edit<'_>, title: &str| {
+        edit.rename_deck(title)?;
+        edit.tag(&cards[0], "x")
+    };
+    let drafted = branch
+        .commit(&actor(3), 0, &mut bits(), |edit| same(edit, "theirs"))
+        .unwrap()
+        .change
+        .unwrap();
+    edit(&mut document, |edit| same(edit, "ours")).unwrap();
+    let previous = document.heads()[0];
+    let segment = crate::gate::Segment {
+        line: crate::gate::Line {
+            actor: actor(3),
+            next_seq: 1,
+            previous: base,
+        },
+        changes: vec![&drafted.bytes],
+        kind: crate::gate::Kind::Draft,
+        accepts: std::collections::BTreeMap::new(),
+    };
+    document
+        .apply(crate::gate::admit(&document, &[segment], drafted.hash).unwrap())
+        .unwrap();
+    document
+        .accept_draft(&actor(2), 0, DraftId::from_bytes([1; 32]), previous, drafted.hash)
+        .unwrap();
+    let seen = document.deck().title;
+    let again = edit(&mut document, |edit| same(edit, &seen)).unwrap();
+    assert_eq!(again.change, None);
+}

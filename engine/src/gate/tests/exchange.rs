@@ -95,7 +95,7 @@ fn same(left: &Document, right: &Document, seed: u64) {
 
 #[test]
 fn what_one_device_commits_every_other_admits() {
-    for seed in 0..40 {
+    for seed in 0..100 {
         let mut random = Random(seed);
         let mut editor = genesis();
         let mut viewer = genesis();
