@@ -4,4 +4,5 @@ mod code;
 mod text;
 
 pub use code::{Code, CodeError, CodeKind};
+#[cfg(feature = "webrtc")]
 pub(crate) use code::{Reader, put_addresses};
