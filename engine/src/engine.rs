@@ -229,13 +229,12 @@ impl Engine {
         Events(self.shared.subscribe())
     }
 
-    /// Uses a link until it is over, and says why it ended. The link runs whether or not this is awaited.
-    pub fn attach(&self, link: Arc<dyn Link>) -> impl Future<Output = CloseReason> + use<> {
-        let running = tokio::spawn(self.shared.clone().run_link(link));
-        async move {
-            running
-                .await
-                .unwrap_or_else(|error| CloseReason::Failed(error.to_string()))
+    /// Uses a link until it is over. It is used whether or not what this returns is kept.
+    pub fn attach(&self, link: Arc<dyn Link>) -> AttachedLink {
+        let device = link.peer();
+        AttachedLink {
+            device,
+            running: tokio::spawn(self.shared.clone().run_link(link)),
         }
     }
 
@@ -296,6 +295,28 @@ impl Engine {
     /// When the disk has failed: what was not acknowledged may be lost.
     pub async fn shutdown(&self) -> Result<(), StoreHasFailed> {
         self.shared.shut_down().await
+    }
+}
+
+/// A link in use.
+#[derive(Debug)]
+pub struct AttachedLink {
+    device: DeviceId,
+    running: tokio::task::JoinHandle<CloseReason>,
+}
+
+impl AttachedLink {
+    /// The device at its other end.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Waits until it is over, and says why.
+    pub async fn ended(self) -> CloseReason {
+        self.running
+            .await
+            .unwrap_or_else(|error| CloseReason::Failed(error.to_string()))
     }
 }
 

@@ -1,4 +1,38 @@
 //! Cuecard: a sync engine for decks of cards with audio, to be embedded.
+//!
+//! Every edit is an operation appended to an Automerge document, durable on disk before it is acknowledged, and sent
+//! to the devices that are linked. One device at a time, the *editor*, may change a deck; every device checks that for
+//! itself, from signatures. Whoever does not hold the role writes a *draft*, and the editor accepts it. Audio is named
+//! by its BLAKE3 hash and pulled in verified chunks.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let folder = temporary.path().join("data");
+//! use cuecard::Engine;
+//!
+//! let engine = Engine::open(&folder).await?;
+//! let deck = engine.create_deck("Spanish 101").await?;
+//! let card = deck.edit(|edit| edit.add_card("hola", "hello")).await?; // durable now
+//! deck.edit(|edit| edit.tag(&card, "greetings")).at_once()?; // done now, durable soon
+//! assert_eq!(deck.cards()?[0].front, "hola");
+//! engine.shutdown().await?; // durable by now at the latest
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | start here | for |
+//! |---|---|
+//! | [`Engine`] | opening a folder, decks, links, events |
+//! | [`Deck`], [`Draft`] | what an app does with a deck |
+//! | [`transport`] | making links: pasted codes over WebRTC, or your own |
+//! | [`history`] | who did what, and when |
+//! | [`role`] | how the role is proved |
+//! | [`gate`] | what a peer's change has to pass |
+//! | [`core`] | the protocol as a state machine without input and output |
+//! | [`sync`] | every message on the wire |
+//! | [`limits`] | every limit, with its reason |
 #![deny(missing_docs)]
 
 mod blob;
@@ -36,8 +70,13 @@ pub use crate::core::{
 pub use crate::deck::{AudioAbout, AudioError, Deck, Draft};
 pub use crate::document::{DeckChange, Edit};
 pub use crate::driver::Saving;
-pub use crate::engine::{Builder, DeckInvite, Durability, Engine, Events, KeptLink, OpenError};
+pub use crate::engine::{AttachedLink, Builder, DeckInvite, Durability, Engine, Events, KeptLink, OpenError};
 pub use crate::event::Event;
 pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 pub use crate::op::OpError;
 pub use crate::role::{Member, Rights};
+
+/// The examples of the README are compiled and run as well.
+#[cfg(all(doctest, feature = "webrtc"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -24,8 +24,8 @@ async fn until(events: &mut Events, what: &str, is_it: impl Fn(&Event) -> bool) 
 
 fn link(a: &Engine, b: &Engine) {
     let (end_a, end_b) = pair(a.device(), b.device(), Conditions::PERFECT, 1);
-    drop(a.attach(end_a));
-    drop(b.attach(end_b));
+    a.attach(end_a);
+    b.attach(end_b);
 }
 
 #[tokio::test]
