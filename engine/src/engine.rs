@@ -29,6 +29,7 @@ pub use cuecard_store::Durability;
 pub struct Engine {
     shared: Arc<Shared>,
     key: DeviceKey,
+    lost_batches: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -96,26 +97,34 @@ impl Builder {
         let folder = folder.as_ref().to_owned();
         // Opening reads the disk, and must not hold up the runtime.
         let opened = tokio::task::spawn_blocking(move || self.open_blocking(&folder)).await;
-        let (core, store, key) = opened.map_err(|error| OpenError::Folder {
+        let (core, store, key, lost_batches) = opened.map_err(|error| OpenError::Folder {
             folder: PathBuf::new(),
             error: io::Error::other(error),
         })??;
+        let shared = Shared::start(core, store);
         Ok(Engine {
-            shared: Shared::start(core, store),
+            shared,
             key,
+            lost_batches,
         })
     }
 
-    fn open_blocking(self, folder: &Path) -> Result<(Core, Arc<dyn Store>, DeviceKey), OpenError> {
+    fn open_blocking(self, folder: &Path) -> Result<(Core, Arc<dyn Store>, DeviceKey, u64), OpenError> {
         fs::create_dir_all(folder).map_err(|error| OpenError::Folder {
             folder: folder.to_owned(),
             error,
         })?;
         let options = Options::default().durability(self.durability);
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(folder.join("store"), options)?);
+        let store = SledStore::open(folder.join("store"), options)?;
+        let lost_batches = store.lost_batches();
         let key = identity::load_or_create(folder)?;
-        let core = self.restored(&key, store.as_ref())?;
-        Ok((core, store, key))
+        let mut core = self.restored(&key, &store)?;
+        if lost_batches > 0 {
+            // A new run opens a new term by itself; open drafts would go on with numbers that may be used.
+            tracing::warn!(lost_batches, folder = %folder.display(), "the disk has lost what was saved last");
+            core.freeze_drafts();
+        }
+        Ok((core, Arc::new(store), key, lost_batches))
     }
 
     /// Opens the engine on a store and a key of one's own.
@@ -124,9 +133,11 @@ impl Builder {
     /// When what the store holds cannot be read.
     pub fn open_on(self, store: Arc<dyn Store>, key: DeviceKey) -> Result<Engine, OpenError> {
         let core = self.restored(&key, store.as_ref())?;
+        let shared = Shared::start(core, store);
         Ok(Engine {
-            shared: Shared::start(core, store),
+            shared,
             key,
+            lost_batches: 0,
         })
     }
 
@@ -162,6 +173,13 @@ impl Engine {
         Builder::default()
             .name(name)
             .open_on(Arc::new(MemoryStore::new()), DeviceKey::generate()?)
+    }
+
+    /// How many batches the disk has lost that had been saved: more than none means a damaged disk. What they held
+    /// comes back from the devices that have it; open drafts can be proposed, and are not written further.
+    #[must_use]
+    pub const fn lost_batches(&self) -> u64 {
+        self.lost_batches
     }
 
     /// For other settings than the defaults.
@@ -239,7 +257,27 @@ impl Engine {
     }
 
     /// Keeps a device linked: dials until there is a link, uses it, and dials again when it is over. Ends with the
-    /// engine, or when the returned handle is dropped.
+    /// engine, or when the returned handle is dropped. Both sides have to do so.
+    ///
+    /// ```no_run
+    /// # async fn example(engine: cuecard::Engine, connected: cuecard::transport::webrtc::Connected)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// use cuecard::transport::Backoff;
+    /// use cuecard::transport::webrtc::{Config, SavedRoute, WebRtc};
+    ///
+    /// // Once, after two people have pasted their codes: keep the route.
+    /// engine.remember_route(connected.route.peer(), &connected.route.to_bytes()).await?;
+    ///
+    /// // And after every start: dial the devices that are known.
+    /// let webrtc = WebRtc::new(engine.key().clone(), Config::default());
+    /// let mut kept = Vec::new();
+    /// for (_device, route) in engine.routes()? {
+    ///     let dialer = webrtc.dialer(SavedRoute::from_bytes(&route)?)?;
+    ///     kept.push(engine.keep_linked(dialer, Backoff::default()));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keep_linked(&self, dialer: Arc<dyn Dialer>, backoff: Backoff) -> KeptLink {
         let (shared, mut closing) = (self.shared.clone(), self.shared.closing());
         let mut route = Route::new(dialer, backoff);

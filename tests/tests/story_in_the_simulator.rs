@@ -154,15 +154,14 @@ fn edit_something(
     cards: &[cuecard::Card],
 ) -> Result<(), EditError> {
     let some = |nth: u64| cards[nth as usize % cards.len()].id.clone();
-    let applied = core.edit(now, deck, |edit| match at % 5 {
+    core.edit(now, deck, |edit| match at % 5 {
         _ if cards.len() < 4 => edit.add_card(&format!("question {at}"), "?").map(drop),
         0 | 1 => edit.set_text(&some(at), cuecard::card::TextField::Back, &format!("answer {at}")),
         2 => edit.move_card(&some(at), Some(&some(at / 7))).or(Ok(())),
         3 if cards.len() > 6 => edit.delete_card(&some(at)),
         _ => edit.add_card(&format!("question {at}"), "?").map(drop),
-    })?;
-    drop(applied);
-    Ok(())
+    })
+    .map(drop)
 }
 
 fn run(seed: u64, crashes: u32) -> Outcome {

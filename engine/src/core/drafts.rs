@@ -100,6 +100,8 @@ pub(crate) struct DraftLog {
     /// The deck with the draft in it, while it is being written here.
     branch: Option<Document>,
     accepted: bool,
+    /// Its numbers may have been used and forgotten by a damaged disk, so none is given out any more.
+    frozen: bool,
 }
 
 impl DraftLog {
@@ -125,6 +127,7 @@ impl DraftLog {
             record: Some(record),
             branch: None,
             accepted: false,
+            frozen: false,
         })
     }
 
@@ -156,6 +159,7 @@ impl DraftLog {
             record,
             branch: None,
             accepted,
+            frozen: false,
         })
     }
 
@@ -266,7 +270,7 @@ impl Log {
         batch: &mut Batch,
         edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
     ) -> Result<T, EditError> {
-        let open = |entry: &&DraftLog| entry.state() == DraftState::Open;
+        let open = |entry: &&DraftLog| entry.state() == DraftState::Open && !entry.frozen;
         let entry = self
             .drafts
             .get(&draft)
@@ -281,7 +285,7 @@ impl Log {
         let deck = self.deck;
         let entry = self.drafts.get_mut(&draft).ok_or(EditError::NoDraft(draft))?;
         let actor = entry.actor();
-        let room = entry.changes.len() as u64 + 1 <= DRAFT_CHANGES_MAX;
+        let room = (entry.changes.len() as u64) < DRAFT_CHANGES_MAX;
         let branch = entry
             .branch
             .as_mut()
@@ -352,16 +356,16 @@ impl Log {
             Ok(accepted) => accepted,
             Err(why) => {
                 // The draft's changes may be in: go back to where the deck was.
-                self.document = self
-                    .document
-                    .fork_at(previous)
-                    .map_err(|error| unmergeable(error.to_string()))?;
+                self.roll_back(previous);
                 return Err(unmergeable(why));
             }
         };
         changes.extend(accepted.events);
-        if let Some(change) = accepted.change {
-            self.append_own(key, opening, term, change, batch)?;
+        if let Some(change) = accepted.change
+            && let Err(error) = self.append_own(key, opening, term, change, batch)
+        {
+            self.roll_back(previous);
+            return Err(error.into());
         }
         let entry = self.drafts.get_mut(&draft).ok_or(DraftError::Unknown(draft))?;
         entry.accepted = true;
@@ -373,6 +377,16 @@ impl Log {
 }
 
 impl Core {
+    /// Ends the writing of all open drafts: to be called when the disk has forgotten something that was saved. They
+    /// can still be read and proposed; more is written in new ones.
+    pub fn freeze_drafts(&mut self) {
+        for log in self.decks.values_mut().filter_map(|state| state.log.as_mut()) {
+            for draft in log.drafts.values_mut() {
+                draft.frozen = true;
+            }
+        }
+    }
+
     /// The drafts of a deck that are known here.
     ///
     /// # Errors
@@ -418,6 +432,7 @@ impl Core {
             record: None,
             branch: None,
             accepted: false,
+            frozen: false,
         };
         let id = draft.id();
         let mut batch = Batch::default();

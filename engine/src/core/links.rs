@@ -362,10 +362,10 @@ impl Core {
             items.push(Item::Genesis(log.genesis.encode().into()));
         }
         let newest = charter_order(log);
-        if session.charter.is_none_or(|theirs| theirs < newest) && newest > (0, 0) {
-            if let Some(charter) = log.chain.signed_charter() {
-                items.push(Item::Charter(charter.encode().into()));
-            }
+        if session.charter.is_none_or(|theirs| theirs < newest)
+            && let Some(charter) = log.chain.signed_charter()
+        {
+            items.push(Item::Charter(charter.encode().into()));
         }
         session.charter = session.charter.max(Some(newest));
         let start = Position {

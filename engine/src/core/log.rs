@@ -212,7 +212,7 @@ impl Log {
         let deck = genesis.deck_id();
         let zero = TermId::zero_of(deck);
         let document = Document::genesis(role::actor_of_genesis(deck), genesis.created_ms);
-        let chain = Chain::new(genesis.clone(), document.genesis_hash());
+        let chain = Chain::new(genesis, document.genesis_hash());
         let start = Position { term: zero, len: 0 };
         let mut log = Self {
             deck,
@@ -300,9 +300,13 @@ impl Log {
             .as_ref()
             .map_or(self.chain.canonical().tip, Verified::<Term>::id);
         let actor = role::actor_of_term(term);
+        let previous = self.head();
         let committed = self.document.commit(&actor, now.as_millis(), random, edit)?;
-        if let Some(change) = committed.change {
-            self.append_own(key, opening, term, change, batch)?;
+        if let Some(change) = committed.change
+            && let Err(error) = self.append_own(key, opening, term, change, batch)
+        {
+            self.roll_back(previous);
+            return Err(error);
         }
         Ok((committed.value, committed.events))
     }
@@ -354,7 +358,16 @@ impl Log {
         .sign(key)
     }
 
-    /// Keeps, seals and counts a change that the document already holds.
+    /// Takes a change out of the document again: an edit that fails leaves no trace.
+    pub(crate) fn roll_back(&mut self, to: ChangeHash) {
+        match self.document.fork_at(to) {
+            Ok(document) => self.document = document,
+            Err(error) => self.broken = Some(error.to_string()),
+        }
+    }
+
+    /// Keeps, seals and counts a change that the document already holds. It fails where a limit is met, and then
+    /// nothing was kept: a term that was just opened has room.
     pub(crate) fn append_own(
         &mut self,
         key: &DeviceKey,

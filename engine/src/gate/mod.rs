@@ -16,7 +16,16 @@
 //! Everything that is not named there is refused: counters, lists, marks, tables, timestamps, bytes, null, unknown keys, deleting or
 //! replacing a card, a text or any map of the schema, editing audio in place, a change that does nothing.
 //!
-//! *Not here*: authority. Who may extend which line, and whose seal covers the head, is the caller's to know before it calls.
+//! *Not here*: authority. Who may extend which line, and whose seal covers the head, is the caller's to know before it
+//! calls. The caller is the deck's log in the [core](crate::core), and this is what it asks for:
+//!
+//! - of a term: its signature, a known parent, and the rules of the [role](crate::role);
+//! - of changes: that they follow those held of a known term, that this term is the tip of the canonical path, and that
+//!   its holder's seal is over the last of them;
+//! - of a draft: its author's signature over all of it, its quota, that its author proposes it and may.
+//!
+//! What it does not judge yet it does not take: changes of terms that are not canonical (late work stays with the device
+//! that has it), drafts passed on by others than their author, admissions by members, and snapshots.
 
 mod chunk;
 mod lines;
