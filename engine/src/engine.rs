@@ -18,6 +18,7 @@ use crate::driver::{Saving, Shared};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::identity::{self, IdentityError};
+use crate::invite::DeckInvite;
 use crate::limits::NAME_BYTES_MAX;
 
 pub use cuecard_store::Durability;
@@ -216,7 +217,7 @@ impl Engine {
 
     /// Follows a deck of another device. It arrives when a device that has it is linked. Joining again does nothing.
     pub fn join(&self, invite: &DeckInvite) -> Saving<Deck, EditError> {
-        let (shared, deck, key) = (self.shared.clone(), invite.deck, invite.key);
+        let (shared, deck, key) = (self.shared.clone(), invite.deck(), invite.key());
         let join = |core: &mut Core, now| {
             let ticket = core.join_deck(now, deck, key);
             Ok(crate::core::Applied { value: deck, ticket })
@@ -399,46 +400,5 @@ impl Events {
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged { missed }),
             Err(broadcast::error::RecvError::Closed) => None,
         }
-    }
-}
-
-/// What a device needs to follow a deck: its id and its key. Whoever has it can read the deck.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DeckInvite {
-    deck: DeckId,
-    key: [u8; 32],
-}
-
-impl DeckInvite {
-    pub(crate) const fn new(deck: DeckId, key: [u8; 32]) -> Self {
-        Self { deck, key }
-    }
-
-    /// Which deck.
-    #[must_use]
-    pub const fn deck(&self) -> DeckId {
-        self.deck
-    }
-
-    /// As the payload of an invite code. Secret: it is the right to read.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        [self.deck.as_bytes().as_slice(), &self.key].concat()
-    }
-
-    /// From the payload of an invite code; `None` if it is not one.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (deck, key) = bytes.split_first_chunk::<32>()?;
-        Some(Self {
-            deck: DeckId::from_bytes(*deck),
-            key: key.try_into().ok()?,
-        })
-    }
-}
-
-impl std::fmt::Debug for DeckInvite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DeckInvite(to {})", self.deck.short())
     }
 }

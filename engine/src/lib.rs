@@ -48,6 +48,7 @@ pub mod gate;
 pub mod history;
 pub mod id;
 pub mod identity;
+mod invite;
 pub mod limits;
 pub mod op;
 pub mod position;
@@ -70,9 +71,10 @@ pub use crate::core::{
 pub use crate::deck::{AudioAbout, AudioError, Deck, Draft};
 pub use crate::document::{DeckChange, Edit};
 pub use crate::driver::Saving;
-pub use crate::engine::{AttachedLink, Builder, DeckInvite, Durability, Engine, Events, KeptLink, OpenError};
+pub use crate::engine::{AttachedLink, Builder, Durability, Engine, Events, KeptLink, OpenError};
 pub use crate::event::Event;
 pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
+pub use crate::invite::DeckInvite;
 pub use crate::op::OpError;
 pub use crate::role::{Member, Rights};
 

@@ -17,9 +17,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::card::{AudioRef, Card};
 use crate::core::{Core, DraftInfo, Input, Role};
-use crate::engine::DeckInvite;
 use crate::event::Event;
 use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
+use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::time::Time;
 
