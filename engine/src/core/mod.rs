@@ -4,7 +4,7 @@
 //! the only randomness is the seed it was given, so that the simulator can run the very code that ships, and a run
 //! that failed can be run again.
 //!
-//! - [`log`](self::log): one deck: term chain and document, held together; who may append, what is canonical.
+//! - `log`: one deck: term chain and document, held together; who may append, what is canonical.
 //! - `links`: what is said on each link: greeting, status, catch-up, acknowledgement.
 //! - `drafts`: private branches, proposals and their acceptance.
 //! - `audio`: pulling and serving blobs.

@@ -2,7 +2,7 @@
 //!
 //! - [`message`]: every message of the control lane.
 //! - [`envelope`]: a message as bytes, compressed when that pays, inflated within bounds.
-//! - [`session`]: one deck on one link: what the other device holds, and what to send it next.
+//! - `session`: one deck on one link: what the other device holds, and what to send it next.
 
 pub mod envelope;
 pub mod message;
