@@ -1,0 +1,138 @@
+//! `cuecard demo`: the stage, the story, and what is said about it.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::cli::{Color, Demo};
+use crate::error::Error;
+use crate::folder;
+use crate::story::{self, Settings, Stage};
+
+/// How a demo ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Every check was made, and is so.
+    Good,
+    /// Not so.
+    Bad,
+    /// By a person.
+    Interrupted,
+}
+
+/// Where the devices of a demo keep their data.
+enum Place {
+    Kept(PathBuf),
+    /// Removed when this is dropped.
+    Passing(TempDir),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(folder) => folder,
+            Self::Passing(folder) => folder.path(),
+        }
+    }
+}
+
+/// Plays the demo.
+///
+/// # Errors
+/// When there is no place for it; what goes wrong within the story is in its report.
+pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended, Error> {
+    let place = match &demo.keep {
+        Some(keep) => {
+            folder::make_empty(keep)?;
+            Place::Kept(keep.clone())
+        }
+        None => {
+            let made = tempfile::Builder::new().prefix("cuecard-demo-").tempdir();
+            Place::Passing(made.map_err(|error| Error::Folder {
+                folder: std::env::temp_dir(),
+                error,
+            })?)
+        }
+    };
+    let seed = match demo.seed {
+        Some(seed) => seed,
+        None => random_seed()?,
+    };
+    if demo.kills > 0 {
+        eprintln!(
+            "{} kills, drawn from seed {seed}; the same again with --kills {} --seed {seed}",
+            demo.kills, demo.kills
+        );
+    }
+    let settings = Settings {
+        folder: place.path().to_owned(),
+        kills: demo.kills,
+        seed,
+        verbose,
+        paint: color.paint(&io::stderr()),
+    };
+    let stage = Stage::default();
+    let report = tokio::select! {
+        report = story::tell(&stage, settings) => Some(report),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    // Before the folder goes: nobody may write to it any more.
+    stage.clear().await;
+    let Some(report) = report else {
+        eprintln!("interrupted; the two processes are ended");
+        return Ok(Ended::Interrupted);
+    };
+    let told = if demo.json {
+        report.to_json()? + "\n"
+    } else {
+        report.told(color.paint(&io::stdout()))
+    };
+    write_out(&told)?;
+    if !demo.json && report.is_good() {
+        write_out(&next(&place))?;
+    }
+    if let Some(complaint) = report.complaint() {
+        eprintln!("cuecard: {complaint}");
+    }
+    Ok(if report.is_good() { Ended::Good } else { Ended::Bad })
+}
+
+fn random_seed() -> Result<u64, Error> {
+    let mut bytes = [0; 4];
+    // Four bytes: short enough to be typed again.
+    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    Ok(u32::from_le_bytes(bytes).into())
+}
+
+/// What to try next.
+fn next(place: &Place) -> String {
+    let tries = match place {
+        Place::Kept(folder) => {
+            let [laptop, phone] = story::folders(folder);
+            [
+                format!("cuecard log --data-dir {}", laptop.display()),
+                format!("cuecard show --data-dir {}", phone.display()),
+                format!("cuecard log --graph --full --data-dir {}", phone.display()),
+            ]
+        }
+        Place::Passing(_) => [
+            "cuecard demo --keep cuecard-demo".to_owned(),
+            "cuecard log --graph --full --data-dir cuecard-demo/phone   (after the one above)".to_owned(),
+            "cuecard demo --kills 8".to_owned(),
+        ],
+    };
+    format!("\nNext:\n  {}\n", tries.join("\n  "))
+}
+
+/// Writes to standard output. A reader that has seen enough is no error.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn write_out(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Pipe(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,196 @@
+//! A deck's history as data: what the graph draws, what `--json` prints, what a demo peer tells.
+
+use std::collections::BTreeMap;
+
+use cuecard::history::{Entry as EngineEntry, WriterKind};
+use cuecard::op::Note;
+use cuecard::{CardId, Deck, DeckError, Engine, TermId};
+use serde::{Deserialize, Serialize};
+
+/// Everything that happened to a deck, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct History {
+    /// Which deck.
+    pub(crate) deck: String,
+    /// Its title.
+    pub(crate) title: String,
+    /// Its latest entry.
+    pub(crate) head: String,
+    /// What devices are called, by id.
+    pub(crate) devices: BTreeMap<String, String>,
+    /// What authors said of their drafts, by id.
+    pub(crate) drafts: BTreeMap<String, String>,
+    /// Signed changes that did not become part of the deck: how many pieces.
+    pub(crate) late_work: usize,
+    /// What happened.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Its hash: what `--at` takes.
+    pub(crate) hash: String,
+    /// The entries it was made upon.
+    pub(crate) deps: Vec<String>,
+    /// Who made it.
+    pub(crate) device: String,
+    /// Whether it is how the deck began.
+    pub(crate) is_genesis: bool,
+    /// In which term, numbered in the order in which they began; none for a draft.
+    pub(crate) term: Option<u64>,
+    /// The term's id.
+    pub(crate) term_id: Option<String>,
+    /// In which draft; none for an edit.
+    pub(crate) draft: Option<String>,
+    /// When, by its author's clock, in milliseconds since 1970.
+    pub(crate) time_ms: u64,
+    /// What it did.
+    pub(crate) ops: Vec<OpTold>,
+}
+
+impl Entry {
+    /// The name of its op; `batch` for several different ones.
+    pub(crate) fn op(&self) -> &str {
+        match self.ops.as_slice() {
+            [] => "",
+            [first, rest @ ..] if rest.iter().all(|op| op.op == first.op) => &first.op,
+            _ => "batch",
+        }
+    }
+}
+
+/// One op, told with the names that people know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpTold {
+    /// Its stable name.
+    pub(crate) op: String,
+    /// The card it touched.
+    pub(crate) card: Option<String>,
+    /// What the card says now, or the deck's title.
+    pub(crate) text: Option<String>,
+    /// The draft that it accepted.
+    pub(crate) draft: Option<String>,
+}
+
+/// Reads a deck's history.
+///
+/// # Errors
+/// While nothing of the deck has arrived.
+pub(crate) fn of(engine: &Engine, deck: &Deck) -> Result<History, DeckError> {
+    let entries = deck.history()?;
+    let title = deck.info()?.title;
+    let mut devices = BTreeMap::new();
+    for device in entries
+        .iter()
+        .filter_map(|entry| entry.writer.as_ref())
+        .map(|writer| writer.device)
+    {
+        devices
+            .entry(device.to_string())
+            .or_insert_with(|| engine.name_of(device).unwrap_or_else(|| device.short()));
+    }
+    let terms = number_terms(deck, &entries);
+    let fronts: BTreeMap<CardId, String> = fronts(deck, &entries)?;
+    let told = |entry: &EngineEntry| tell(entry, &terms, &fronts, &title);
+    Ok(History {
+        deck: deck.id().to_string(),
+        head: deck.head()?.to_string(),
+        devices,
+        drafts: deck
+            .drafts()?
+            .into_iter()
+            .map(|draft| (draft.draft.to_string(), draft.note))
+            .collect(),
+        late_work: deck.late_work()?.len(),
+        entries: entries.iter().map(told).collect(),
+        title,
+    })
+}
+
+/// Terms by number, oldest first; term 0 is the deck's first.
+fn number_terms(deck: &Deck, newest_first: &[EngineEntry]) -> BTreeMap<TermId, u64> {
+    let mut numbers = BTreeMap::from([(TermId::zero_of(deck.id()), 0)]);
+    for entry in newest_first.iter().rev() {
+        if let Some(WriterKind::Term(term)) = entry.writer.as_ref().map(|writer| writer.kind) {
+            let next = numbers.len() as u64;
+            numbers.entry(term).or_insert(next);
+        }
+    }
+    numbers
+}
+
+/// What the cards say that the entries touched, deleted ones included.
+fn fronts(deck: &Deck, entries: &[EngineEntry]) -> Result<BTreeMap<CardId, String>, DeckError> {
+    let mut fronts = BTreeMap::new();
+    for card in entries.iter().flat_map(|entry| &entry.notes).filter_map(card_of) {
+        if !fronts.contains_key(card)
+            && let Some(found) = deck.card(card)?
+        {
+            fronts.insert(card.clone(), found.front);
+        }
+    }
+    Ok(fronts)
+}
+
+fn card_of(note: &Note) -> Option<&CardId> {
+    match note {
+        Note::CardAdd { card }
+        | Note::CardText { card, .. }
+        | Note::CardMove { card }
+        | Note::CardDelete { card }
+        | Note::CardRestore { card }
+        | Note::CardTag { card }
+        | Note::CardUntag { card }
+        | Note::AudioAttach { card, .. }
+        | Note::AudioDetach { card, .. }
+        | Note::CardField { card, .. } => Some(card),
+        // Ops on the deck, and those that later versions add.
+        _ => None,
+    }
+}
+
+fn tell(
+    entry: &EngineEntry,
+    terms: &BTreeMap<TermId, u64>,
+    fronts: &BTreeMap<CardId, String>,
+    title: &str,
+) -> Entry {
+    let (term, draft, is_genesis) = match entry.writer.as_ref().map(|writer| writer.kind) {
+        Some(WriterKind::Genesis) => (None, None, true),
+        Some(WriterKind::Term(term)) => (Some(term), None, false),
+        Some(WriterKind::Draft(draft)) => (None, Some(draft), false),
+        None => (None, None, false),
+    };
+    let device = entry
+        .writer
+        .as_ref()
+        .map_or_else(|| "unknown".to_owned(), |writer| writer.device.to_string());
+    let op = |note: &Note| {
+        let card = card_of(note);
+        let of_deck = matches!(note, Note::DeckRename | Note::DeckField { .. });
+        let text = card.and_then(|card| fronts.get(card)).cloned();
+        let accepted = if let Note::DraftAccept { draft } = note {
+            Some(draft.to_string())
+        } else {
+            None
+        };
+        OpTold {
+            op: note.name().to_owned(),
+            card: card.map(ToString::to_string),
+            text: text.or_else(|| of_deck.then(|| title.to_owned())),
+            draft: accepted,
+        }
+    };
+    Entry {
+        hash: entry.hash.to_string(),
+        deps: entry.deps.iter().map(ToString::to_string).collect(),
+        device,
+        is_genesis,
+        term: term.and_then(|term| terms.get(&term).copied()),
+        term_id: term.map(|term| term.to_string()),
+        draft: draft.map(|draft| draft.to_string()),
+        time_ms: entry.time_ms,
+        ops: entry.notes.iter().map(op).collect(),
+    }
+}

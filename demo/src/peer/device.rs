@@ -1,0 +1,359 @@
+//! What a demo peer does: each request, in terms of the library.
+
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+use cuecard::document::Edit;
+use cuecard::{
+    AudioAbout, Card, Deck, DeviceId, Draft, DraftState, Engine, Event, Member, OpError, Rights, Role,
+};
+use serde_json::{Value, json, to_value};
+use tokio::time::{Instant, timeout_at};
+
+use crate::audio;
+use crate::history;
+
+use super::links::Links;
+use super::protocol::{AudioTold, CardEdit, CardTold, DeckTold, Do, DraftStands, DraftTold, Status, Until};
+use super::trouble::Trouble;
+
+/// Where the melody goes.
+const SLOT: &str = "melody";
+/// Some of what is waited for is no event of the engine (a link that was lost before this run, say).
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// One device of the demo.
+pub(super) struct Device {
+    engine: Engine,
+    links: Links,
+}
+
+impl Device {
+    pub(super) fn new(engine: Engine) -> Self {
+        Self {
+            links: Links::new(&engine),
+            engine,
+        }
+    }
+
+    pub(super) async fn shut_down(&self) -> Result<(), Trouble> {
+        Ok(self.engine.shutdown().await?)
+    }
+
+    /// Does what was asked. What was done is durable when this returns.
+    pub(super) async fn act(&self, what: Do) -> Result<Value, Trouble> {
+        match what {
+            Do::Start { cable_cut } => {
+                self.links.set_cut(cable_cut);
+                self.links.dial_remembered()?;
+                Ok(to_value(self.status()?)?)
+            }
+            Do::EnsureDeck { title } => self.ensure_deck(&title).await,
+            Do::EnsureEdit { edit } => {
+                let done = self.deck()?.edit(|deck| ensure(deck, &edit)).await?;
+                Ok(json!({ "changed": done }))
+            }
+            Do::EnsureAudio { card } => self.ensure_audio(&card).await,
+            Do::Offer => Ok(json!({ "code": self.links.offer(&self.deck()?.invite()?).await? })),
+            Do::Accept { code } => Ok(json!(self.links.accept(&code).await?)),
+            Do::Answer { code } => {
+                let (code, invite) = self.links.answer(&code).await?;
+                self.engine.join(&invite).await?;
+                Ok(json!({ "code": code }))
+            }
+            Do::Connect => Ok(json!(self.links.connect().await?)),
+            Do::EnsureHolder { device } => self.ensure_holder(parse_device(&device)?).await,
+            Do::Cable { cut } => Ok(json!(self.links.set_cut(cut))),
+            Do::EnsureDraft { note, edits } => self.ensure_draft(&note, &edits).await,
+            Do::EnsureAccepted { note } => self.ensure_accepted(&note).await,
+            Do::EnsureEditor { device } => self.ensure_editor(parse_device(&device)?).await,
+            Do::Await { until, within_ms } => self.wait(until, within_ms).await,
+            Do::Status => Ok(to_value(self.status()?)?),
+            Do::Cards => Ok(to_value(
+                self.deck()?.cards()?.into_iter().map(tell).collect::<Vec<_>>(),
+            )?),
+            Do::Log => Ok(to_value(history::of(&self.engine, &self.deck()?)?)?),
+            Do::VerifyAudio => self.verify_audio().await,
+            Do::Stop => {
+                self.shut_down().await?;
+                Ok(Value::Null)
+            }
+        }
+    }
+
+    fn deck(&self) -> Result<Deck, Trouble> {
+        self.engine.decks().into_iter().next().ok_or(Trouble::NoDeck)
+    }
+
+    async fn ensure_deck(&self, title: &str) -> Result<Value, Trouble> {
+        let deck = match self.deck() {
+            Ok(deck) => deck,
+            Err(_) => self.engine.create_deck(title).await?,
+        };
+        Ok(json!({ "deck": deck.id().to_string() }))
+    }
+
+    async fn ensure_audio(&self, card: &str) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        if !deck.cards()?.iter().any(|known| known.front == card) {
+            return Err(Trouble::NoCard(card.to_owned()));
+        }
+        let about = AudioAbout {
+            mime: audio::MIME.to_owned(),
+            name: "melody.wav".to_owned(),
+            duration_ms: audio::DURATION_MS,
+        };
+        let melody = deck.import_audio(Cursor::new(audio::melody()), about).await?;
+        let blob = melody.blob;
+        let attach = |deck: &mut Edit<'_>| {
+            let Some(card) = find(deck, card).filter(|card| card.audio.get(SLOT) != Some(&melody)) else {
+                return Ok(false);
+            };
+            deck.attach_audio(&card.id, SLOT, melody)?;
+            Ok(true)
+        };
+        let changed = deck.edit(attach).await?;
+        Ok(json!({ "changed": changed, "blob": blob.to_string() }))
+    }
+
+    async fn ensure_holder(&self, device: DeviceId) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        let (_, mut members) = deck.members()?;
+        let holder = Member {
+            device,
+            rights: Rights::Hold,
+            rank: 1,
+        };
+        if !members.contains(&holder) {
+            members.retain(|member| member.device != device);
+            members.push(holder);
+            members.sort_by_key(|member| member.device);
+            deck.set_members(members).await?;
+        }
+        Ok(Value::Null)
+    }
+
+    async fn ensure_draft(&self, note: &str, edits: &[CardEdit]) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        let own = |draft: &cuecard::DraftInfo| draft.author == self.engine.device() && draft.note == note;
+        let draft: Draft = match deck.drafts()?.into_iter().find(own) {
+            Some(known) if known.state != DraftState::Open => return Ok(Value::Null),
+            Some(known) => deck.draft_of(known.draft),
+            None => deck.draft(note).await?,
+        };
+        for edit in edits {
+            draft.edit(|deck| ensure(deck, edit)).await?;
+        }
+        draft.propose().await?;
+        Ok(Value::Null)
+    }
+
+    async fn ensure_accepted(&self, note: &str) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        let draft = deck.drafts()?.into_iter().find(|draft| draft.note == note);
+        let draft = draft.ok_or_else(|| Trouble::NoDraft(note.to_owned()))?;
+        if draft.state != DraftState::Accepted {
+            deck.accept_draft(draft.draft).await?;
+        }
+        Ok(Value::Null)
+    }
+
+    async fn ensure_editor(&self, device: DeviceId) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        if self.editor(&deck)? == Some(device) {
+            return Ok(json!({ "term": null }));
+        }
+        let term = deck.hand_over(device).await?;
+        Ok(json!({ "term": term.to_string() }))
+    }
+
+    fn editor(&self, deck: &Deck) -> Result<Option<DeviceId>, Trouble> {
+        Ok(match deck.role()? {
+            Role::Editor { .. } => Some(self.engine.device()),
+            Role::Viewer { editor } => Some(editor),
+            Role::Vacant => None,
+        })
+    }
+
+    async fn wait(&self, until: Until, within_ms: u64) -> Result<Value, Trouble> {
+        let deadline = Instant::now() + Duration::from_millis(within_ms);
+        let mut events = self.engine.events();
+        loop {
+            let status = self.status();
+            if let Ok(status) = &status
+                && until.is_met(status)
+            {
+                return Ok(to_value(status)?);
+            }
+            if Instant::now() >= deadline {
+                return Err(Trouble::Late {
+                    until,
+                    within_ms,
+                    last: Box::new(status.ok()),
+                });
+            }
+            // Late events do no harm: the status is what counts.
+            let next: Result<Option<Event>, _> =
+                timeout_at((Instant::now() + LOOK_AGAIN).min(deadline), events.next()).await;
+            if matches!(next, Ok(None)) {
+                return Err(Trouble::Late {
+                    until,
+                    within_ms,
+                    last: Box::new(status.ok()),
+                });
+            }
+        }
+    }
+
+    fn status(&self) -> Result<Status, Trouble> {
+        let arrived = self.deck().ok().filter(|deck| deck.head().is_ok());
+        Ok(Status {
+            device: self.engine.device().to_string(),
+            pid: std::process::id(),
+            links: self.links.told(),
+            routes: self.engine.routes()?.len(),
+            deck: arrived.map(|deck| self.deck_told(&deck)).transpose()?,
+        })
+    }
+
+    fn deck_told(&self, deck: &Deck) -> Result<DeckTold, Trouble> {
+        let cards = deck.cards()?;
+        let blobs: BTreeSet<_> = cards
+            .iter()
+            .flat_map(|card| card.audio.values())
+            .map(|audio| audio.blob)
+            .collect();
+        let whole = blobs
+            .iter()
+            .filter(|&&blob| deck.open_audio(blob).is_ok())
+            .count();
+        let (_, members) = deck.members()?;
+        let holders = members.into_iter().filter(|member| member.rights == Rights::Hold);
+        let state = |state| match state {
+            DraftState::Proposed => DraftStands::Proposed,
+            DraftState::Accepted => DraftStands::Accepted,
+            _ => DraftStands::Open,
+        };
+        let drafts = deck.drafts()?.into_iter().map(|draft| DraftTold {
+            author: draft.author.to_string(),
+            note: draft.note,
+            changes: draft.len,
+            state: state(draft.state),
+        });
+        Ok(DeckTold {
+            head: deck.head()?.to_string(),
+            entries: deck.entry_count()?,
+            cards: cards.len(),
+            editor: self.editor(deck)?.map(|editor| editor.to_string()),
+            holders: holders.map(|member| member.device.to_string()).collect(),
+            drafts: drafts.collect(),
+            audio_whole: whole,
+            audio_all: blobs.len(),
+        })
+    }
+
+    /// Hashes what lies on the disk now, not what was hashed when it came.
+    async fn verify_audio(&self) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        let read_back = move || -> Result<AudioTold, Trouble> {
+            let mut told = AudioTold {
+                hashes: Vec::new(),
+                bytes: 0,
+                verified: true,
+            };
+            for audio in deck.cards()?.iter().flat_map(|card| card.audio.values()) {
+                let mut bytes = Vec::new();
+                // One byte more than it may have is enough to see that it is wrong.
+                deck.open_audio(audio.blob)?
+                    .take(audio.bytes + 1)
+                    .read_to_end(&mut bytes)?;
+                let hash = blake3::hash(&bytes);
+                told.verified &=
+                    hash.as_bytes() == audio.blob.as_bytes() && bytes.len() as u64 == audio.bytes;
+                told.bytes += bytes.len() as u64;
+                told.hashes.push(hash.to_string());
+            }
+            told.verified &= !told.hashes.is_empty();
+            Ok(told)
+        };
+        Ok(to_value(tokio::task::spawn_blocking(read_back).await??)?)
+    }
+}
+
+/// Does an edit unless it is done. A run of the story that was killed is told again from the start of its step.
+fn ensure(deck: &mut Edit<'_>, edit: &CardEdit) -> Result<bool, OpError> {
+    match edit {
+        CardEdit::Add { front, back } => {
+            if find(deck, front).is_some() {
+                return Ok(false);
+            }
+            deck.add_card(front, back)?;
+        }
+        CardEdit::Before { card, piece } => {
+            let Some(card) = find(deck, card).filter(|card| !card.back.starts_with(piece)) else {
+                return Ok(false);
+            };
+            deck.set_text(
+                &card.id,
+                cuecard::card::TextField::Back,
+                &format!("{piece}{}", card.back),
+            )?;
+        }
+        CardEdit::Behind { card, piece } => {
+            let Some(card) = find(deck, card).filter(|card| !card.back.ends_with(piece)) else {
+                return Ok(false);
+            };
+            deck.set_text(
+                &card.id,
+                cuecard::card::TextField::Back,
+                &format!("{}{piece}", card.back),
+            )?;
+        }
+        CardEdit::Move { card, after } => {
+            let cards: Vec<Card> = deck.cards().collect();
+            let place = |front: &String| cards.iter().position(|card| card.front == *front);
+            let (Some(from), Some(to)) = (place(card), place(after)) else {
+                return Ok(false);
+            };
+            let (Some(moved), Some(anchor)) = (cards.get(from), cards.get(to)) else {
+                return Ok(false);
+            };
+            if from == to + 1 {
+                return Ok(false);
+            }
+            deck.move_card(&moved.id, Some(&anchor.id))?;
+        }
+        CardEdit::Delete { card } => {
+            let Some(card) = find(deck, card) else {
+                return Ok(false);
+            };
+            deck.delete_card(&card.id)?;
+        }
+        CardEdit::Tag { card, tag } => {
+            let Some(card) = find(deck, card).filter(|card| !card.tags.contains(tag)) else {
+                return Ok(false);
+            };
+            deck.tag(&card.id, tag)?;
+        }
+    }
+    Ok(true)
+}
+
+fn find(deck: &Edit<'_>, front: &str) -> Option<Card> {
+    deck.cards().find(|card| card.front == front)
+}
+
+fn tell(card: Card) -> CardTold {
+    CardTold {
+        id: card.id.to_string(),
+        front: card.front,
+        back: card.back,
+        tags: card.tags.into_iter().collect(),
+        audio: card.audio.values().map(|audio| audio.blob.to_string()).collect(),
+    }
+}
+
+fn parse_device(text: &str) -> Result<DeviceId, Trouble> {
+    text.parse().map_err(|_| Trouble::NoDevice(text.to_owned()))
+}

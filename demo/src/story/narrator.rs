@@ -1,0 +1,57 @@
+//! Tells a person what happens, on standard error.
+
+use std::time::Instant;
+
+use crate::text::{Paint, harmless};
+
+/// A voice; clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Narrator {
+    began: Instant,
+    paint: Paint,
+}
+
+impl Narrator {
+    pub(super) fn new(paint: Paint) -> Self {
+        Self {
+            began: Instant::now(),
+            paint,
+        }
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// A step begins.
+    pub(super) fn step(&self, number: usize, of: usize, what: &str) {
+        self.line(&self.paint.bold(&format!("{number:2}/{of} {what}")));
+    }
+
+    /// Something of note.
+    pub(super) fn note(&self, what: &str) {
+        self.line(&format!("      {}", harmless(what)));
+    }
+
+    /// Something was checked.
+    pub(super) fn check(&self, what: &str, ok: bool) {
+        let mark = if ok {
+            self.paint.good("ok")
+        } else {
+            self.paint.bad("NOT SO")
+        };
+        self.line(&format!("      {mark}  {what}"));
+    }
+
+    /// A process is killed.
+    pub(super) fn kill(&self, name: &str) {
+        self.line(&format!(
+            "      {}  the {name}, by SIGKILL",
+            self.paint.bad("kill")
+        ));
+    }
+
+    fn line(&self, text: &str) {
+        eprintln!("{}  {text}", self.paint.dim(&format!("{:5.1} s", self.seconds())));
+    }
+}
