@@ -12,6 +12,12 @@ pub const SLICE_CHANGES_MAX: usize = 200;
 pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 /// Slices on their way to one device before it acknowledges: enough to fill a long path, bounded in memory.
 pub const SLICES_UNACKED_MAX: usize = 16;
+/// Positions in a locator: ten, then doubling distances over at most [`DECK_TERMS_MAX`] terms, is below thirty. Each
+/// is looked for along the whole path, and a repeated one compresses to nothing.
+pub const LOCATOR_POSITIONS_MAX: usize = 64;
+/// Parts in one message: a slice of terms or changes, the drafts it accepts, genesis and charter. An empty part is four
+/// bytes on the wire and a hundred in memory.
+pub const ITEMS_PER_MESSAGE_MAX: usize = 2 * SLICE_CHANGES_MAX + 8;
 /// Changes in a deck.
 pub const DECK_CHANGES_MAX: u64 = 1_000_000;
 /// Cards in a deck, tombstones included.

@@ -26,6 +26,8 @@ pub(crate) struct Fetches {
     /// Links that said they lack a blob: not asked again before they greet again.
     lacking: BTreeSet<(LinkId, BlobId)>,
     next_transfer: u32,
+    /// How many wait for room.
+    queued: usize,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct Want {
 
 #[derive(Debug)]
 enum Groups {
+    /// Wanted when fewer others are.
+    Queued,
     /// The store was asked what it holds.
     Opening,
     /// One entry a group.
@@ -93,15 +97,41 @@ impl BlobProgress {
 }
 
 impl Fetches {
-    /// Notes that a deck refers to a blob. True when the store should now be asked what it holds of it.
+    /// Notes that a deck refers to a blob. True when the store should now be asked what it holds of it; one that has
+    /// to wait is named by [`Fetches::next_to_open`] in its time.
     pub(crate) fn want(&mut self, blob: BlobId, size: u64) -> bool {
-        if self.wants.contains_key(&blob) || self.open_wants() >= BLOB_WANTS_MAX {
+        if self.wants.contains_key(&blob) {
             return false;
         }
         let fits = size <= BLOB_BYTES_MAX;
-        let groups = if fits { Groups::Opening } else { Groups::Given };
+        let groups = match fits {
+            false => Groups::Given,
+            true if self.open_wants() >= BLOB_WANTS_MAX => Groups::Queued,
+            true => Groups::Opening,
+        };
+        let opening = matches!(groups, Groups::Opening);
+        self.queued += usize::from(matches!(groups, Groups::Queued));
         self.wants.insert(blob, Want { size, groups });
-        fits
+        opening
+    }
+
+    /// The blobs that waited for room and have it now: the store should be asked what it holds of them.
+    pub(crate) fn next_to_open(&mut self) -> Vec<(BlobId, u64)> {
+        if self.queued == 0 {
+            return vec![];
+        }
+        let room = BLOB_WANTS_MAX.saturating_sub(self.open_wants());
+        let queued = self.wants.iter_mut();
+        let queued = queued.filter(|(_, want)| matches!(want.groups, Groups::Queued));
+        let opened: Vec<(BlobId, u64)> = queued
+            .take(room)
+            .map(|(&blob, want)| {
+                want.groups = Groups::Opening;
+                (blob, want.size)
+            })
+            .collect();
+        self.queued -= opened.len();
+        opened
     }
 
     fn open_wants(&self) -> usize {
@@ -323,7 +353,7 @@ impl Fetches {
         let want = self.wants.get(&blob)?;
         let have_bytes = match &want.groups {
             Groups::Whole => want.size,
-            Groups::Opening | Groups::Given => 0,
+            Groups::Queued | Groups::Opening | Groups::Given => 0,
             Groups::Pulling(groups) => {
                 let held = groups.iter().filter(|&&group| group == Group::Held).count() as u64;
                 // Never "all" before the store has said so: the last group is shorter than the others.

@@ -42,6 +42,10 @@ impl Core {
 
     /// Asks for what is missing, gives up what has stalled, and sees to being woken for the next look.
     pub(super) fn pull_audio(&mut self) {
+        for (blob, size) in self.fetches.next_to_open() {
+            self.outputs
+                .push_back(Output::Blob(BlobTask::Begin { blob, size }));
+        }
         if let Some(next) = self.fetches.check_stalls(self.now) {
             self.outputs.push_back(Output::WakeAt(next));
         }

@@ -186,6 +186,11 @@ impl DraftLog {
         self.accepted
     }
 
+    /// Whether `other` is this draft and what its author added to it.
+    fn goes_on_as(&self, other: &Self) -> bool {
+        other.changes.starts_with(&self.changes)
+    }
+
     fn actor(&self) -> automerge::ActorId {
         role::actor_of_draft(self.deck, self.author, self.nonce)
     }
@@ -301,11 +306,21 @@ impl Log {
         Ok(committed.value)
     }
 
-    /// Marks drafts as accepted that a slice brought in. Their changes are kept: other devices will ask for them.
+    /// Marks drafts as accepted that a slice brought in, each of which has just passed the gate. Their changes are
+    /// kept: other devices will ask for them.
     pub(crate) fn keep_accepted(&mut self, drafts: Vec<DraftLog>, batch: &mut Batch) {
         for mut draft in drafts {
             let id = draft.id();
             draft.accepted = true;
+            // Its author may have signed two drafts under one id. A log is never rewritten in place: the disk would
+            // stop the store at it.
+            if self
+                .drafts
+                .get(&id)
+                .is_some_and(|known| !known.goes_on_as(&draft))
+            {
+                disk::drop_draft(batch, self.deck, id);
+            }
             disk::put_draft(batch, self.deck, id, &draft.image());
             for (at, change) in draft.changes.iter().enumerate() {
                 disk::append_draft_change(batch, self.deck, id, at as u64 + 1, change);
@@ -556,11 +571,16 @@ impl Core {
             // Rights may be on their way, or were just taken: no offence, and no answer either.
             return Ok(());
         }
-        if let Some(known) = log.drafts.get(&id)
-            && (known.accepted || known.changes.len() as u64 >= len)
-        {
-            self.tell_held(link, deck, id, len);
-            return Ok(());
+        if let Some(known) = log.drafts.get(&id) {
+            // An author whose disk was restored from a backup may have rewritten it without knowing: no offence, but
+            // the first one stays. Rewriting takes a new draft.
+            let same = known.goes_on_as(&draft) || draft.goes_on_as(known);
+            if known.accepted || known.changes.len() as u64 >= len || !same {
+                if same {
+                    self.tell_held(link, deck, id, len);
+                }
+                return Ok(());
+            }
         }
         let theirs = log
             .drafts

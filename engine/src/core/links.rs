@@ -392,9 +392,10 @@ impl Core {
             session.cursor = Some(at);
             session.reading = Some((read, items));
             self.reading.insert(read, (link, deck));
-            let count = usize::try_from(to + 1 - from)
-                .unwrap_or(usize::MAX)
-                .min(SLICE_CHANGES_MAX);
+            // A cut may lie before the next seal: whoever kept the term in slices has none there. So read on, and
+            // send up to the seal behind it; what is beyond the cut goes to the side there as it did here.
+            session.wanted = to + 1 - from;
+            let count = SLICE_CHANGES_MAX;
             let stream = disk::term_stream(deck, term);
             self.outputs.push_back(Output::ReadLog {
                 read,
@@ -434,15 +435,18 @@ impl Core {
             }
         };
         let Some(cursor) = session.cursor else { return };
-        let Some((changes, seal)) = cut_at_seal(records) else {
+        let wanted = usize::try_from(session.wanted).unwrap_or(usize::MAX);
+        let accepts = |change: &[u8]| log.drafts.get(&own_log::accepted_draft(change)?)?.item();
+        let Some((changes, seal)) = cut_at_seal(records, wanted, accepts) else {
             tracing::error!(deck = %deck.short(), "the log has no seal within a slice");
             return;
         };
-        let accepted = changes
-            .iter()
-            .filter_map(|change| own_log::accepted_draft(change));
-        let drafts = accepted.filter_map(|draft| log.drafts.get(&draft)?.item());
-        items.extend(drafts.map(Item::Draft));
+        items.extend(
+            changes
+                .iter()
+                .filter_map(|change| accepts(change))
+                .map(Item::Draft),
+        );
         let end = Position {
             term: cursor.term,
             len: cursor.len + changes.len() as u64,
@@ -467,19 +471,24 @@ impl Core {
         let mut batch = Batch::default();
         let mut taken = Taken::default();
         let result = self.take_items(deck, items, &mut batch, &mut taken);
+        // Before the batch is named durable: what it makes canonical is durable with it.
+        let follow = self.log_mut(deck).map(Log::follow_chain);
+        match follow {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(more)) => taken.taken_out += more,
+            Ok(Err(error)) => self.event(Event::StoreFailed {
+                why: error.to_string(),
+            }),
+        }
+        if taken.taken_out > 0 {
+            let taken_out = taken.taken_out;
+            self.event(Event::Reorganised { deck, taken_out });
+        }
         if !batch.is_empty() {
             self.save(deck, batch, None);
         } else if result.is_ok() {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
-        }
-        let follow = self.log_mut(deck).map(Log::follow_chain);
-        match follow {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(taken_out)) => self.event(Event::Reorganised { deck, taken_out }),
-            Ok(Err(error)) => self.event(Event::StoreFailed {
-                why: error.to_string(),
-            }),
         }
         if taken.role {
             let editor = self.log(deck).ok().and_then(|log| log.chain.canonical().editor);
@@ -513,7 +522,7 @@ impl Core {
                 Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
                 Item::Term(bytes) => {
                     taken.role |= log.take_term(bytes, batch)?;
-                    log.follow_chain()?;
+                    taken.taken_out += log.follow_chain()?;
                 }
                 Item::Draft(item) => drafts.push(take_draft(deck, item, drafts.len())?),
                 Item::Changes {
@@ -529,13 +538,8 @@ impl Core {
                         changes,
                         seal,
                     };
-                    let events = log.take_changes(&slice, &drafts, batch)?;
-                    if !events.is_empty() || !drafts.is_empty() {
-                        let within = |draft: &DraftLog| log.document.contains(&draft.head());
-                        let accepted = std::mem::take(&mut drafts).into_iter().filter(within).collect();
-                        log.keep_accepted(accepted, batch);
-                    }
-                    log.follow_chain()?;
+                    let events = log.take_changes(&slice, std::mem::take(&mut drafts), batch)?;
+                    taken.taken_out += log.follow_chain()?;
                     taken.changes.extend(events);
                 }
             }
@@ -602,6 +606,7 @@ struct Taken {
     role: bool,
     members: bool,
     changes: Vec<DeckChange>,
+    taken_out: u64,
 }
 
 fn take_draft(deck: DeckId, item: &DraftItem, before: usize) -> Result<DraftLog, TakeError> {
@@ -618,19 +623,28 @@ fn charter_order(log: &Log) -> (u32, u32) {
     (charter.generation, charter.count)
 }
 
-/// The records up to the last seal that fits into a slice, and that seal. Seals are never further apart than a
-/// slice is long: whoever appends, seals each batch, and whoever receives, keeps the seal of each slice.
-fn cut_at_seal(records: Vec<LogRecord>) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
+/// The records up to the last seal that fits into a slice, and that seal: at `wanted` records or before, or else the
+/// first one after. Seals are never further apart than a slice is long: whoever appends, seals each batch, and whoever
+/// receives, keeps the seal of each slice. The drafts that a slice accepts travel with it, and count.
+fn cut_at_seal(
+    records: Vec<LogRecord>,
+    wanted: usize,
+    accepts: impl Fn(&[u8]) -> Option<DraftItem>,
+) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
     let mut bytes = 0;
-    let fits = records.iter().take_while(|record| {
-        bytes += record.change.len();
-        bytes <= SLICE_BYTES_MAX
+    let fits = records.iter().enumerate().take_while(|(at, record)| {
+        let draft = accepts(&record.change);
+        // A draft goes before the slice that accepts it, and what it is based on before that: so an acceptance begins
+        // a slice.
+        let begins = draft.is_none() || *at == 0;
+        let drafted: usize = draft.map_or(0, |draft| draft.changes.iter().map(|change| change.len()).sum());
+        bytes += record.change.len() + drafted;
+        begins && bytes <= SLICE_BYTES_MAX
     });
     let fitting = fits.count().max(1);
-    let last = records
-        .iter()
-        .take(fitting)
-        .rposition(|record| record.seal.is_some())?;
+    let sealed = |record: &LogRecord| record.seal.is_some();
+    let before = records.iter().take(fitting.min(wanted)).rposition(sealed);
+    let last = before.or_else(|| records.iter().take(fitting).position(sealed))?;
     let seal = records.get(last)?.seal.clone()?;
     let changes = records
         .into_iter()

@@ -19,7 +19,8 @@ use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
 use crate::limits::SLICE_CHANGES_MAX;
 use crate::op::OpError;
 use crate::role::{
-    self, Cause, Chain, Charter, Cut, Genesis, Malformed, Member, Point, Rights, Seal, Signed, Term, Verified,
+    self, Cause, Chain, Charter, Cut, Genesis, Malformed, Member, Missing, Point, Rights, Seal, Signed, Term,
+    Verified,
 };
 use crate::sync::message::Position;
 use crate::time::Time;
@@ -186,6 +187,17 @@ pub(crate) struct Log {
     pub(crate) writers: BTreeMap<automerge::ActorId, Writer>,
 }
 
+/// Where changes that came belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the end of the canonical path.
+    Tip,
+    /// In a term that is not the last, up to where a better successor was cut.
+    Awaited,
+    /// On no path that counts.
+    Lost,
+}
+
 /// What comes next on the canonical path after some position.
 pub(crate) enum Next {
     /// Nothing that is durable here.
@@ -281,8 +293,15 @@ impl Log {
         self.durable
     }
 
+    /// A batch that ended there is on disk. It may have been overtaken: by a later one, or by a turn of the path.
     pub(crate) fn set_durable(&mut self, position: Position) {
-        self.durable = position;
+        let Some(step) = self.inside.iter().find(|step| step.term == position.term) else {
+            return;
+        };
+        let (term, len) = (position.term, position.len.min(step.len));
+        if self.is_before(self.durable, Position { term, len }) {
+            self.durable = Position { term, len };
+        }
     }
 
     /// An edit by this device, sealed and put into the batch.
@@ -505,6 +524,12 @@ impl Log {
     /// Takes in a term that another device sent. True when it was news.
     pub(crate) fn take_term(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
         let term = Signed::<Term>::decode(bytes)?.verify(self.deck)?;
+        // Anybody can sign one, and each counts against the deck's limit for good. Nobody makes them yet.
+        if term.cause == Cause::Claim {
+            return Err(TakeError::Refused(
+                "a claim of the role; this version neither makes nor takes one".to_owned(),
+            ));
+        }
         Ok(self.add_term(term, batch)?)
     }
 
@@ -512,7 +537,7 @@ impl Log {
     pub(crate) fn take_changes(
         &mut self,
         slice: &Slice<'_>,
-        drafts: &[DraftLog],
+        drafts: Vec<DraftLog>,
         batch: &mut Batch,
     ) -> Result<Vec<DeckChange>, TakeError> {
         self.check_whole().map_err(TakeError::Broken)?;
@@ -545,7 +570,8 @@ impl Log {
         if seal.term != term || seal.len != slice.from + count - 1 {
             return refused("the seal is not over the end of this slice");
         }
-        if self.chain.canonical().tip != term {
+        let place = self.place_of(term)?;
+        if place == Place::Lost {
             // Beyond a cut, or on a branch that lost. It stays with the device that has it.
             return Ok(vec![]);
         }
@@ -553,12 +579,18 @@ impl Log {
             .changes
             .get(usize::try_from(known).unwrap_or(usize::MAX)..)
             .unwrap_or_default();
-        let mut segments: Vec<Segment<'_>> = drafts
-            .iter()
-            .filter(|draft| !self.document.contains(&draft.head()))
-            .map(DraftLog::segment)
-            .collect();
+        // What is not canonical yet is checked where it belongs: on the document as it was there.
+        let branch = match place {
+            Place::Awaited => Some(self.branch_to(term, held)?),
+            Place::Tip | Place::Lost => None,
+        };
+        let document = branch.as_ref().unwrap_or(&self.document);
         let accepts = drafts.iter().map(|draft| (draft.id(), draft.head())).collect();
+        let drafts: Vec<DraftLog> = drafts
+            .into_iter()
+            .filter(|draft| !document.contains(&draft.head()))
+            .collect();
+        let mut segments: Vec<Segment<'_>> = drafts.iter().map(DraftLog::segment).collect();
         let drafted: usize = segments.iter().map(|segment| segment.changes.len()).sum();
         let line = Line {
             actor: role::actor_of_term(term),
@@ -571,12 +603,17 @@ impl Log {
             kind: Kind::Term,
             accepts,
         });
-        let admitted = gate::admit(&self.document, &segments, seal.head)?;
+        let admitted = gate::admit(document, &segments, seal.head)?;
         let hashes: Vec<ChangeHash> = admitted.hashes().skip(drafted).collect();
-        let changes = self
-            .document
-            .apply(admitted)
-            .map_err(|error| self.broke(error.to_string()))?;
+        let changes = if place == Place::Tip {
+            self.document
+                .apply(admitted)
+                .map_err(|error| self.broke(error.to_string()))?
+        } else {
+            let aside = self.aside.entry(term).or_default();
+            aside.extend((held + 1..).zip(fresh.iter().map(|change| change.to_vec())));
+            vec![]
+        };
         let sealed = seal.encode();
         self.chain.hold(term, end, &hashes)?;
         self.chain.add_seal(seal)?;
@@ -588,8 +625,58 @@ impl Log {
             };
             disk::append_change(batch, self.deck, term, held + 1 + at as u64, &record);
         }
-        self.set_inside(term, held + fresh.len() as u64);
+        // Only these passed the gate. One whose head was in the document already may hold anything.
+        self.keep_accepted(drafts, batch);
+        if place == Place::Tip {
+            self.set_inside(term, held + fresh.len() as u64);
+        }
         Ok(changes)
+    }
+
+    /// The document as it is at change `len` of a canonical term, which may lie beyond the cut.
+    fn branch_to(&self, term: TermId, len: u64) -> Result<Document, TakeError> {
+        let step = self.inside.iter().find(|step| step.term == term);
+        let upto = step.map_or(0, |step| step.len.min(len));
+        let head = self.chain.line(term).and_then(|line| line.hash_at(upto));
+        let mut branch = self.document.fork_at(head.ok_or(TakeError::Early)?)?;
+        let mut raw: Vec<&[u8]> = Vec::new();
+        for (_, bytes) in self
+            .aside
+            .get(&term)
+            .into_iter()
+            .flat_map(|aside| aside.range(upto + 1..=len))
+        {
+            if let Some(draft) = own_log::accepted_draft(bytes).and_then(|draft| self.drafts.get(&draft)) {
+                raw.extend(draft.changes.iter().map(Vec::as_slice));
+            }
+            raw.push(bytes);
+        }
+        if !raw.is_empty() {
+            branch.restore_more(raw)?;
+        }
+        Ok(branch)
+    }
+
+    /// What to do with changes of a term.
+    fn place_of(&self, term: TermId) -> Result<Place, TakeError> {
+        if self.chain.canonical().tip == term {
+            return Ok(Place::Tip);
+        }
+        // A sibling that would be chosen, if what it was cut at were held here.
+        let waiting = self.chain.waiting_for();
+        let waits_for = |wanted: TermId| {
+            let of = |missing: &Missing| matches!(missing, Missing::Changes { term, .. } if *term == wanted);
+            waiting.iter().any(of)
+        };
+        if waits_for(term) {
+            return Ok(Place::Awaited);
+        }
+        // One that follows on it comes too early: the other side is asked to begin before the cut.
+        let mut before = self.chain.ancestry(term).skip(1);
+        if before.any(waits_for) {
+            return Err(TakeError::Early);
+        }
+        Ok(Place::Lost)
     }
 
     /// Where I stand, for the other side to find the newest place that we share: the last steps one by one, older
@@ -719,11 +806,19 @@ impl Log {
             // In one go: the document orders its cards anew each time.
             self.document.restore_more(raw.iter().map(Vec::as_slice))?;
         }
-        self.inside = path;
         if turned {
-            // What is on disk of the new path was put there before; at worst it is said twice.
-            self.durable = self.position();
+            // The record that turned the path is not on disk yet: what was before the turn is.
+            let durable = path.iter().find(|step| step.term == self.durable.term);
+            let before_turn = || self.inside.last().copied();
+            self.durable = durable
+                .map(|step| Position {
+                    term: step.term,
+                    len: step.len.min(self.durable.len),
+                })
+                .or_else(before_turn)
+                .unwrap_or(self.durable);
         }
+        self.inside = path;
         Ok(taken_out)
     }
 

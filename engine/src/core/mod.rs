@@ -531,6 +531,14 @@ impl Core {
         let key = self.key.clone();
         let mut batch = Batch::default();
         self.log_mut(deck)?.set_members(&key, members, &mut batch)?;
+        // A charter can turn the path, too.
+        match self.log_mut(deck)?.follow_chain() {
+            Ok(0) => {}
+            Ok(taken_out) => self.event(Event::Reorganised { deck, taken_out }),
+            Err(error) => self.event(Event::StoreFailed {
+                why: error.to_string(),
+            }),
+        }
         let ticket = Some(self.save(deck, batch, None));
         self.event(Event::MembersChanged { deck });
         Ok(Applied { value: (), ticket })

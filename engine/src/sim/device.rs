@@ -44,6 +44,10 @@ impl SimDevice {
         }
     }
 
+    pub(super) const fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
     pub(super) fn id(&self) -> DeviceId {
         self.key.id()
     }

@@ -6,17 +6,21 @@
 //! Nothing here waits: a minute of virtual time takes milliseconds.
 
 mod device;
+mod intruder;
 mod link;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cuecard_store::{BlobHash, Store};
+use cuecard_transport::Lane;
 use cuecard_transport::memory::Conditions;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::card::{AudioRef, Card};
-use crate::core::{Core, DraftInfo, Input, Role};
+use crate::core::{Core, DraftInfo, Input, LinkId, Role};
 use crate::event::Event;
 use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
 use crate::invite::DeckInvite;
@@ -24,6 +28,8 @@ use crate::limits::BLOB_BYTES_MAX;
 use crate::time::Time;
 
 use self::device::SimDevice;
+use self::intruder::Heard;
+pub use self::intruder::{Backup, Intruder};
 use self::link::SimLink;
 
 /// Where the virtual clock starts: any time would do, but a real one keeps stamps readable.
@@ -53,6 +59,9 @@ pub struct Sim {
     devices: Vec<SimDevice>,
     links: Vec<SimLink>,
     next_link: u64,
+    intruders: BTreeMap<LinkId, Heard>,
+    /// What is said, once recording was asked for.
+    recording: Option<Vec<(Lane, Bytes)>>,
 }
 
 impl std::fmt::Debug for Sim {
@@ -79,6 +88,8 @@ impl Sim {
             devices: vec![],
             links: vec![],
             next_link: 1,
+            intruders: BTreeMap::new(),
+            recording: None,
         }
     }
 
@@ -386,6 +397,10 @@ impl Sim {
             return;
         };
         for (link, lane, bytes) in state.settle(now, &mut || delays.next_u64()) {
+            self.tell_intruder(link, lane, &bytes);
+            if let (Some(recording), Some(lane)) = (&mut self.recording, lane) {
+                recording.push((lane, bytes.clone()));
+            }
             match lane {
                 Some(lane) => {
                     for wire in &mut self.links {

@@ -8,6 +8,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::id::{BlobId, DeckId, DraftId, TermId};
+use crate::limits::{DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, SLICE_CHANGES_MAX};
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
 pub const PROTOCOL_VERSION: u32 = 0;
@@ -40,7 +41,7 @@ pub enum Message {
         #[n(1)]
         charter: Option<(u32, u32)>,
         /// Where my canonical path stands, tip first, then terms at growing distance, term 0 last.
-        #[n(2)]
+        #[cbor(n(2), decode_with = "at_most::positions")]
         locator: Vec<Position>,
     },
     /// Parts of a deck, in an order in which they can be taken in.
@@ -50,7 +51,7 @@ pub enum Message {
         #[n(0)]
         deck: DeckId,
         /// Its parts.
-        #[n(1)]
+        #[cbor(n(1), decode_with = "at_most::items")]
         items: Vec<Item>,
     },
     /// What I now hold durably of the canonical path.
@@ -154,7 +155,7 @@ pub enum Item {
         #[n(1)]
         from: u64,
         /// The changes, raw.
-        #[n(2)]
+        #[cbor(n(2), decode_with = "at_most::slice_changes")]
         changes: Vec<ByteVec>,
         /// The holder's seal over the last of them.
         #[n(3)]
@@ -170,6 +171,53 @@ pub struct DraftItem {
     #[n(0)]
     pub record: ByteVec,
     /// Its changes, raw, in order.
-    #[n(1)]
+    #[cbor(n(1), decode_with = "at_most::draft_changes")]
     pub changes: Vec<ByteVec>,
+}
+
+/// Lists with an end. An empty entry is a byte or four on the wire, nothing at all compressed, and a hundred in memory:
+/// the limit on a message alone would let a small one fill a phone.
+mod at_most {
+    use minicbor::bytes::ByteVec;
+    use minicbor::decode::Error;
+    use minicbor::{Decode, Decoder};
+
+    use super::{
+        DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX, Position, SLICE_CHANGES_MAX,
+    };
+
+    pub(super) fn positions<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Position>, Error> {
+        list(from, context, LOCATOR_POSITIONS_MAX)
+    }
+
+    pub(super) fn items<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Item>, Error> {
+        list(from, context, ITEMS_PER_MESSAGE_MAX)
+    }
+
+    pub(super) fn slice_changes<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {
+        list(from, context, SLICE_CHANGES_MAX)
+    }
+
+    pub(super) fn draft_changes<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {
+        list(
+            from,
+            context,
+            usize::try_from(DRAFT_CHANGES_MAX).unwrap_or(usize::MAX),
+        )
+    }
+
+    fn list<'b, C, T: Decode<'b, C>>(
+        from: &mut Decoder<'b>,
+        context: &mut C,
+        most: usize,
+    ) -> Result<Vec<T>, Error> {
+        let mut list = Vec::new();
+        for entry in from.array_iter_with(context)? {
+            if list.len() >= most {
+                return Err(Error::message(format!("a list of more than {most}")));
+            }
+            list.push(entry?);
+        }
+        Ok(list)
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     in_flight: VecDeque<Position>,
     /// The question to our own log that is being answered, and what goes before the answer.
     pub(crate) reading: Option<(ReadId, Vec<Item>)>,
+    /// How many changes from the cursor on our path wants sent.
+    pub(crate) wanted: u64,
     /// Drafts of ours that it was offered, and how much of them.
     pub(crate) offered: BTreeMap<DraftId, u64>,
     /// Drafts of ours that it holds durably.
