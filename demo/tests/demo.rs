@@ -1,0 +1,157 @@
+//! `cuecard demo`, as a person runs it: two processes, a cut cable, offline edits, one history.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod common;
+
+use std::fs;
+use std::io::Read as _;
+use std::process::Stdio;
+
+use common::{argument, assert_good_end, cuecard, json_of, run, told};
+
+#[test]
+fn a_demo_ends_well_within_thirty_seconds_and_says_so_in_json() {
+    let output = run(&["demo", "--json"]);
+    let why = told(&output);
+    assert_eq!(output.status.code(), Some(0), "{why}");
+    let report = json_of(&output);
+    assert_good_end(&report, &why);
+    // 1 rename, 12 cards, 1 audio, genesis; 22 edits offline; 3 of the draft and its acceptance; 2 by the new editor.
+    assert_eq!(report["entries"], 43, "{why}");
+    assert_eq!(report["terms"], 2, "{why}");
+    assert_eq!(report["codes_exchanged"], 1, "{why}");
+    assert_eq!(report["kills"]["done"], 0, "{why}");
+    assert!(report["seconds"].as_f64().unwrap() < 30.0, "{why}");
+}
+
+#[test]
+fn a_person_sees_progress_on_stderr_and_the_graph_on_stdout_without_escape_codes_in_a_pipe() {
+    let output = run(&["demo"]);
+    let why = told(&output);
+    assert_eq!(output.status.code(), Some(0), "{why}");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        !output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b),
+        "{why}"
+    );
+    assert!(err.contains("1/12") && err.contains("12/12"), "{why}");
+    for seen in [
+        "◉",
+        "○",
+        "◆",
+        "laptop",
+        "phone",
+        "draft.accept",
+        "card.text ×8",
+        "← head",
+        "19 of 19 checks",
+        "Next:",
+    ] {
+        assert!(out.contains(seen), "{seen} is missing\n{why}");
+    }
+}
+
+#[test]
+fn colours_come_when_they_are_asked_for() {
+    let always = run(&["demo", "--color", "always"]);
+    assert_eq!(always.status.code(), Some(0), "{}", told(&always));
+    assert!(always.stdout.contains(&0x1b), "{}", told(&always));
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
+    let output = run(&["demo", "--keep", argument(folder.path())]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("not empty"),
+        "{}",
+        told(&output)
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(
+        fs::read_to_string(folder.path().join("thesis.txt")).unwrap(),
+        "mine"
+    );
+}
+
+#[test]
+fn what_cannot_be_understood_is_exit_code_two() {
+    for wrong in [
+        &["dance"][..],
+        &["demo", "--kills", "many"],
+        &["log"],
+        &["show", "--at"],
+        &["log", "--full"],
+    ] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}\n{}", told(&output));
+    }
+}
+
+#[test]
+fn help_names_the_commands_that_exist_and_the_exit_codes() {
+    let output = run(&["--help"]);
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{help}");
+    for said in ["demo", "log", "show", "Exit codes", "130", "NO_COLOR", "RUST_LOG"] {
+        assert!(help.contains(said), "{said} is missing\n{help}");
+    }
+    assert!(!help.contains("peer"), "the inner command is hidden\n{help}");
+}
+
+/// Until its end of output: that comes when the command and both of its devices, which share it, are gone.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_both_processes_and_is_exit_code_130() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut demo = cuecard(&["demo"]);
+    demo.env("TMPDIR", scratch.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut demo = demo.spawn().unwrap();
+    let mut err = demo.stderr.take().unwrap();
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !String::from_utf8_lossy(&said).contains("the phone is process") {
+        assert_eq!(
+            err.read(&mut byte).unwrap(),
+            1,
+            "it ended early: {}",
+            String::from_utf8_lossy(&said)
+        );
+        said.push(byte[0]);
+    }
+    let pid = demo.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    err.read_to_end(&mut said).unwrap();
+    assert_eq!(
+        demo.wait().unwrap().code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+    assert!(
+        String::from_utf8_lossy(&said).contains("interrupted"),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+    assert_eq!(
+        fs::read_dir(scratch.path()).unwrap().count(),
+        0,
+        "its folder is gone"
+    );
+}
