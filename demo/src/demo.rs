@@ -9,6 +9,7 @@ use crate::cli::{Color, Demo};
 use crate::error::Error;
 use crate::folder;
 use crate::story::{self, Settings, Stage};
+use crate::text::say;
 
 /// How a demo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +61,10 @@ pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended
         None => random_seed()?,
     };
     if demo.kills > 0 {
-        eprintln!(
-            "{} kills, drawn from seed {seed}; the same again with --kills {} --seed {seed}",
-            demo.kills, demo.kills
-        );
+        let kills = demo.kills;
+        say(&format!(
+            "{kills} kills, drawn from seed {seed}; the same again with --kills {kills} --seed {seed}"
+        ));
     }
     let settings = Settings {
         folder: place.path().to_owned(),
@@ -80,7 +81,7 @@ pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended
     // Before the folder goes: nobody may write to it any more.
     stage.clear().await;
     let Some(report) = report else {
-        eprintln!("interrupted; the two processes are ended");
+        say("interrupted; the two processes are ended");
         return Ok(Ended::Interrupted);
     };
     let told = if demo.json {
@@ -93,7 +94,7 @@ pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended
         write_out(&next(&place))?;
     }
     if let Some(complaint) = report.complaint() {
-        eprintln!("cuecard: {complaint}");
+        say(&format!("cuecard: {complaint}"));
     }
     Ok(if report.is_good() { Ended::Good } else { Ended::Bad })
 }

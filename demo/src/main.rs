@@ -82,7 +82,7 @@ fn run(runtime: &Runtime, cli: Cli) -> Result<ExitCode, Error> {
 }
 
 fn complain(error: &Error) -> ExitCode {
-    eprintln!("cuecard: {error}");
+    text::say(&format!("cuecard: {error}"));
     ExitCode::FAILURE
 }
 

@@ -1,6 +1,7 @@
 //! Text on a terminal: made harmless, shortened, coloured or not.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// Whether a character hides, moves or reorders what a person sees: escape sequences, line breaks, direction marks.
 fn is_harmful(character: char) -> bool {
@@ -32,6 +33,11 @@ pub(crate) fn shortened(text: &str, characters_max: usize) -> String {
     let mut cut: String = shown.chars().take(characters_max.saturating_sub(1)).collect();
     cut.push('…');
     cut
+}
+
+/// A line on standard error. Nobody reading it any more (`2>&1 | head`) is no reason to stop.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Bytes as people say them.

@@ -108,18 +108,16 @@ fn help_names_the_commands_that_exist_and_the_exit_codes() {
     assert!(!help.contains("peer"), "the inner command is hidden\n{help}");
 }
 
-/// Until its end of output: that comes when the command and both of its devices, which share it, are gone.
+/// A demo that has started both of its processes, and what it said until then.
 #[cfg(unix)]
-#[test]
-fn an_interrupt_ends_both_processes_and_is_exit_code_130() {
-    let scratch = tempfile::tempdir().unwrap();
+fn a_demo_under_way(scratch: &std::path::Path) -> (std::process::Child, Vec<u8>) {
     let mut demo = cuecard(&["demo"]);
-    demo.env("TMPDIR", scratch.path())
+    demo.env("TMPDIR", scratch)
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut demo = demo.spawn().unwrap();
-    let mut err = demo.stderr.take().unwrap();
     let (mut said, mut byte) = (Vec::new(), [0]);
+    let err = demo.stderr.as_mut().unwrap();
     while !String::from_utf8_lossy(&said).contains("the phone is process") {
         assert_eq!(
             err.read(&mut byte).unwrap(),
@@ -129,15 +127,25 @@ fn an_interrupt_ends_both_processes_and_is_exit_code_130() {
         );
         said.push(byte[0]);
     }
-    let pid = demo.id().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    err.read_to_end(&mut said).unwrap();
+    (demo, said)
+}
+
+#[cfg(unix)]
+fn signal(which: &str, child: &std::process::Child) {
+    let sent = std::process::Command::new("kill")
+        .args([which, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_both_processes_and_is_exit_code_130() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut demo, mut said) = a_demo_under_way(scratch.path());
+    signal("-INT", &demo);
+    // The end of its output comes when the command and both of its devices, which share it, are gone.
+    demo.stderr.take().unwrap().read_to_end(&mut said).unwrap();
     assert_eq!(
         demo.wait().unwrap().code(),
         Some(130),
@@ -154,4 +162,32 @@ fn an_interrupt_ends_both_processes_and_is_exit_code_130() {
         0,
         "its folder is gone"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn no_process_outlives_a_demo_that_was_killed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut demo, mut said) = a_demo_under_way(scratch.path());
+    signal("-KILL", &demo);
+    // As above: this would wait for ever if a device went on.
+    demo.stderr.take().unwrap().read_to_end(&mut said).unwrap();
+    assert_eq!(
+        demo.wait().unwrap().code(),
+        None,
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+}
+
+/// `cuecard demo 2>&1 | head -3` is no reason to panic, nor to leave processes behind.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut demo = cuecard(&["demo"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((demo.stdout.take(), demo.stderr.take()));
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
 }

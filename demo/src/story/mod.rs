@@ -65,7 +65,7 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Whether the processes log.
     pub(crate) verbose: bool,
-    /// Whether to say on standard error what happens.
+    /// The colours of what is said on standard error.
     pub(crate) paint: Paint,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::text::{Paint, harmless};
+use crate::text::{Paint, harmless, say};
 
 /// A voice; clones are the same.
 #[derive(Debug, Clone)]
@@ -52,6 +52,9 @@ impl Narrator {
     }
 
     fn line(&self, text: &str) {
-        eprintln!("{}  {text}", self.paint.dim(&format!("{:5.1} s", self.seconds())));
+        say(&format!(
+            "{}  {text}",
+            self.paint.dim(&format!("{:5.1} s", self.seconds()))
+        ));
     }
 }
