@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Two devices, real WebRTC, a cut cable, offline edits, reconnection: then the merge history, drawn.
     Demo(Demo),
-    /// Who did what, when, in which term, and what merged where.
+    /// Who did what, when (UTC), in which term, and what merged where.
     Log(Log),
     /// A deck: its cards, their audio, who may edit; now or at any entry.
     Show(Show),

@@ -157,8 +157,12 @@ struct Facts {
     code_exchanges: u64,
     /// Entries when the cable was cut.
     entries_before: usize,
-    /// Links were cut once already: the next ones must come by themselves.
+    /// Exchanges of codes until the cable was cut: the links after it must come without any.
     codes_before_cut: u64,
+    /// When the cable was cut, in seconds of the story.
+    cut_at: Option<f64>,
+    /// When it was mended.
+    mended_at: Option<f64>,
     /// The term that the handover made, if its making was answered.
     handed_term: Option<String>,
     /// How often a process was started again.

@@ -206,7 +206,7 @@ impl Story<'_> {
     async fn cut(&mut self) -> Result<(), Setback> {
         self.facts.entries_before = deck_of(&self.status(LAPTOP).await?).entries;
         self.facts.codes_before_cut = self.facts.code_exchanges;
-        let cut_at = self.narrator.seconds();
+        let cut_at = *self.facts.cut_at.get_or_insert(self.narrator.seconds());
         self.set_cable(true).await?;
         let links = self.await_both(Until::Linked { linked: false }).await?;
         let noticed = self.narrator.seconds() - cut_at;
@@ -269,11 +269,11 @@ impl Story<'_> {
     }
 
     async fn mend(&mut self) -> Result<(), Setback> {
-        let mended_at = self.narrator.seconds();
+        let mended_at = *self.facts.mended_at.get_or_insert(self.narrator.seconds());
         self.set_cable(false).await?;
         let links = self.await_both(Until::Linked { linked: true }).await?;
         let linked = self.narrator.seconds() - mended_at;
-        self.narrator.note(&format!("linked again after {linked:.1} s"));
+        self.narrator.note(&format!("linked again, {linked:.1} s after"));
         let alone = all_links(&links, |link| link.dialled && is_webrtc(link));
         let no_codes = self.facts.code_exchanges == self.facts.codes_before_cut;
         self.check(Check::ReconnectedAlone, alone && no_codes);

@@ -37,6 +37,12 @@ pub(crate) fn stdout_of(arguments: &[&str]) -> String {
 
 /// The one JSON object that it prints.
 pub(crate) fn json_of(output: &Output) -> Value {
+    // A task that panics in one of the processes need not end it: this is where it shows.
+    assert!(
+        !String::from_utf8_lossy(&output.stderr).contains("panicked"),
+        "{}",
+        told(output)
+    );
     let text = std::str::from_utf8(&output.stdout).unwrap();
     let object = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{}", told(output)));
     assert_eq!(text.lines().count(), 1, "one line\n{}", told(output));
