@@ -18,7 +18,7 @@ use crate::limits::{DECKS_PER_LINK_MAX, LINKS_MAX, NAME_BYTES_MAX, SLICE_BYTES_M
 use crate::role::Genesis;
 use crate::sync::envelope;
 use crate::sync::message::{DeckProof, DraftItem, Item, Message, PROTOCOL_VERSION, Position};
-use crate::sync::session::Session;
+use crate::sync::session::{Reading, Session};
 
 /// One live link.
 #[derive(Debug)]
@@ -297,6 +297,7 @@ impl Core {
         if let Some(session) = self.session(link, deck) {
             session.restart_at(shared);
             session.acked = locator.first().copied();
+            session.locator = locator.to_vec();
         }
         self.fetches.ask_again(link);
         self.catch_up(link, deck);
@@ -390,11 +391,15 @@ impl Core {
             let read = ReadId(self.next_number + 1);
             self.next_number += 1;
             session.cursor = Some(at);
-            session.reading = Some((read, items));
+            session.reading = Some(Reading {
+                read,
+                items,
+                after: at,
+                wanted: to + 1 - from,
+            });
             self.reading.insert(read, (link, deck));
             // A cut may lie before the next seal: whoever kept the term in slices has none there. So read on, and
             // send up to the seal behind it; what is beyond the cut goes to the side there as it did here.
-            session.wanted = to + 1 - from;
             let count = SLICE_CHANGES_MAX;
             let stream = disk::term_stream(deck, term);
             self.outputs.push_back(Output::ReadLog {
@@ -421,7 +426,14 @@ impl Core {
             .and_then(|state| state.sessions.get_mut(&deck));
         let Some(session) = session else { return };
         // A status that came in between may have asked for something else.
-        let Some((_, mut items)) = session.reading.take_if(|(waiting, _)| *waiting == read) else {
+        let answered = session.reading.take_if(|reading| reading.read == read);
+        let Some(Reading {
+            mut items,
+            after,
+            wanted,
+            ..
+        }) = answered
+        else {
             return self.catch_up(link, deck);
         };
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
@@ -434,8 +446,7 @@ impl Core {
                 return;
             }
         };
-        let Some(cursor) = session.cursor else { return };
-        let wanted = usize::try_from(session.wanted).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let accepts = |change: &[u8]| log.drafts.get(&own_log::accepted_draft(change)?)?.item();
         let Some((changes, seal)) = cut_at_seal(records, wanted, accepts) else {
             tracing::error!(deck = %deck.short(), "the log has no seal within a slice");
@@ -448,13 +459,13 @@ impl Core {
                 .map(Item::Draft),
         );
         let end = Position {
-            term: cursor.term,
-            len: cursor.len + changes.len() as u64,
+            term: after.term,
+            len: after.len + changes.len() as u64,
         };
         let changes = changes.into_iter().map(Into::into).collect();
         items.push(Item::Changes {
-            term: cursor.term,
-            from: cursor.len + 1,
+            term: after.term,
+            from: after.len + 1,
             changes,
             seal: seal.into(),
         });
@@ -490,6 +501,7 @@ impl Core {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
         }
+        self.after_turn(deck);
         if taken.role {
             let editor = self.log(deck).ok().and_then(|log| log.chain.canonical().editor);
             self.event(Event::RoleMoved { deck, editor });
@@ -498,6 +510,11 @@ impl Core {
             self.event(Event::MembersChanged { deck });
         }
         self.tell_changes(deck, taken.changes);
+        // The changes that a better sibling was cut at came before it did, and counted for nothing then.
+        let waits = |log: &Log| !log.chain.waiting_for().is_empty();
+        if taken.role && result.is_ok() && self.log(deck).is_ok_and(waits) {
+            self.send_status(link, deck);
+        }
         self.answer_for(link, deck, result);
     }
 
@@ -575,6 +592,32 @@ impl Core {
                 });
                 self.refuse(link, why);
             }
+        }
+    }
+
+    /// After a turn of our path, neighbours were sent a branch that no longer counts, and may have left out what was
+    /// of none before: look for common ground again, on both sides.
+    pub(super) fn after_turn(&mut self, deck: DeckId) {
+        if !self.log_mut(deck).is_ok_and(Log::take_turned) {
+            return;
+        }
+        let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
+            return;
+        };
+        let mut links = Vec::new();
+        for (&link, state) in &mut self.links {
+            let Some(session) = state.sessions.get_mut(&deck) else {
+                continue;
+            };
+            links.push(link);
+            if session.cursor.is_some_and(|cursor| !log.is_on_path(cursor)) {
+                let shared = log.find(&session.locator);
+                session.restart_at(shared.unwrap_or(log.start()));
+            }
+        }
+        for link in links {
+            self.send_status(link, deck);
+            self.catch_up(link, deck);
         }
     }
 

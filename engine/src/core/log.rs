@@ -178,6 +178,8 @@ pub(crate) struct Log {
     opened: BTreeSet<TermId>,
     /// Up to where the canonical path is on disk.
     durable: Position,
+    /// Set when the path turned: what links were told of it has to be told anew.
+    turned: bool,
     /// Charters and terms kept so far.
     records: u64,
     /// Set when the document broke: nothing is edited or taken in any more.
@@ -234,6 +236,7 @@ impl Log {
             aside: BTreeMap::new(),
             opened: BTreeSet::new(),
             durable: start,
+            turned: false,
             records: 0,
             broken: None,
             drafts: BTreeMap::new(),
@@ -287,6 +290,24 @@ impl Log {
             term: canonical.tip,
             len: canonical.len,
         }
+    }
+
+    /// Whether the path turned since this was last asked.
+    pub(crate) fn take_turned(&mut self) -> bool {
+        std::mem::take(&mut self.turned)
+    }
+
+    /// Where every deck begins.
+    pub(crate) fn start(&self) -> Position {
+        Position {
+            term: TermId::zero_of(self.deck),
+            len: 0,
+        }
+    }
+
+    /// Whether a position is in a term of the canonical path.
+    pub(crate) fn is_on_path(&self, position: Position) -> bool {
+        self.inside.iter().any(|step| step.term == position.term)
     }
 
     pub(crate) fn durable(&self) -> Position {
@@ -807,6 +828,7 @@ impl Log {
             self.document.restore_more(raw.iter().map(Vec::as_slice))?;
         }
         if turned {
+            self.turned = true;
             // The record that turned the path is not on disk yet: what was before the turn is.
             let durable = path.iter().find(|step| step.term == self.durable.term);
             let before_turn = || self.inside.last().copied();

@@ -540,6 +540,7 @@ impl Core {
             }),
         }
         let ticket = Some(self.save(deck, batch, None));
+        self.after_turn(deck);
         self.event(Event::MembersChanged { deck });
         Ok(Applied { value: (), ticket })
     }

@@ -20,18 +20,30 @@ pub(crate) struct Session {
     pub(crate) charter: Option<(u32, u32)>,
     /// Up to where it was sent everything on our canonical path.
     pub(crate) cursor: Option<Position>,
+    /// Where it said that it stands when it last said all of it: where to look for common ground if our path turns.
+    pub(crate) locator: Vec<Position>,
     /// Where it said that it stands, durably.
     pub(crate) acked: Option<Position>,
     /// Ends of slices that it has not acknowledged, oldest first.
     in_flight: VecDeque<Position>,
-    /// The question to our own log that is being answered, and what goes before the answer.
-    pub(crate) reading: Option<(ReadId, Vec<Item>)>,
-    /// How many changes from the cursor on our path wants sent.
-    pub(crate) wanted: u64,
+    /// The question to our own log that is being answered.
+    pub(crate) reading: Option<Reading>,
     /// Drafts of ours that it was offered, and how much of them.
     pub(crate) offered: BTreeMap<DraftId, u64>,
     /// Drafts of ours that it holds durably.
     pub(crate) delivered: BTreeMap<DraftId, u64>,
+}
+
+/// A question to our own log. The cursor may move on while it is being answered: an acknowledgement overtakes it.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) read: ReadId,
+    /// What goes before the answer.
+    pub(crate) items: Vec<Item>,
+    /// After which change it begins.
+    pub(crate) after: Position,
+    /// How many changes our path wants sent.
+    pub(crate) wanted: u64,
 }
 
 impl Session {
