@@ -465,4 +465,20 @@ mod tests {
         let mut huge = Fetches::default();
         assert!(!huge.want(BLOB, BLOB_BYTES_MAX + 1));
     }
+
+    #[test]
+    fn what_is_beyond_the_limit_waits_its_turn() {
+        let mut fetches = Fetches::default();
+        let blob = |number: usize| BlobId::from_bytes(*blake3::hash(&number.to_le_bytes()).as_bytes());
+        for number in 0..BLOB_WANTS_MAX {
+            assert!(fetches.want(blob(number), 1));
+        }
+        let late = blob(BLOB_WANTS_MAX);
+        assert!(!fetches.want(late, 1), "no room yet");
+        assert!(fetches.knows(late), "and served, if the store has it");
+        assert_eq!(fetches.next_to_open(), []);
+        fetches.opened(blob(0), Held::Whole);
+        assert_eq!(fetches.next_to_open(), [(late, 1)]);
+        assert_eq!(fetches.next_to_open(), [], "said once");
+    }
 }
