@@ -5,250 +5,48 @@
 //! that failed can be run again.
 //!
 //! - `log`: one deck: term chain and document, held together; who may append, what is canonical.
-//! - `links`: what is said on each link: greeting, status, catch-up, acknowledgement.
-//! - `drafts`: private branches, proposals and their acceptance.
+//! - `ports`: everything that goes in and comes out.
+//! - `links`: links coming and going, and the greeting.
+//! - `catch_up`: status, entries, acknowledgement.
+//! - `draft_log`, `drafts`: private branches, proposals and their acceptance.
 //! - `audio`: pulling and serving blobs.
 //! - `restore`: from what the store holds back to a running core.
 
 mod audio;
+mod catch_up;
+mod draft_log;
 mod drafts;
 mod links;
 pub(crate) mod log;
 mod own_log;
+mod ports;
 mod restore;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
 
-use bytes::Bytes;
-use cuecard_store::{Batch, StreamId};
+use cuecard_store::Batch;
 use cuecard_transport::{DeviceKey, Lane};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::blob::fetch::{Fetches, Held};
-use crate::disk::{self, LogRecord};
+use crate::blob::fetch::Fetches;
+use crate::disk::{self};
 use crate::document::{DeckChange, Edit};
 use crate::event::Event;
-use crate::id::{BlobId, DeckId, DeviceId, TermId};
+use crate::id::{DeckId, DeviceId, TermId};
 use crate::op::OpError;
 use crate::role::{Genesis, Member};
 use crate::sync::message::Position;
 use crate::time::Time;
 
-pub use self::drafts::{DraftError, DraftInfo, DraftState};
+pub use self::draft_log::{DraftInfo, DraftState};
+pub use self::drafts::DraftError;
 pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
 pub use self::log::{EditError, Role, RoleError};
+pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, LinkId, Output, ReadId, Ticket, WriteResult};
 pub use self::restore::RestoreError;
-
-/// A link, as the driver numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(u64);
-
-impl LinkId {
-    /// Link number `number`; the driver never gives one twice.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-/// A batch on its way to the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-/// A question to the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReadId(u64);
-
-/// What happened outside.
-#[derive(Debug)]
-pub enum Input {
-    /// A link to a proven device is up.
-    LinkUp {
-        /// Its number.
-        link: LinkId,
-        /// The device at its other end.
-        peer: DeviceId,
-        /// What is unique to it at both ends.
-        transcript: [u8; 32],
-    },
-    /// A link is gone.
-    LinkDown {
-        /// Its number.
-        link: LinkId,
-        /// Why.
-        reason: String,
-    },
-    /// A message came.
-    Received {
-        /// By which link.
-        link: LinkId,
-        /// By which lane.
-        lane: Lane,
-        /// Its bytes.
-        bytes: Bytes,
-    },
-    /// A batch is durable, or never will be.
-    Saved {
-        /// Which batch.
-        ticket: Ticket,
-        /// What the store said.
-        result: Result<(), String>,
-    },
-    /// A part of a term's log was read.
-    LogRead {
-        /// Which question this answers.
-        read: ReadId,
-        /// What the store holds.
-        result: Result<Vec<LogRecord>, String>,
-    },
-    /// A task on blobs is done.
-    BlobDone(BlobDone),
-    /// The time that was asked for has come.
-    Tick,
-}
-
-/// What is to be done outside.
-#[derive(Debug)]
-pub enum Output {
-    /// Send a message.
-    Send {
-        /// By which link.
-        link: LinkId,
-        /// By which lane.
-        lane: Lane,
-        /// Its bytes.
-        bytes: Bytes,
-    },
-    /// Make this durable, after all batches before it, and say so.
-    Save {
-        /// How to name it in [`Input::Saved`].
-        ticket: Ticket,
-        /// What to keep.
-        batch: Batch,
-    },
-    /// Read a part of a term's log, at most one slice.
-    ReadLog {
-        /// How to name it in [`Input::LogRead`].
-        read: ReadId,
-        /// Which log.
-        stream: StreamId,
-        /// From which change on.
-        from: u64,
-        /// How many changes at the most.
-        count: usize,
-    },
-    /// Do something with a blob.
-    Blob(BlobTask),
-    /// Tell the app.
-    Event(Event),
-    /// Call again with [`Input::Tick`] at this time at the latest.
-    WakeAt(Time),
-    /// Close a link.
-    Close {
-        /// Which one.
-        link: LinkId,
-        /// Why.
-        reason: CloseWhy,
-    },
-}
-
-/// Why the core wants a link closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CloseWhy {
-    /// A newer link to the same device is up.
-    Replaced,
-    /// The other side broke the rules.
-    Refused(String),
-}
-
-/// What the store is asked to do with a blob.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlobTask {
-    /// Start or resume one, and say what is held of it.
-    Begin {
-        /// Which blob.
-        blob: BlobId,
-        /// Its size.
-        size: u64,
-    },
-    /// Encode groups for another device.
-    Encode {
-        /// Who asks.
-        link: LinkId,
-        /// Under which number.
-        transfer: u32,
-        /// Which blob.
-        blob: BlobId,
-        /// Which groups.
-        groups: Range<u32>,
-    },
-    /// Verify groups and keep them.
-    Write {
-        /// Who sent them.
-        link: LinkId,
-        /// Under which number.
-        transfer: u32,
-        /// Which blob.
-        blob: BlobId,
-        /// Which groups.
-        groups: Range<u32>,
-        /// The slice.
-        slice: Bytes,
-    },
-}
-
-/// What came of a [`BlobTask`].
-#[derive(Debug)]
-pub enum BlobDone {
-    /// What is held.
-    Begun {
-        /// Which blob.
-        blob: BlobId,
-        /// What is held of it.
-        held: Held,
-    },
-    /// Encoded, or not there.
-    Encoded {
-        /// Who asks.
-        link: LinkId,
-        /// Under which number.
-        transfer: u32,
-        /// The first group.
-        group: u32,
-        /// The slice; `None` when it is not held.
-        slice: Option<Vec<u8>>,
-    },
-    /// Verified and kept, or not.
-    Written {
-        /// Who sent them.
-        link: LinkId,
-        /// Under which number.
-        transfer: u32,
-        /// Which blob.
-        blob: BlobId,
-        /// Which groups.
-        groups: Range<u32>,
-        /// What came of it.
-        result: WriteResult,
-    },
-}
-
-/// What came of writing a slice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteResult {
-    /// Verified and kept; the blob is not whole yet.
-    Part,
-    /// Verified and kept, and the blob is whole and durable.
-    Whole,
-    /// The bytes are not what the hash says: the source lies.
-    Wrong,
-    /// The disk failed.
-    Failed(String),
-}
 
 /// The state machine. See the [module](self).
 pub struct Core {

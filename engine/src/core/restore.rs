@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::drafts::DraftLog;
+use crate::core::draft_log::DraftLog;
 use crate::core::log::{Log, TakeError};
 use crate::core::own_log;
 use crate::core::{Core, DeckState};

@@ -1,0 +1,122 @@
+//! Why a deck was not changed, by this device or by another.
+
+use crate::core::{DeckError, StoreHasFailed};
+use crate::document::RestoreError;
+use crate::gate::Refusal;
+use crate::id::{DeviceId, DraftId};
+use crate::op::OpError;
+use crate::role::{self, Malformed};
+
+/// Why an edit was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// Only the editor may change the deck.
+    #[error("only the editor may change this deck, and that is {}; write a draft instead, or ask for the role",
+        .holder.map_or_else(|| "nobody at present".to_owned(), |holder| holder.short()))]
+    NotEditor {
+        /// Who holds the role.
+        holder: Option<DeviceId>,
+    },
+    /// The deck's document broke earlier.
+    #[error("this deck cannot be edited ({0}); open the engine again, and it is rebuilt from the log")]
+    Broken(String),
+    /// An operation was refused. Nothing of the edit was done.
+    #[error(transparent)]
+    Op(#[from] OpError),
+    /// The record of a new term cannot be made.
+    #[error(transparent)]
+    Record(#[from] Malformed),
+    /// The deck has reached a limit of the role layer.
+    #[error("this would break the rules of the role: {0}")]
+    Rules(#[from] role::Refusal),
+    /// There is no such deck, or not yet.
+    #[error(transparent)]
+    Deck(#[from] DeckError),
+    /// There is no such draft of this device.
+    #[error("this device has no open draft {}", .0.short())]
+    NoDraft(DraftId),
+    /// A device may keep only so many drafts open, with notes of bounded length.
+    #[error("too many drafts are open, or the note is too long; propose or finish one first")]
+    TooManyDrafts,
+    /// The disk has failed.
+    #[error(transparent)]
+    Store(#[from] StoreHasFailed),
+}
+
+/// Why the role was not moved, or the members not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoleError {
+    /// Only the editor may.
+    #[error("only the editor may hand the role over, and that is not this device")]
+    NotEditor,
+    /// The receiver may not hold the role.
+    #[error("{} may not hold the role; the owner can give it the right to", .0.short())]
+    MayNotHold(DeviceId),
+    /// Only the owner may.
+    #[error("only the owner of the deck may say who its members are")]
+    NotOwner,
+    /// The record would break the rules.
+    #[error("this would break the rules of the role: {0}")]
+    Rules(#[from] role::Refusal),
+    /// The record cannot be made: too many members, say.
+    #[error(transparent)]
+    Record(#[from] Malformed),
+    /// There is no such deck, or not yet.
+    #[error(transparent)]
+    Deck(#[from] DeckError),
+    /// The disk has failed.
+    #[error(transparent)]
+    Store(#[from] StoreHasFailed),
+}
+
+/// Why a part of a deck that another device sent was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeError {
+    /// Something before it is missing: ask again from what is held.
+    #[error("something before it is missing")]
+    Early,
+    /// It breaks the rules, and so does the device that sent it.
+    #[error("{0}")]
+    Refused(String),
+    /// The document cannot be used any more.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<Refusal> for TakeError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.to_string())
+    }
+}
+
+impl From<Malformed> for TakeError {
+    fn from(error: Malformed) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<role::Unproved> for TakeError {
+    fn from(error: role::Unproved) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<RestoreError> for TakeError {
+    fn from(error: RestoreError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<role::Refusal> for TakeError {
+    fn from(refusal: role::Refusal) -> Self {
+        match refusal {
+            role::Refusal::UnknownParent(_)
+            | role::Refusal::UnknownTerm(_)
+            | role::Refusal::UnknownOwner
+            | role::Refusal::Gap => Self::Early,
+            refusal => Self::Refused(refusal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! One deck: its term chain and its document, held together.
+//!
+//! The chain says what is canonical; the document is always exactly that, so it has one head, and "same head" means
+//! "same state". What the chain takes out of the canonical path leaves the document and is kept aside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cuecard_store::Batch;
+
+use crate::core::draft_log::DraftLog;
+use crate::disk::{self, RecordImage};
+use crate::document::Document;
+use crate::history::{Writer, WriterKind};
+use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
+use crate::role::{self, Chain, Charter, Genesis, Term, Verified};
+use crate::sync::message::Position;
+
+mod error;
+mod path;
+mod take;
+mod write;
+
+pub(crate) use error::TakeError;
+pub use error::{EditError, RoleError};
+pub(crate) use path::Next;
+pub(crate) use take::Slice;
+
+/// Who may edit, seen from this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// This device may.
+    Editor {
+        /// In which term.
+        term: TermId,
+    },
+    /// Another may.
+    Viewer {
+        /// Which one.
+        editor: DeviceId,
+    },
+    /// Nobody may at present.
+    Vacant,
+}
+
+/// One deck. See the [module](self).
+pub(crate) struct Log {
+    pub(crate) deck: DeckId,
+    pub(crate) genesis: Genesis,
+    pub(crate) chain: Chain,
+    pub(crate) document: Document,
+    /// The canonical steps that the document holds.
+    inside: Vec<Position>,
+    /// Changes held that are not canonical, by term and number.
+    aside: BTreeMap<TermId, BTreeMap<u64, Vec<u8>>>,
+    /// Terms that this run of this device opened: the only ones it may append to.
+    opened: BTreeSet<TermId>,
+    /// Up to where the canonical path is on disk.
+    durable: Position,
+    /// Set when the path turned: what links were told of it has to be told anew.
+    turned: bool,
+    /// Charters and terms kept so far.
+    records: u64,
+    /// Set when the document broke: nothing is edited or taken in any more.
+    broken: Option<String>,
+    pub(crate) drafts: BTreeMap<DraftId, DraftLog>,
+    /// Who writes as which Automerge actor.
+    pub(crate) writers: BTreeMap<automerge::ActorId, Writer>,
+}
+
+impl Log {
+    /// A new deck, owned and edited by the device that its genesis names.
+    pub(crate) fn create(genesis: Genesis) -> (Self, Batch) {
+        let mut batch = Batch::default();
+        let bytes = genesis.encode();
+        let mut log = Self::blank(genesis);
+        log.opened.insert(TermId::zero_of(log.deck));
+        disk::put_genesis(&mut batch, log.deck, &bytes);
+        (log, batch)
+    }
+
+    /// A deck of which only the genesis is known.
+    pub(crate) fn blank(genesis: Genesis) -> Self {
+        let deck = genesis.deck_id();
+        let zero = TermId::zero_of(deck);
+        let document = Document::genesis(role::actor_of_genesis(deck), genesis.created_ms);
+        let chain = Chain::new(genesis, document.genesis_hash());
+        let start = Position { term: zero, len: 0 };
+        let mut log = Self {
+            deck,
+            chain,
+            document,
+            inside: vec![start],
+            aside: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            durable: start,
+            turned: false,
+            records: 0,
+            broken: None,
+            drafts: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            genesis,
+        };
+        log.writers.insert(
+            role::actor_of_genesis(deck),
+            Writer {
+                device: log.genesis.owner,
+                kind: WriterKind::Genesis,
+            },
+        );
+        log.note_writer(zero, Some(log.genesis.owner));
+        log
+    }
+
+    pub(crate) fn note_writer(&mut self, term: TermId, holder: Option<DeviceId>) {
+        if let Some(holder) = holder {
+            self.writers.insert(
+                role::actor_of_term(term),
+                Writer {
+                    device: holder,
+                    kind: WriterKind::Term(term),
+                },
+            );
+        }
+    }
+
+    /// Who may edit, seen from `me`.
+    pub(crate) fn role(&self, me: DeviceId) -> Role {
+        if self.broken.is_some() {
+            return Role::Vacant;
+        }
+        let canonical = self.chain.canonical();
+        match canonical.editor {
+            Some(editor) if editor == me => Role::Editor { term: canonical.tip },
+            Some(editor) => Role::Viewer { editor },
+            None => Role::Vacant,
+        }
+    }
+
+    pub(crate) fn head(&self) -> ChangeHash {
+        self.chain.canonical().head
+    }
+
+    /// Where the canonical path ends.
+    pub(crate) fn position(&self) -> Position {
+        let canonical = self.chain.canonical();
+        Position {
+            term: canonical.tip,
+            len: canonical.len,
+        }
+    }
+
+    pub(crate) fn durable(&self) -> Position {
+        self.durable
+    }
+
+    /// A batch that ended there is on disk. It may have been overtaken: by a later one, or by a turn of the path.
+    pub(crate) fn set_durable(&mut self, position: Position) {
+        let Some(step) = self.inside.iter().find(|step| step.term == position.term) else {
+            return;
+        };
+        let (term, len) = (position.term, position.len.min(step.len));
+        if self.is_before(self.durable, Position { term, len }) {
+            self.durable = Position { term, len };
+        }
+    }
+
+    pub(super) fn check_whole(&self) -> Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn broke(&mut self, why: String) -> TakeError {
+        self.broken = Some(why.clone());
+        TakeError::Broken(why)
+    }
+
+    pub(super) fn set_inside(&mut self, term: TermId, len: u64) {
+        match self.inside.last_mut() {
+            Some(last) if last.term == term => last.len = len,
+            _ => self.inside.push(Position { term, len }),
+        }
+    }
+
+    pub(super) fn add_term(
+        &mut self,
+        term: Verified<Term>,
+        batch: &mut Batch,
+    ) -> Result<bool, role::Refusal> {
+        let (id, bytes, holder) = (term.id(), term.encode(), term.holder);
+        if self.chain.add_term(term)? == role::Added::Known {
+            return Ok(false);
+        }
+        self.note_writer(id, holder);
+        self.append_record(&RecordImage::Term(id, bytes.into()), batch);
+        Ok(true)
+    }
+
+    pub(crate) fn count_record(&mut self) {
+        self.records += 1;
+    }
+
+    /// Changes that are held and not in the document (yet).
+    pub(crate) fn set_aside(&mut self, term: TermId, changes: BTreeMap<u64, Vec<u8>>) {
+        self.aside.insert(term, changes);
+    }
+
+    fn append_record(&mut self, record: &RecordImage, batch: &mut Batch) {
+        self.count_record();
+        disk::append_record(batch, self.deck, self.records, record);
+    }
+
+    pub(super) fn add_charter(
+        &mut self,
+        charter: Verified<Charter>,
+        batch: &mut Batch,
+    ) -> Result<bool, role::Refusal> {
+        let bytes = charter.encode();
+        if self.chain.add_charter(charter)? == role::Added::Known {
+            return Ok(false);
+        }
+        self.append_record(&RecordImage::Charter(bytes.into()), batch);
+        Ok(true)
+    }
+}
