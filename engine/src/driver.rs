@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::core::{Applied, CloseWhy, Core, Input, LinkId, Output, StoreHasFailed, Ticket};
 use crate::event::Event;
+use crate::limits::LINK_QUEUE_BYTES_MAX;
 use crate::tasks::StoreTask;
 use crate::time::Time;
 
@@ -41,12 +42,15 @@ pub(crate) struct Shared {
     unsaved: watch::Sender<usize>,
     next_link: AtomicU64,
     closing: watch::Sender<bool>,
+    runtime: tokio::runtime::Handle,
 }
 
 struct LinkHandle {
     link: Arc<dyn Link>,
     control: mpsc::UnboundedSender<Bytes>,
     binary: mpsc::UnboundedSender<Bytes>,
+    /// Bytes in both queues.
+    queued: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -68,6 +72,7 @@ impl Shared {
             unsaved: watch::Sender::new(0),
             next_link: AtomicU64::new(1),
             closing: watch::Sender::new(false),
+            runtime: tokio::runtime::Handle::current(),
         });
         tokio::spawn(save_in_order(Arc::downgrade(&shared), save_queue));
         tokio::spawn(wake_in_time(Arc::downgrade(&shared), wakes));
@@ -124,16 +129,7 @@ impl Shared {
     fn carry_out(&self, core: &mut Core) {
         while let Some(output) = core.poll() {
             match output {
-                Output::Send { link, lane, bytes } => {
-                    if let Some(handle) = lock(&self.links).get(&link) {
-                        let queue = match lane {
-                            Lane::Control => &handle.control,
-                            Lane::Binary => &handle.binary,
-                        };
-                        // A link that is going down takes no more; its end is reported by its reader.
-                        drop(queue.send(bytes));
-                    }
-                }
+                Output::Send { link, lane, bytes } => self.queue(link, lane, bytes),
                 Output::Save { ticket, batch } => {
                     self.unsaved.send_modify(|unsaved| *unsaved += 1);
                     drop(self.saves.send((ticket, batch)));
@@ -168,6 +164,26 @@ impl Shared {
         }
     }
 
+    fn queue(&self, link: LinkId, lane: Lane, bytes: Bytes) {
+        let full = match lock(&self.links).get(&link) {
+            None => return,
+            Some(handle) => {
+                let queue = match lane {
+                    Lane::Control => &handle.control,
+                    Lane::Binary => &handle.binary,
+                };
+                let queued = handle.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+                // A link that is going down takes no more; its end is reported by its reader.
+                drop(queue.send(bytes));
+                queued > LINK_QUEUE_BYTES_MAX
+            }
+        };
+        if full {
+            let why = "it asks for more than it takes".to_owned();
+            self.close_link(link, &CloseWhy::Refused(why));
+        }
+    }
+
     fn close_link(&self, link: LinkId, why: &CloseWhy) {
         let Some(handle) = lock(&self.links).remove(&link) else {
             return;
@@ -176,7 +192,8 @@ impl Shared {
             CloseWhy::Replaced => CloseReason::Replaced,
             CloseWhy::Refused(why) => CloseReason::Protocol(why.clone()),
         };
-        tokio::spawn(async move { handle.link.close(reason).await });
+        // Not `tokio::spawn`: the thread that waits for the disk can be the one that says so.
+        self.runtime.spawn(async move { handle.link.close(reason).await });
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -189,16 +206,23 @@ impl Shared {
         let (control, control_queue) = mpsc::unbounded_channel();
         let (binary, binary_queue) = mpsc::unbounded_channel();
         let (peer, transcript) = (link.peer(), link.transcript());
+        let queued = Arc::new(AtomicUsize::new(0));
         lock(&self.links).insert(
             id,
             LinkHandle {
                 link: link.clone(),
                 control,
                 binary,
+                queued: queued.clone(),
             },
         );
-        tokio::spawn(send_all(link.clone(), Lane::Control, control_queue));
-        tokio::spawn(send_all(link.clone(), Lane::Binary, binary_queue));
+        tokio::spawn(send_all(
+            link.clone(),
+            Lane::Control,
+            control_queue,
+            queued.clone(),
+        ));
+        tokio::spawn(send_all(link.clone(), Lane::Binary, binary_queue, queued.clone()));
         self.drive(|core, now| {
             core.handle(
                 now,
@@ -278,11 +302,18 @@ fn now() -> Time {
     Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-async fn send_all(link: Arc<dyn Link>, lane: Lane, mut queue: mpsc::UnboundedReceiver<Bytes>) {
+async fn send_all(
+    link: Arc<dyn Link>,
+    lane: Lane,
+    mut queue: mpsc::UnboundedReceiver<Bytes>,
+    queued: Arc<AtomicUsize>,
+) {
     while let Some(bytes) = queue.recv().await {
+        let len = bytes.len();
         if link.send(lane, bytes).await.is_err() {
             return;
         }
+        queued.fetch_sub(len, Ordering::Relaxed);
     }
 }
 

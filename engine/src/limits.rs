@@ -18,6 +18,8 @@ pub const LOCATOR_POSITIONS_MAX: usize = 64;
 /// Parts in one message: a slice of terms or changes, the drafts it accepts, genesis and charter. An empty part is four
 /// bytes on the wire and a hundred in memory.
 pub const ITEMS_PER_MESSAGE_MAX: usize = 2 * SLICE_CHANGES_MAX + 8;
+/// Bytes of slices on their way to one device before it acknowledges.
+pub const UNACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Changes in a deck.
 pub const DECK_CHANGES_MAX: u64 = 1_000_000;
 /// Cards in a deck, tombstones included.
@@ -40,6 +42,9 @@ pub const DRAFT_BYTES_MAX: usize = 1024 * 1024;
 pub const DECK_TERMS_MAX: usize = 100_000;
 /// Members of a deck: the charter is one record.
 pub const MEMBERS_MAX: usize = 64;
+/// Bytes queued for one link. What honest devices have open stays far below (acknowledged slices, pulls that were
+/// asked for); one that asks and never reads is closed at this.
+pub const LINK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Decks spoken of on one link.
 pub const DECKS_PER_LINK_MAX: usize = 64;
 /// Links of one engine.

@@ -13,7 +13,7 @@ use cuecard::sync::message::{DraftItem, Item, Message, Position};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
 use cuecard::transport::{DeviceKey, Lane};
-use cuecard::{Card, DeckId, DraftState, Event, Member, Rights, Role};
+use cuecard::{Card, DeckId, DraftState, Event, Member, Rights, Role, RoleError};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -425,6 +425,76 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
 }
 
 /// Numbers at the end of their range, in every place that is reckoned with.
+#[test]
+fn audio_is_served_to_those_who_share_its_deck_and_to_nobody_else() {
+    let mut world = World::new(31, Some(Rights::Read));
+    let laptop = world.laptop;
+    // A second deck of the laptop's, of which mallory has heard the hash of a sound and nothing else.
+    let secret = act(&mut world.sim, laptop, |core, now| {
+        core.create_deck(now, "Secret").unwrap().value
+    });
+    let mut blobs = Vec::new();
+    for (deck, byte) in [(world.deck, 1_u8), (secret, 2)] {
+        let audio = world.sim.import_audio(laptop, &[byte; 5_000]).unwrap();
+        blobs.push(audio.blob);
+        act(&mut world.sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| {
+                let card = edit.add_card("sound", "?")?;
+                edit.attach_audio(&card, "front", audio)
+            })
+            .unwrap()
+        });
+    }
+    let mallory = world.intrude();
+    world.sim.run_for(SOON);
+    for (transfer, blob) in (1..).zip(&blobs) {
+        let (blob, first, count) = (*blob, 0, 1);
+        world.sim.say(
+            mallory,
+            &Message::Pull {
+                transfer,
+                blob,
+                first,
+                count,
+            },
+        );
+    }
+    world.sim.run_for(SOON);
+    let lacks = world
+        .sim
+        .heard(mallory)
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::Lack { transfer } => Some(transfer),
+            _ => None,
+        });
+    assert_eq!(
+        lacks.collect::<Vec<_>>(),
+        [2],
+        "the shared deck's audio came, the other is not spoken of"
+    );
+}
+
+#[test]
+fn the_owner_cannot_leave_the_deck_without_an_editor_by_mistake() {
+    let mut world = World::new(32, Some(Rights::Hold));
+    let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.id());
+    act(&mut world.sim, laptop, |core, now| {
+        core.hand_over(now, deck, mallory).unwrap()
+    });
+    let refused = act(&mut world.sim, laptop, |core, now| {
+        core.set_members(now, deck, vec![]).unwrap_err()
+    });
+    assert_eq!(refused, RoleError::EditorNeedsHold(mallory));
+    let head = world.sim.head(laptop, deck);
+    assert_eq!(head, world.before.0);
+    assert_eq!(
+        world.sim.role(laptop, deck),
+        Some(Role::Viewer { editor: mallory }),
+        "and nothing was changed"
+    );
+}
+
 #[test]
 fn extreme_numbers_do_no_harm() {
     let mut world = World::new(9, Some(Rights::Draft));

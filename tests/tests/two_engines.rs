@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
+use cuecard::core::deck_proof;
+use cuecard::sync::envelope::seal_up;
+use cuecard::sync::message::{Message, PROTOCOL_VERSION};
 use cuecard::transport::memory::{Conditions, pair};
+use cuecard::transport::{CloseReason, DeviceKey, Lane, Link, LinkEvent, LinkStats, RouteKind};
 use cuecard::{AudioAbout, DeckChange, EditError, Engine, Event, Events, Member, OpenError, Rights};
 
 /// Waits for an event: with a bound, so that a test that fails does so soon.
@@ -189,4 +193,120 @@ async fn without_the_decks_key_a_linked_device_learns_nothing() {
     assert_eq!(shared.info().unwrap().title, "Shared");
     assert!(secret.info().is_err(), "nothing of it arrived");
     assert!(deck.devices().unwrap().is_empty(), "and it was not spoken of");
+}
+
+/// A link whose other side asks and asks, and never takes what it asked for.
+struct Greedy {
+    device: cuecard::DeviceId,
+    asks: tokio::sync::Mutex<tokio::sync::mpsc::Receiver<bytes::Bytes>>,
+    closed: tokio::sync::watch::Sender<bool>,
+}
+
+#[async_trait::async_trait]
+impl Link for Greedy {
+    fn peer(&self) -> cuecard::DeviceId {
+        self.device
+    }
+
+    fn transcript(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
+    fn route(&self) -> RouteKind {
+        RouteKind::Memory
+    }
+
+    async fn send(&self, _lane: Lane, _message: bytes::Bytes) -> Result<(), CloseReason> {
+        std::future::pending().await
+    }
+
+    async fn recv(&self) -> LinkEvent {
+        let mut closed = self.closed.subscribe();
+        let mut asks = self.asks.lock().await;
+        let ask = tokio::select! {
+            over = async { closed.wait_for(|closed| *closed).await.is_ok() } => {
+                assert!(over, "the sender is in `self`");
+                None
+            }
+            ask = asks.recv() => ask,
+        };
+        match ask {
+            Some(bytes) => LinkEvent::Message {
+                lane: Lane::Control,
+                bytes,
+            },
+            None => LinkEvent::Closed(CloseReason::Here),
+        }
+    }
+
+    async fn close(&self, _reason: CloseReason) {
+        self.closed.send_replace(true);
+    }
+
+    fn stats(&self) -> LinkStats {
+        LinkStats::default()
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_asks_and_never_takes_is_let_go() {
+    let laptop = Engine::in_memory("laptop").unwrap();
+    let deck = laptop.create_deck("Large").await.unwrap();
+    let about = AudioAbout {
+        mime: "audio/wav".into(),
+        name: "long.wav".into(),
+        duration_ms: 60_000,
+    };
+    let audio = deck
+        .import_audio(std::io::Cursor::new(vec![7; 4 * 1024 * 1024]), about)
+        .await
+        .unwrap();
+    let blob = audio.blob;
+    deck.edit(|edit| {
+        let card = edit.add_card("long", "?")?;
+        edit.attach_audio(&card, "front", audio)
+    })
+    .await
+    .unwrap();
+
+    let greedy = DeviceKey::from_bytes(&[9; 32]).id();
+    let (ask, asks) = tokio::sync::mpsc::channel(16);
+    let key: [u8; 32] = deck.invite().unwrap().to_bytes()[32..].try_into().unwrap();
+    let link = Greedy {
+        device: greedy,
+        asks: asks.into(),
+        closed: tokio::sync::watch::Sender::new(false),
+    };
+    let mut events = laptop.events();
+    let attached = laptop.attach(std::sync::Arc::new(link));
+    let proofs = vec![deck_proof(&key, deck.id(), &[7; 32], greedy)];
+    let (version, name) = (PROTOCOL_VERSION, "greedy".to_owned());
+    ask.send(
+        seal_up(&Message::Greet {
+            version,
+            name,
+            proofs,
+        })
+        .into(),
+    )
+    .await
+    .unwrap();
+    let pull = Message::Pull {
+        transfer: 1,
+        blob,
+        first: 0,
+        count: 192,
+    };
+    let asking = async {
+        // Each of these asks for 3 MiB.
+        while ask.send(seal_up(&pull).into()).await.is_ok() {}
+    };
+    let unlinked = until(&mut events, "the end of the link", |event| {
+        matches!(event, Event::Unlinked { .. })
+    });
+    tokio::select! {
+        () = asking => panic!("nobody reads what it asks any more, and the link is not over"),
+        () = unlinked => {}
+    }
+    drop(attached);
 }

@@ -141,11 +141,6 @@ impl Fetches {
             .count()
     }
 
-    /// Whether a deck here refers to this blob.
-    pub(crate) fn knows(&self, blob: BlobId) -> bool {
-        self.wants.contains_key(&blob)
-    }
-
     /// What the store holds of a blob: these groups, or all of it.
     pub(crate) fn opened(&mut self, blob: BlobId, held: Held) {
         let Some(want) = self.wants.get_mut(&blob) else {
@@ -475,7 +470,6 @@ mod tests {
         }
         let late = blob(BLOB_WANTS_MAX);
         assert!(!fetches.want(late, 1), "no room yet");
-        assert!(fetches.knows(late), "and served, if the store has it");
         assert_eq!(fetches.next_to_open(), []);
         fetches.opened(blob(0), Held::Whole);
         assert_eq!(fetches.next_to_open(), [(late, 1)]);

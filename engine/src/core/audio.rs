@@ -27,10 +27,13 @@ impl Core {
         let Some(audio) = card.and_then(|card| card.audio.get(slot).cloned()) else {
             return;
         };
-        self.want(&audio);
+        self.want(deck, &audio);
     }
 
-    pub(super) fn want(&mut self, audio: &AudioRef) {
+    pub(super) fn want(&mut self, deck: DeckId, audio: &AudioRef) {
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.audio.insert(audio.blob);
+        }
         if self.fetches.want(audio.blob, audio.bytes) {
             let task = BlobTask::Begin {
                 blob: audio.blob,
@@ -71,17 +74,16 @@ impl Core {
 
     /// The other side asks for a part of a blob.
     pub(super) fn serve_pull(&mut self, link: LinkId, transfer: u32, blob: BlobId, first: u32, count: u32) {
-        // Only what one of our decks names is served, and only to those who share a deck with us.
-        let known = self.fetches.knows(blob);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
+        // Only what a deck names that both share.
+        let shared = state.sessions.keys().filter_map(|deck| self.decks.get(deck));
+        let known = shared.into_iter().any(|deck| deck.audio.contains(&blob));
         let frames = count.div_ceil(FRAME_GROUPS) as usize;
-        let end = first.checked_add(count);
-        let (false, true, Some(end), true) = (
-            state.sessions.is_empty(),
+        let (true, Some(end), true) = (
             known && count > 0,
-            end,
+            first.checked_add(count),
             state.serving + frames <= SERVING_MAX,
         ) else {
             return self.send(link, &Message::Lack { transfer });

@@ -169,7 +169,7 @@ impl Core {
                 count,
             });
         } else if !items.is_empty() {
-            session.sent_up_to(at);
+            session.sent_up_to(at, 0);
             self.send(link, &Message::Entries { deck, items });
             self.catch_up(link, deck);
         }
@@ -222,6 +222,7 @@ impl Core {
             term: after.term,
             len: after.len + changes.len() as u64,
         };
+        let bytes = changes.iter().map(Vec::len).sum();
         let changes = changes.into_iter().map(Into::into).collect();
         items.push(Item::Changes {
             term: after.term,
@@ -229,7 +230,7 @@ impl Core {
             changes,
             seal: seal.into(),
         });
-        session.sent_up_to(end);
+        session.sent_up_to(end, bytes);
         self.send(link, &Message::Entries { deck, items });
         self.catch_up(link, deck);
     }

@@ -27,6 +27,8 @@ pub(crate) struct LinkState {
     pub(crate) sessions: BTreeMap<DeckId, Session>,
     /// Frames of audio being encoded for the other side.
     pub(crate) serving: usize,
+    /// Whether it said what it is called.
+    is_named: bool,
 }
 
 /// How another device stands to a deck, as far as it said.
@@ -104,6 +106,7 @@ impl Core {
                 proofs,
                 sessions,
                 serving: 0,
+                is_named: false,
             },
         );
         self.greet(link);
@@ -248,13 +251,25 @@ impl Core {
             state.proofs = proofs.iter().copied().collect();
         }
         let name: String = name.chars().filter(|character| !character.is_control()).collect();
+        self.match_proofs(link);
+        self.note_name(link, peer, name);
+    }
+
+    /// Keeps what a device calls itself, once a link, and only of devices that share a deck with this one: a stranger
+    /// gets no say over our disk.
+    fn note_name(&mut self, link: LinkId, peer: DeviceId, name: String) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.sessions.is_empty() || std::mem::replace(&mut state.is_named, true) {
+            return;
+        }
         if self.names.get(&peer) != Some(&name) {
-            self.names.insert(peer, name.clone());
             let mut batch = Batch::default();
             disk::put_name(&mut batch, peer, &name);
+            self.names.insert(peer, name);
             let ticket = super::Ticket(self.number());
             self.outputs.push_back(Output::Save { ticket, batch });
         }
-        self.match_proofs(link);
     }
 }

@@ -22,7 +22,7 @@ mod own_log;
 mod ports;
 mod restore;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cuecard_store::Batch;
 use cuecard_transport::{DeviceKey, Lane};
@@ -30,10 +30,10 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::blob::fetch::Fetches;
-use crate::disk::{self};
+use crate::disk;
 use crate::document::{DeckChange, Edit};
 use crate::event::Event;
-use crate::id::{DeckId, DeviceId, TermId};
+use crate::id::{BlobId, DeckId, DeviceId, TermId};
 use crate::op::OpError;
 use crate::role::{Genesis, Member};
 use crate::sync::message::Position;
@@ -72,6 +72,8 @@ pub(crate) struct DeckState {
     key: [u8; 32],
     /// `None` until the genesis of a joined deck has arrived.
     log: Option<Log>,
+    /// The audio that the deck refers to, or ever did in this run: it is served to those who share the deck.
+    audio: BTreeSet<BlobId>,
 }
 
 /// What becomes true when a batch is durable.
@@ -233,7 +235,14 @@ impl Core {
         let key = self.random_bytes();
         let (log, mut batch) = Log::create(genesis);
         disk::put_key(&mut batch, deck, &key);
-        self.decks.insert(deck, DeckState { key, log: Some(log) });
+        self.decks.insert(
+            deck,
+            DeckState {
+                key,
+                log: Some(log),
+                audio: BTreeSet::new(),
+            },
+        );
         let named = self.edit_into(deck, batch, |edit| edit.rename_deck(title));
         if named.is_err() {
             // An edit that fails leaves no trace.
@@ -250,7 +259,14 @@ impl Core {
         if self.decks.contains_key(&deck) {
             return None;
         }
-        self.decks.insert(deck, DeckState { key, log: None });
+        self.decks.insert(
+            deck,
+            DeckState {
+                key,
+                log: None,
+                audio: BTreeSet::new(),
+            },
+        );
         let mut batch = Batch::default();
         disk::put_key(&mut batch, deck, &key);
         let ticket = self.save(deck, batch, None);
@@ -414,14 +430,7 @@ impl Core {
     }
 
     fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
-        let Some(Saving {
-            deck,
-            position,
-            held_draft,
-        }) = self.saving.remove(&ticket)
-        else {
-            return;
-        };
+        let saving = self.saving.remove(&ticket);
         if let Err(why) = result {
             if self.store_failed.is_none() {
                 self.store_failed = Some(why.clone());
@@ -429,6 +438,14 @@ impl Core {
             }
             return;
         }
+        let Some(Saving {
+            deck,
+            position,
+            held_draft,
+        }) = saving
+        else {
+            return;
+        };
         if self.store_failed.is_some() {
             return;
         }

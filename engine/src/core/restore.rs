@@ -1,6 +1,6 @@
 //! From what the store holds back to a running core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Log, TakeError};
@@ -48,9 +48,16 @@ impl Core {
                 .as_ref()
                 .map(|log| own_log::audio_of(&log.document))
                 .unwrap_or_default();
-            self.decks.insert(deck, DeckState { key, log });
+            self.decks.insert(
+                deck,
+                DeckState {
+                    key,
+                    log,
+                    audio: BTreeSet::new(),
+                },
+            );
             for audio in audio {
-                self.want(&audio);
+                self.want(deck, &audio);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::ReadId;
 use crate::id::DraftId;
-use crate::limits::SLICES_UNACKED_MAX;
+use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::message::{Item, Position};
 
 /// See the [module](self).
@@ -24,8 +24,8 @@ pub(crate) struct Session {
     pub(crate) locator: Vec<Position>,
     /// Where it said that it stands, durably.
     pub(crate) acked: Option<Position>,
-    /// Ends of slices that it has not acknowledged, oldest first.
-    in_flight: VecDeque<Position>,
+    /// Ends of slices that it has not acknowledged, and their bytes, oldest first.
+    in_flight: VecDeque<(Position, usize)>,
     /// The question to our own log that is being answered.
     pub(crate) reading: Option<Reading>,
     /// Drafts of ours that it was offered, and how much of them.
@@ -49,13 +49,15 @@ pub(crate) struct Reading {
 impl Session {
     /// Whether another slice may be sent now.
     pub(crate) fn has_room(&self) -> bool {
-        self.heard && self.reading.is_none() && self.in_flight.len() < SLICES_UNACKED_MAX
+        let bytes: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
+        let room = self.in_flight.len() < SLICES_UNACKED_MAX && bytes < UNACKED_BYTES_MAX;
+        self.heard && self.reading.is_none() && room
     }
 
-    /// A slice that ends there is on its way.
-    pub(crate) fn sent_up_to(&mut self, position: Position) {
+    /// A slice of so many bytes that ends there is on its way.
+    pub(crate) fn sent_up_to(&mut self, position: Position, bytes: usize) {
         self.cursor = Some(position);
-        self.in_flight.push_back(position);
+        self.in_flight.push_back((position, bytes));
     }
 
     /// The other side holds everything up to there. `is_before` is the order of our canonical path.
@@ -64,7 +66,7 @@ impl Session {
         while self
             .in_flight
             .front()
-            .is_some_and(|&end| end == held || is_before(end, held))
+            .is_some_and(|&(end, _)| end == held || is_before(end, held))
         {
             self.in_flight.pop_front();
         }

@@ -54,6 +54,9 @@ pub enum RoleError {
     /// The receiver may not hold the role.
     #[error("{} may not hold the role; the owner can give it the right to", .0.short())]
     MayNotHold(DeviceId),
+    /// The editor would lose the right to hold the role, and nobody could edit any more.
+    #[error("{} is the editor and would lose the right to be; let it hand the role over first", .0.short())]
+    EditorNeedsHold(DeviceId),
     /// Only the owner may.
     #[error("only the owner of the deck may say who its members are")]
     NotOwner,

@@ -133,8 +133,11 @@ impl Log {
             vec![]
         };
         let sealed = seal.encode();
-        self.chain.hold(term, end, &hashes)?;
-        self.chain.add_seal(seal)?;
+        let held_now = self.chain.hold(term, end, &hashes);
+        if let Err(refusal) = held_now.and_then(|_| self.chain.add_seal(seal)) {
+            // The document is ahead of the chain: it cannot be used any more.
+            return Err(self.broke(refusal.to_string()));
+        }
         for (at, change) in fresh.iter().enumerate() {
             let seal = (at + 1 == fresh.len()).then(|| sealed.clone().into());
             let record = LogRecord {

@@ -156,6 +156,19 @@ impl Log {
         if newest.owner != key.id() {
             return Err(RoleError::NotOwner);
         }
+        // Taking the role from its holder is a claim, and there are none yet: the deck would be without an editor.
+        let keeps_hold = |editor: DeviceId| {
+            let member = members.iter().find(|member| member.device == editor);
+            editor == newest.owner || member.is_some_and(|member| member.rights == Rights::Hold)
+        };
+        if let Some(editor) = self
+            .chain
+            .canonical()
+            .editor
+            .filter(|&editor| !keeps_hold(editor))
+        {
+            return Err(RoleError::EditorNeedsHold(editor));
+        }
         let Position { term, len } = self.durable;
         let head = self
             .chain
