@@ -55,6 +55,30 @@ async fn both_dial_again_after_a_clean_close_many_times() {
     link_b.close(CloseReason::Here).await;
 }
 
+/// Found by an app that kept its offer for a "linked by" screen: the offer held the port, and every dial after it said
+/// that the port was in use.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_and_an_answer_that_are_kept_are_not_in_the_way() {
+    let (a, b) = (WebRtc::new(key(1), quick()), WebRtc::new(key(2), quick()));
+    let offering = bounded(a.offer()).await.unwrap();
+    let answering = bounded(b.answer(&offering.code())).await.unwrap();
+    let code = answering.code();
+    let (at_a, at_b) = bounded(async { tokio::join!(offering.accept(&code), answering.connect()) }).await;
+    let (at_a, at_b) = (at_a.unwrap(), at_b.unwrap());
+    bounded(at_a.link.close(CloseReason::Here)).await;
+    bounded(at_b.link.close(CloseReason::Here)).await;
+    let (dial_a, dial_b) = (a.dialer(at_a.route).unwrap(), b.dialer(at_b.route).unwrap());
+    let (link_a, link_b) = dial_both(&dial_a, &dial_b).await;
+    greet(&*link_a, &*link_b).await;
+    let again = bounded(offering.accept(&code)).await;
+    assert!(
+        matches!(again, Err(DialError::Code(_))),
+        "one exchange makes one link"
+    );
+    link_a.close(CloseReason::Here).await;
+    link_b.close(CloseReason::Here).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_cable_is_noticed_and_mended_by_both() {
     let cable = Cable::new();

@@ -1,7 +1,6 @@
 //! The first link of two devices, by two codes that people carry across.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
@@ -18,12 +17,12 @@ use crate::invite::{Code, CodeError, CodeKind};
 use crate::limits::{ADDRESSES_MAX, PUNCH_EVERY};
 use crate::link::DialError;
 
-/// An offer whose answer is awaited. Dropping it gives its sockets back.
+/// An offer whose answer is awaited. Its sockets are the link's once there is one; before, dropping it gives them back.
 pub struct Offering {
     side: Side,
 }
 
-/// An answer to somebody's offer. Dropping it gives its sockets back.
+/// An answer to somebody's offer. Its sockets are the link's once there is one; before, dropping it gives them back.
 pub struct Answering {
     side: Side,
     offer: Code,
@@ -32,10 +31,10 @@ pub struct Answering {
 /// This device's half of an exchange.
 struct Side {
     endpoint: Arc<Endpoint>,
-    sockets: Sockets,
+    /// Let go of when there is a link: held here as well, they would keep their ports from the next one.
+    sockets: Mutex<Option<Sockets>>,
     own: Code,
     text: String,
-    is_used: AtomicBool,
 }
 
 impl Offering {
@@ -62,8 +61,9 @@ impl Offering {
             CodeKind::Answer(_) => {}
         }
         self.side.check(&answer)?;
-        let line = self.side.sockets.line().await;
-        self.side.connect(&answer, line).await
+        let sockets = self.side.sockets()?;
+        let line = sockets.line().await;
+        self.side.connect(&answer, sockets, line).await
     }
 }
 
@@ -104,15 +104,16 @@ impl Answering {
         let within = self.side.endpoint.config.answer_within;
         let deadline = Instant::now() + within;
         loop {
-            let line = self.side.sockets.line().await;
+            let sockets = self.side.sockets()?;
+            let line = sockets.line().await;
             // The offering side may take minutes to paste the answer. No timer of the stack runs meanwhile: its
             // connection is made only when the first datagram shows that the other one is there.
             tokio::select! {
-                () = self.side.sockets.receive(&line) => {}
-                () = self.punch() => {}
+                () = sockets.receive(&line) => {}
+                () = self.punch(&sockets) => {}
                 () = tokio::time::sleep_until(deadline) => return Err(no_path(within)),
             }
-            match self.side.connect(&self.offer, line).await {
+            match self.side.connect(&self.offer, sockets, line).await {
                 // That datagram may have been a stray one.
                 Err(DialError::NoPath { .. }) if Instant::now() < deadline => {}
                 done => return done,
@@ -121,12 +122,10 @@ impl Answering {
     }
 
     /// Opens this side's firewall for the other one, for as long as it is polled.
-    async fn punch(&self) {
+    async fn punch(&self, sockets: &Sockets) {
         loop {
             // Begins like a knock and is none, so it is ignored wherever it arrives.
-            self.side
-                .sockets
-                .send_to_all(&[KNOCK_BYTE], &self.offer.addresses);
+            sockets.send_to_all(&[KNOCK_BYTE], &self.offer.addresses);
             tokio::time::sleep(PUNCH_EVERY).await;
         }
     }
@@ -153,10 +152,9 @@ impl Side {
         let text = own.encode().map_err(code)?;
         Ok(Self {
             endpoint: Arc::clone(endpoint),
-            sockets,
+            sockets: Mutex::new(Some(sockets)),
             own,
             text,
-            is_used: AtomicBool::new(false),
         })
     }
 
@@ -167,17 +165,22 @@ impl Side {
         Ok(())
     }
 
-    async fn connect(&self, theirs: &Code, line: Line) -> Result<Connected, DialError> {
-        if self.is_used.load(Ordering::SeqCst) {
-            return Err(DialError::Code(
-                "it has made a link already: use the saved route, or make a new offer".to_owned(),
-            ));
-        }
+    fn sockets(&self) -> Result<Sockets, DialError> {
+        let sockets = self
+            .sockets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let used = "it has made a link already: use the saved route, or make a new offer";
+        sockets.ok_or_else(|| DialError::Code(used.to_owned()))
+    }
+
+    async fn connect(&self, theirs: &Code, sockets: Sockets, line: Line) -> Result<Connected, DialError> {
         let identity = self.endpoint.identity()?;
         let plan = Plan {
             key: &self.endpoint.key,
             certificate: &identity.certificate,
-            sockets: &self.sockets,
+            sockets: &sockets,
             own: party(&self.own),
             theirs: party(theirs),
             is_offerer: self.own.kind == CodeKind::Offer,
@@ -185,28 +188,28 @@ impl Side {
             within: self.endpoint.config.connect_within,
         };
         let established = plan.establish(line).await?;
-        let mut peer_addresses: Vec<_> = self.sockets.heard_from().into_iter().collect();
+        let mut peer_addresses: Vec<_> = sockets.heard_from().into_iter().collect();
         peer_addresses.extend(
             theirs
                 .addresses
                 .iter()
-                .filter(|address| Some(**address) != self.sockets.heard_from()),
+                .filter(|address| Some(**address) != sockets.heard_from()),
         );
         peer_addresses.truncate(ADDRESSES_MAX);
         let route = SavedRoute {
             own: self.own.device,
             peer: established.proven.peer,
             secret: established.proven.secret.clone(),
-            own_addresses: self.sockets.addresses(),
+            own_addresses: sockets.addresses(),
             peer_addresses,
         };
-        let pairing = Pairing::new(&route, self.sockets.clone(), identity.fingerprint)?;
+        let pairing = Pairing::new(&route, sockets, identity.fingerprint)?;
         let evictions = Evictions {
             paired: pairing.paired(),
             replaced: pairing.replaced(),
         };
         self.endpoint.register(&pairing);
-        self.is_used.store(true, Ordering::SeqCst);
+        *self.sockets.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let link = session::start(established, pairing, evictions, &self.endpoint.config);
         Ok(Connected { link, route })
     }
