@@ -377,13 +377,17 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
     }
 
     pub(crate) fn audio(&self, slots: &ObjId, slot: &str) -> Option<AudioRef> {
-        let audio = self.object(slots, slot, ObjType::Map)?;
+        self.audio_in(&self.object(slots, slot, ObjType::Map)?)
+    }
+
+    /// The audio that an object describes, which may be one of several in its slot.
+    pub(crate) fn audio_in(&self, audio: &ObjId) -> Option<AudioRef> {
         Some(AudioRef {
-            blob: self.string(&audio, key::BLOB)?.parse().ok()?,
-            mime: self.string(&audio, key::MIME)?,
-            bytes: self.number(&audio, key::BYTES)?,
-            duration_ms: self.number(&audio, key::DURATION_MS)?,
-            name: self.string(&audio, key::NAME)?,
+            blob: self.string(audio, key::BLOB)?.parse().ok()?,
+            mime: self.string(audio, key::MIME)?,
+            bytes: self.number(audio, key::BYTES)?,
+            duration_ms: self.number(audio, key::DURATION_MS)?,
+            name: self.string(audio, key::NAME)?,
         })
     }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use cuecard_store::BlobHash;
 
 use crate::card::{AudioRef, Card, DeckInfo};
-use crate::core::{Core, DeckError, DeviceState, DraftError, DraftInfo, EditError, Role, RoleError};
+use crate::core::{
+    Core, DeckError, DeviceState, DraftError, DraftInfo, EditError, Role, RoleError, UndoError, Undone,
+};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
-use crate::history::{self, Entry};
+use crate::history::{self, Conflict, Entry};
 use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
@@ -46,6 +48,20 @@ impl Deck {
     /// By any device but the editor this is [`EditError::NotEditor`].
     pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
         self.shared.apply(|core, now| core.edit(now, self.id, edit))
+    }
+
+    /// Takes back this device's latest edit that is not undone, as a new edit: what was edited later stays. Goes on
+    /// where it was after a restart.
+    ///
+    /// Where nothing is left of that edit this is [`UndoError::NothingToUndo`], and the next one looks at the edit before.
+    pub fn undo(&self) -> Saving<Undone, UndoError> {
+        self.shared.apply(|core, now| core.undo(now, self.id))
+    }
+
+    /// Takes back this device's latest undo that is not redone. An edit since then ends that:
+    /// [`UndoError::NothingToRedo`].
+    pub fn redo(&self) -> Saving<Undone, UndoError> {
+        self.shared.apply(|core, now| core.redo(now, self.id))
     }
 
     /// What the deck says of itself.
@@ -99,6 +115,19 @@ impl Deck {
         self.shared.read(|core| {
             let log = core.log(self.id)?;
             Ok(history::entries(&log.document, |actor| log.writers.get(actor).cloned()).collect())
+        })
+    }
+
+    /// The places of it that several devices wrote to without knowing of one another: what shows, and what does not.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>, DeckError> {
+        self.shared.read(|core| {
+            let log = core.log(self.id)?;
+            Ok(history::conflicts(&log.document, |actor| {
+                log.writers.get(actor).cloned()
+            }))
         })
     }
 
@@ -279,6 +308,20 @@ impl Draft {
         self.deck
             .shared
             .apply(|core, now| core.edit_draft(now, self.deck.id, self.id, edit))
+    }
+
+    /// Takes back the latest edit of the draft, as [`Deck::undo`] does in a deck.
+    pub fn undo(&self) -> Saving<Undone, UndoError> {
+        self.deck
+            .shared
+            .apply(|core, now| core.undo_draft(now, self.deck.id, self.id))
+    }
+
+    /// Takes back the latest undo in the draft, as [`Deck::redo`] does in a deck.
+    pub fn redo(&self) -> Saving<Undone, UndoError> {
+        self.deck
+            .shared
+            .apply(|core, now| core.redo_draft(now, self.deck.id, self.id))
     }
 
     /// The deck's cards as they would be.

@@ -7,6 +7,7 @@
 pub mod edit;
 mod order;
 mod outcome;
+pub mod undo;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;

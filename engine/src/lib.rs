@@ -66,9 +66,10 @@ pub use crate::blob::fetch::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
     DeckError, DeviceState, DraftError, DraftInfo, DraftState, EditError, RestoreError, Role, RoleError,
-    StoreHasFailed,
+    StoreHasFailed, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, Draft};
+pub use crate::document::undo::WhyNothing;
 pub use crate::document::{DeckChange, Edit};
 pub use crate::driver::Saving;
 pub use crate::engine::{AttachedLink, Builder, Durability, Engine, Events, KeptLink, OpenError};

@@ -10,7 +10,7 @@ use automerge::ChangeHash;
 use crate::card::{AudioRef, FieldValue, NameError, TextField};
 use crate::id::{CardId, DraftId};
 
-pub use note::{Note, NoteError, Notes};
+pub use note::{Note, NoteError, Notes, Reversal};
 
 /// An operation on a deck.
 #[derive(Debug, Clone, PartialEq)]

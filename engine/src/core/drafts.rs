@@ -72,15 +72,10 @@ impl Log {
         Ok(branch)
     }
 
-    fn edit_draft<T>(
-        &mut self,
-        draft: DraftId,
-        now: Time,
-        random: &mut dyn FnMut() -> [u8; 10],
-        batch: &mut Batch,
-        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
-    ) -> Result<T, EditError> {
-        let open = |entry: &&DraftLog| entry.state() == DraftState::Open && !entry.frozen;
+    /// Builds the deck with an open draft of this device in it, if that is not done yet.
+    pub(crate) fn open_branch(&mut self, draft: DraftId, me: DeviceId) -> Result<(), EditError> {
+        let open =
+            |entry: &&DraftLog| entry.author == me && entry.state() == DraftState::Open && !entry.frozen;
         let entry = self
             .drafts
             .get(&draft)
@@ -92,6 +87,19 @@ impl Log {
                 entry.branch = Some(branch);
             }
         }
+        Ok(())
+    }
+
+    fn edit_draft<T>(
+        &mut self,
+        draft: DraftId,
+        me: DeviceId,
+        now: Time,
+        random: &mut dyn FnMut() -> [u8; 10],
+        batch: &mut Batch,
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<T, EditError> {
+        self.open_branch(draft, me)?;
         let deck = self.deck;
         let entry = self.drafts.get_mut(&draft).ok_or(EditError::NoDraft(draft))?;
         let actor = entry.actor();
@@ -276,14 +284,21 @@ impl Core {
     ) -> Result<Applied<T>, EditError> {
         self.set_now(now);
         self.check_store()?;
-        let (me, mut random) = (self.device(), self.fork_random());
-        let log = self.log_mut(deck)?;
-        let own = log.drafts.get(&draft).is_some_and(|entry| entry.author == me);
-        if !own {
-            return Err(EditError::NoDraft(draft));
-        }
+        let applied = self.edit_draft_into(deck, draft, edit)?;
+        self.log_mut(deck)?.passed_over.clear();
+        Ok(applied)
+    }
+
+    pub(super) fn edit_draft_into<T>(
+        &mut self,
+        deck: DeckId,
+        draft: DraftId,
+        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
+    ) -> Result<Applied<T>, EditError> {
+        let (me, now, mut random) = (self.device(), self.now, self.fork_random());
         let mut batch = Batch::default();
-        let value = log.edit_draft(draft, now, &mut || bytes_from(&mut random), &mut batch, edit)?;
+        let log = self.log_mut(deck)?;
+        let value = log.edit_draft(draft, me, now, &mut || bytes_from(&mut random), &mut batch, edit)?;
         let ticket = (!batch.is_empty()).then(|| self.save(deck, batch, None));
         Ok(Applied { value, ticket })
     }

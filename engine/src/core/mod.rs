@@ -10,6 +10,7 @@
 //! - `catch_up`: status, entries, acknowledgement.
 //! - `draft_log`, `drafts`: private branches, proposals and their acceptance.
 //! - `audio`: pulling and serving blobs.
+//! - `undo`: taking back what this device did.
 //! - `restore`: from what the store holds back to a running core.
 
 mod audio;
@@ -21,6 +22,7 @@ pub(crate) mod log;
 mod own_log;
 mod ports;
 mod restore;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -47,6 +49,7 @@ use self::log::Log;
 pub use self::log::{EditError, Role, RoleError};
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, LinkId, Output, ReadId, Ticket, WriteResult};
 pub use self::restore::RestoreError;
+pub use self::undo::{UndoError, Undone};
 
 /// The state machine. See the [module](self).
 pub struct Core {
@@ -286,7 +289,9 @@ impl Core {
     ) -> Result<Applied<T>, EditError> {
         self.set_now(now);
         self.check_store()?;
-        self.edit_into(deck, Batch::default(), edit)
+        let applied = self.edit_into(deck, Batch::default(), edit)?;
+        self.log_mut(deck)?.passed_over.clear();
+        Ok(applied)
     }
 
     fn edit_into<T>(

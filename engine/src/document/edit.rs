@@ -14,7 +14,7 @@ use crate::id::CardId;
 use crate::limits::{
     CHANGE_OPS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
 };
-use crate::op::{Note, Notes, Op, OpError, Place, Splice};
+use crate::op::{Note, Notes, Op, OpError, Place, Reversal, Splice};
 use crate::position;
 
 /// An edit in the making. What it reads includes what it has done so far.
@@ -365,6 +365,26 @@ impl<'a> Edit<'a> {
         }
     }
 
+    /// Says that this edit takes a change back.
+    pub(super) fn start_reversal(&mut self, reversal: Reversal) {
+        self.notes.reverse(reversal);
+    }
+
+    /// Puts a card at a position. What stands there already stays: the order is by position and then by id.
+    pub(super) fn stand_at(&mut self, card: &CardId, position: String) -> Result<(), OpError> {
+        let object = self.object(card)?;
+        self.content_bytes += position.len();
+        self.put(
+            Note::CardMove { card: card.clone() },
+            &object,
+            key::POSITION,
+            position.as_str().into(),
+        )?;
+        let before = self.order.place(card, position);
+        self.journal.push((card.clone(), before));
+        Ok(())
+    }
+
     pub(super) fn notes(&self) -> &Notes {
         &self.notes
     }
@@ -396,7 +416,8 @@ impl<'a> Edit<'a> {
 
     fn living(&self, card: &CardId) -> Result<ObjId, OpError> {
         let object = self.object(card)?;
-        if self.reader().is_deleted(&object) {
+        // What takes a change back reaches below a tombstone of that change.
+        if self.notes.reversal().is_none() && self.reader().is_deleted(&object) {
             return Err(OpError::CardDeleted { card: card.clone() });
         }
         Ok(object)
@@ -629,16 +650,7 @@ impl<'a> Edit<'a> {
             if position.len() > POSITION_BYTES_MAX {
                 return Err(OpError::Crowded);
             }
-            let object = self.object(&card)?;
-            self.content_bytes += position.len();
-            self.put(
-                Note::CardMove { card: card.clone() },
-                &object,
-                key::POSITION,
-                position.as_str().into(),
-            )?;
-            let before = self.order.place(&card, position.clone());
-            self.journal.push((card, before));
+            self.stand_at(&card, position.clone())?;
             below = Some(position);
         }
         Ok(())

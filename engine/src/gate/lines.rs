@@ -9,7 +9,7 @@ use super::meaning::Meaning;
 use super::{Admitted, Kind, Refusal, Segment, chunk};
 use crate::document::Document;
 use crate::limits::{DECK_OPS_MAX, SLICE_BYTES_MAX};
-use crate::op::{Note, Notes};
+use crate::op::{Note, Notes, Reversal};
 
 /// The last second of the year 9999: what comes after is no clock's.
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -45,6 +45,12 @@ struct Point {
     past: Rc<Past>,
 }
 
+/// A change of this batch, as what takes changes back has to know it.
+struct Named {
+    at: (usize, usize),
+    reversal: Option<Reversal>,
+}
+
 pub(super) fn admit(
     document: &Document,
     segments: &[Segment<'_>],
@@ -62,6 +68,8 @@ pub(super) fn admit(
         document,
         batch: BTreeMap::new(),
         used: BTreeSet::new(),
+        named: BTreeMap::new(),
+        beyond: BTreeMap::new(),
     };
     let mut meaning = Meaning::new(document);
     let mut heads: BTreeSet<ChangeHash> = base.iter().copied().collect();
@@ -107,6 +115,9 @@ struct Lines<'a> {
     document: &'a Document,
     batch: BTreeMap<ChangeHash, Point>,
     used: BTreeSet<(Vec<u8>, u64)>,
+    named: BTreeMap<ChangeHash, Named>,
+    /// For heads in the document, the changes that are not in their past.
+    beyond: BTreeMap<Vec<ChangeHash>, BTreeSet<ChangeHash>>,
 }
 
 impl Lines<'_> {
@@ -221,6 +232,11 @@ impl Lines<'_> {
         if max_op > DECK_OPS_MAX {
             return Err(Refusal::DeckFull);
         }
+        if let Some(reversal) = notes.reversal() {
+            self.check_reversal(&past, reversal)?;
+        }
+        let reversal = notes.reversal();
+        self.named.insert(hash, Named { at: place, reversal });
         past.reach.insert(place.0, place.1);
         let past = Rc::new(past);
         self.batch.insert(
@@ -231,6 +247,43 @@ impl Lines<'_> {
             },
         );
         Ok(past)
+    }
+}
+
+impl Lines<'_> {
+    /// What a change takes back is in its own past: an undo only for an undo that is redone, a redo only for one. (That
+    /// it is the same author's, and that the ops are its inverse, is the author's word.)
+    fn check_reversal(&mut self, past: &Past, reversal: Reversal) -> Result<(), Refusal> {
+        let change = reversal.change();
+        let taken_back = match self.named.get(&change) {
+            Some(named) if past.sees(named.at) => named.reversal,
+            Some(_) => return Err(Refusal::WrongReversal),
+            None => self.reversal_in_document(past, change)?,
+        };
+        match (reversal, taken_back) {
+            (Reversal::Undo(_), None | Some(Reversal::Redo(_)))
+            | (Reversal::Redo(_), Some(Reversal::Undo(_))) => Ok(()),
+            _ => Err(Refusal::WrongReversal),
+        }
+    }
+
+    fn reversal_in_document(&mut self, past: &Past, change: ChangeHash) -> Result<Option<Reversal>, Refusal> {
+        let automerge = self.document.automerge();
+        let meta = automerge.get_change_meta_by_hash(&change);
+        let message = meta.as_ref().and_then(|meta| meta.message.as_deref());
+        let message = message.ok_or(Refusal::WrongReversal)?;
+        let all_seen = self.document.heads().iter().all(|head| past.heads.contains(head));
+        if !all_seen {
+            // Asked once for each set of heads: a draft on an old base may take back a change a thousand times.
+            let beyond = self.beyond.entry(past.heads.clone()).or_insert_with(|| {
+                let changes = automerge.get_changes_meta(&past.heads);
+                changes.iter().map(|change| change.hash).collect()
+            });
+            if beyond.contains(&change) {
+                return Err(Refusal::WrongReversal);
+            }
+        }
+        Ok(Notes::reversal_of(message))
     }
 }
 

@@ -10,7 +10,8 @@
 //!    as Automerge itself spells it.
 //! 3. **Structure** (`lines.rs`): the line's actor, its next number, exactly its dependencies, `start_op` exactly one above them.
 //! 4. **Meaning** (`meaning.rs`): only the keys, types and values of the schema; what an operation refers to exists, where it says, in the
-//!    change's own past; and the message names exactly the ops that the change did.
+//!    change's own past; and the message names exactly the ops that the change did. What an undo or redo takes back is in its past
+//!    (`lines.rs`); that its ops are the inverse is its author's word, as what an edit is good for always is.
 //! 5. **Result**: the heads that applying it leaves are the ones that are vouched for.
 //!
 //! Everything that is not named there is refused: counters, lists, marks, tables, timestamps, bytes, null, unknown keys, deleting or
@@ -217,6 +218,9 @@ pub enum Refusal {
     /// It accepts a draft that it may not accept, or with operations of its own.
     #[error("the change accepts a draft that it may not accept")]
     WrongAccept,
+    /// It takes back a change that is not in its past, or one that this op is not for.
+    #[error("the change takes back one that is not in its past, or undoes an undo, or redoes what is none")]
+    WrongReversal,
     /// An operation on an object that is not here, or not in the change's past.
     #[error("operation {op} is on an object that is not in its past")]
     UnknownObject {

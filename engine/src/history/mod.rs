@@ -3,11 +3,13 @@
 //! | file | subject |
 //! |---|---|
 //! | `mod` | the entries, and who wrote them |
+//! | `conflicts` | what was written to one place at a time by several |
 //! | `diff` | what differs between two points, card by card |
 //! | `graph` | the lanes of a drawing |
 //!
 //! All of it is read from the document; there is no second copy of the truth.
 
+mod conflicts;
 mod diff;
 pub mod graph;
 
@@ -15,8 +17,9 @@ use automerge::{ActorId, ChangeMetadata};
 
 use crate::document::Document;
 use crate::id::{ChangeHash, DeviceId, DraftId, TermId};
-use crate::op::{Note, Notes};
+use crate::op::{Note, Notes, Reversal};
 
+pub use conflicts::{Conflict, ConflictPlace, Written, WrittenValue, conflicts};
 pub use diff::{CardDiff, diff};
 
 /// One change, as it shows in a history.
@@ -30,6 +33,8 @@ pub struct Entry {
     pub time_ms: u64,
     /// What it did.
     pub notes: Vec<Note>,
+    /// Which change it takes back, if it is an undo or a redo.
+    pub reversal: Option<Reversal>,
     /// What it was made on: its own line first, then what it merged.
     pub deps: Vec<ChangeHash>,
     /// Its number in its term or draft, from 1.
@@ -135,6 +140,7 @@ fn entry(
         hash: change.hash,
         writer: resolve(&change.actor),
         time_ms: u64::try_from(change.timestamp).unwrap_or(0).saturating_mul(1000),
+        reversal: notes.as_ref().and_then(Notes::reversal),
         notes: notes.map(|notes| notes.as_slice().to_vec()).unwrap_or_default(),
         is_merge: deps.len() > 1,
         deps,

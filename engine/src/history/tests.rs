@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::document::tests::{actor, bits, genesis};
+use crate::card::FieldValue;
+use crate::document::Edit;
+use crate::document::tests::{actor, audio, bits, genesis};
 use crate::gate::{Kind, Line, Segment, admit};
+use crate::id::CardId;
+use crate::op::OpError;
 
 const OWNER: DeviceId = DeviceId::from_bytes([1; 32]);
 const GUEST: DeviceId = DeviceId::from_bytes([2; 32]);
@@ -20,7 +24,18 @@ fn who(found: &ActorId) -> Option<Writer> {
 }
 
 /// A term of two changes, a draft on the first of them, and its acceptance; with the card.
-fn merged() -> (Document, crate::id::CardId, [ChangeHash; 5]) {
+fn merged() -> (Document, CardId, [ChangeHash; 5]) {
+    merge(
+        |edit, card| edit.tag(card, "new"),
+        |edit, _| edit.rename_deck("x"),
+    )
+}
+
+/// The same, with these edits in the draft and in the term's second change.
+fn merge(
+    draft: impl FnOnce(&mut Edit<'_>, &CardId) -> Result<(), OpError>,
+    term: impl FnOnce(&mut Edit<'_>, &CardId) -> Result<(), OpError>,
+) -> (Document, CardId, [ChangeHash; 5]) {
     let mut document = genesis();
     let mut bits = bits();
     let first = document
@@ -29,12 +44,12 @@ fn merged() -> (Document, crate::id::CardId, [ChangeHash; 5]) {
     let (card, base) = (first.value, first.change.unwrap().hash);
     let mut branch = document.fork_at(base).unwrap();
     let drafted = branch
-        .commit(&actor(3), 3_000, &mut bits, |edit| edit.tag(&card, "new"))
+        .commit(&actor(3), 3_000, &mut bits, |edit| draft(edit, &card))
         .unwrap()
         .change
         .unwrap();
     let second = document
-        .commit(&actor(2), 2_000, &mut bits, |edit| edit.rename_deck("x"))
+        .commit(&actor(2), 2_000, &mut bits, |edit| term(edit, &card))
         .unwrap()
         .change
         .unwrap();
@@ -141,4 +156,93 @@ fn a_difference_names_cards_and_nothing_else() {
         [CardDiff::Added(_)]
     ));
     assert_eq!(diff(&document, &[ChangeHash([9; 32])], &[gone]), None);
+}
+
+/// Writes every place that can hold several values.
+fn write_all(edit: &mut Edit<'_>, card: &CardId, by: i64) -> Result<(), OpError> {
+    let text = format!("by {by}");
+    edit.rename_deck(&text)?;
+    edit.describe_deck(&text)?;
+    edit.set_deck_field("n", Some(FieldValue::Int(by)))?;
+    edit.set_text(card, crate::card::TextField::Back, &text)?;
+    edit.tag(card, "same")?;
+    edit.attach_audio(card, "front", audio(by as u8))?;
+    edit.set_field(card, "n", Some(FieldValue::Int(by)))?;
+    for _ in 0..by {
+        // Another position on each side.
+        edit.add_card_after(None, "", "")?;
+        edit.move_card(card, None)?;
+    }
+    edit.delete_card(card)
+}
+
+#[test]
+fn conflicts_name_every_value_its_writer_and_the_one_that_shows() {
+    let (mut document, card, _) = merge(
+        |edit, card| write_all(edit, card, 1),
+        |edit, card| write_all(edit, card, 2),
+    );
+    let found = conflicts(&document, who);
+    let places: Vec<&ConflictPlace> = found.iter().map(|conflict| &conflict.place).collect();
+    let expected = [
+        ConflictPlace::Title,
+        ConflictPlace::Description,
+        ConflictPlace::DeckField("n".into()),
+        ConflictPlace::Position(card.clone()),
+        ConflictPlace::Deleted(card.clone()),
+        ConflictPlace::Tag(card.clone(), "same".into()),
+        ConflictPlace::Audio(card.clone(), "front".into()),
+        ConflictPlace::CardField(card.clone(), "n".into()),
+    ];
+    assert_eq!(places, expected.iter().collect::<Vec<_>>());
+    let (term, draft) = (who(&actor(2)), who(&actor(3)));
+    for conflict in &found {
+        let writers = [&conflict.winner, &conflict.others[0]].map(|written| written.writer.clone());
+        assert!(
+            writers == [term.clone(), draft.clone()] || writers == [draft.clone(), term.clone()],
+            "{conflict:?}"
+        );
+        let agreed = matches!(conflict.place, ConflictPlace::Deleted(_) | ConflictPlace::Tag(..));
+        assert_eq!(conflict.is_agreed(), agreed, "{conflict:?}");
+    }
+    // What is called the winner is what shows.
+    let value = |place: &ConflictPlace| {
+        let found = found.iter().find(|conflict| conflict.place == *place).unwrap();
+        found.winner.value.clone()
+    };
+    let text = |text: &str| WrittenValue::Value(FieldValue::Text(text.to_owned()));
+    let now = document.card(&card).unwrap();
+    assert_eq!(value(&expected[0]), text(&document.deck().title));
+    assert_eq!(value(&expected[1]), text(&document.deck().description));
+    assert_eq!(
+        value(&expected[2]),
+        WrittenValue::Value(document.deck().fields["n"].clone())
+    );
+    assert_eq!(value(&expected[3]), text(&now.position));
+    assert_eq!(
+        value(&expected[6]),
+        WrittenValue::Audio(now.audio["front"].clone())
+    );
+    assert_eq!(value(&expected[7]), WrittenValue::Value(now.fields["n"].clone()));
+
+    // Writing a place again settles it.
+    document
+        .commit(&actor(2), 0, &mut bits(), |edit| edit.rename_deck("settled"))
+        .unwrap();
+    let left = conflicts(&document, who);
+    assert_eq!(left.len(), found.len() - 1);
+    assert!(left.iter().all(|conflict| conflict.place != ConflictPlace::Title));
+}
+
+#[test]
+fn edits_of_different_places_and_of_one_text_are_no_conflict() {
+    use crate::card::TextField;
+    let (document, ..) = merge(
+        |edit, card| edit.set_text(card, TextField::Front, "hola, draft"),
+        |edit, card| {
+            edit.set_text(card, TextField::Front, "term: hola")?;
+            edit.tag(card, "x")
+        },
+    );
+    assert_eq!(conflicts(&document, who), []);
 }

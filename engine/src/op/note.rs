@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{TextField, check_file_name, check_name};
-use crate::id::{CardId, DraftId};
+use crate::id::{CardId, ChangeHash, DraftId};
 use crate::limits::{CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX};
 
 /// What one op of a change was, without its content.
@@ -150,9 +150,47 @@ impl fmt::Display for Note {
     }
 }
 
-/// The notes of one change: one or more, none twice, in the order in which the edit first did them.
+/// The notes of one change: one or more, none twice, in the order in which the edit first did them; and which change
+/// they take back, if they do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Notes(Vec<Note>);
+pub struct Notes {
+    notes: Vec<Note>,
+    reversal: Option<Reversal>,
+}
+
+/// Which change a change takes back. Its ops are named beside it, as those of any edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reversal {
+    /// `undo`: what an edit, or a redo, did.
+    Undo(ChangeHash),
+    /// `redo`: what an undo did.
+    Redo(ChangeHash),
+}
+
+impl Reversal {
+    /// The op's stable name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Undo(_) => UNDO,
+            Self::Redo(_) => REDO,
+        }
+    }
+
+    /// The change that is taken back.
+    #[must_use]
+    pub const fn change(&self) -> ChangeHash {
+        match self {
+            Self::Undo(change) | Self::Redo(change) => *change,
+        }
+    }
+}
+
+impl fmt::Display for Reversal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:.8}", self.name(), self.change().to_string())
+    }
+}
 
 /// Why a message is not the notes of a change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -201,36 +239,76 @@ struct WrittenBatch {
     ops: Vec<Written>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReversal {
+    op: String,
+    change: String,
+    ops: Vec<Written>,
+}
+
 const BATCH: &str = "batch";
+const UNDO: &str = "undo";
+const REDO: &str = "redo";
 
 impl Notes {
     /// The notes, in order.
     #[must_use]
     pub fn as_slice(&self) -> &[Note] {
-        &self.0
+        &self.notes
+    }
+
+    /// Which change they take back, if it is an undo or a redo.
+    #[must_use]
+    pub const fn reversal(&self) -> Option<Reversal> {
+        self.reversal
+    }
+
+    /// Which change a message says it takes back. Reads only messages of that kind: a history has few.
+    pub(crate) fn reversal_of(message: &str) -> Option<Reversal> {
+        let may_be = [UNDO, REDO].iter().any(|op| {
+            message
+                .strip_prefix("{\"op\":\"")
+                .is_some_and(|rest| rest.starts_with(op))
+        });
+        may_be.then(|| Self::parse(message).ok()?.reversal).flatten()
     }
 
     /// Adds one, unless it is there.
     pub(crate) fn push(&mut self, seen: &mut BTreeSet<Note>, note: Note) {
         if seen.insert(note.clone()) {
-            self.0.push(note);
+            self.notes.push(note);
         }
+    }
+
+    /// Says that they take a change back.
+    pub(crate) fn reverse(&mut self, reversal: Reversal) {
+        self.reversal = Some(reversal);
     }
 
     /// The notes of a change that accepts a draft.
     #[must_use]
     pub fn of_accept(draft: DraftId) -> Self {
-        Self(vec![Note::DraftAccept { draft }])
+        Self {
+            notes: vec![Note::DraftAccept { draft }],
+            reversal: None,
+        }
     }
 
     /// The message, in its one spelling.
     #[must_use]
     pub fn render(&self) -> String {
-        let json = match self.0.as_slice() {
-            [single] => serde_json::to_string(&write(single)),
-            several => serde_json::to_string(&WrittenBatch {
+        let ops = || self.notes.iter().map(write).collect();
+        let json = match (self.reversal, self.notes.as_slice()) {
+            (Some(reversal), _) => serde_json::to_string(&WrittenReversal {
+                op: reversal.name().to_owned(),
+                change: reversal.change().to_string(),
+                ops: ops(),
+            }),
+            (None, [single]) => serde_json::to_string(&write(single)),
+            (None, _) => serde_json::to_string(&WrittenBatch {
                 op: BATCH.to_owned(),
-                ops: several.iter().map(write).collect(),
+                ops: ops(),
             }),
         };
         // Texts and lists of texts always serialize; an empty message would be refused by every gate.
@@ -245,18 +323,22 @@ impl Notes {
         if message.len() > CHANGE_MESSAGE_BYTES_MAX {
             return Err(NoteError::TooLong { bytes: message.len() });
         }
-        let written: Vec<Written> = match serde_json::from_str::<WrittenBatch>(message) {
-            Ok(batch) if batch.op == BATCH => batch.ops,
-            Ok(_) => return Err(NoteError::Malformed),
-            Err(_) => vec![serde_json::from_str(message).map_err(|_| NoteError::Malformed)?],
-        };
+        let (written, reversal) = read_all(message)?;
         if written.is_empty() || written.len() > CHANGE_OPS_MAX {
             return Err(NoteError::Malformed);
         }
         let mut seen = BTreeSet::new();
-        let mut notes = Self::default();
+        let mut notes = Self {
+            notes: Vec::new(),
+            reversal,
+        };
         for one in written {
-            notes.push(&mut seen, read(one)?);
+            let note = read(one)?;
+            if reversal.is_some() && matches!(note, Note::DraftAccept { .. }) {
+                // A draft that was accepted once is never accepted again: taking it back is done op by op.
+                return Err(NoteError::Malformed);
+            }
+            notes.push(&mut seen, note);
         }
         // Also meets doubled notes, a batch of one, and keys that do not belong to the op.
         if notes.render() != message {
@@ -264,6 +346,27 @@ impl Notes {
         }
         Ok(notes)
     }
+}
+
+/// The ops of a message, and which change they take back.
+fn read_all(message: &str) -> Result<(Vec<Written>, Option<Reversal>), NoteError> {
+    if let Ok(batch) = serde_json::from_str::<WrittenBatch>(message) {
+        return match batch.op.as_str() {
+            BATCH => Ok((batch.ops, None)),
+            _ => Err(NoteError::Malformed),
+        };
+    }
+    if let Ok(single) = serde_json::from_str::<Written>(message) {
+        return Ok((vec![single], None));
+    }
+    let reversal: WrittenReversal = serde_json::from_str(message).map_err(|_| NoteError::Malformed)?;
+    let change: ChangeHash = reversal.change.parse().map_err(|_| NoteError::WrongIds)?;
+    let kind = match reversal.op.as_str() {
+        UNDO => Reversal::Undo(change),
+        REDO => Reversal::Redo(change),
+        _ => return Err(NoteError::Malformed),
+    };
+    Ok((reversal.ops, Some(kind)))
 }
 
 fn write(note: &Note) -> Written {
@@ -355,118 +458,4 @@ fn read(written: Written) -> Result<Note, NoteError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn card(number: u8) -> CardId {
-        CardId::from_random([number; 10])
-    }
-
-    fn one_of_each() -> Vec<Note> {
-        let card = card(7);
-        vec![
-            Note::DeckRename,
-            Note::DeckField {
-                name: "language \"x\"".into(),
-            },
-            Note::CardAdd { card: card.clone() },
-            Note::CardText {
-                card: card.clone(),
-                field: TextField::Back,
-            },
-            Note::CardMove { card: card.clone() },
-            Note::CardDelete { card: card.clone() },
-            Note::CardRestore { card: card.clone() },
-            Note::CardTag { card: card.clone() },
-            Note::CardUntag { card: card.clone() },
-            Note::AudioAttach {
-                card: card.clone(),
-                slot: "front".into(),
-            },
-            Note::AudioDetach {
-                card: card.clone(),
-                slot: "front".into(),
-            },
-            Note::CardField {
-                card,
-                name: "ñ".into(),
-            },
-            Note::DraftAccept {
-                draft: DraftId::from_bytes([3; 32]),
-            },
-        ]
-    }
-
-    #[test]
-    fn every_note_comes_back_from_its_message_alone_and_in_a_batch() {
-        for note in one_of_each() {
-            let notes = Notes(vec![note]);
-            assert_eq!(Notes::parse(&notes.render()), Ok(notes.clone()));
-        }
-        let batch = Notes(one_of_each());
-        assert_eq!(Notes::parse(&batch.render()), Ok(batch.clone()));
-    }
-
-    #[test]
-    fn the_spelling_is_fixed() {
-        let text = Notes(vec![Note::CardText {
-            card: card(0),
-            field: TextField::Front,
-        }]);
-        assert_eq!(
-            text.render(),
-            r#"{"op":"card.text","card":"0000000000000000","field":"front"}"#
-        );
-        let batch = Notes(vec![Note::DeckRename, Note::CardAdd { card: card(0) }]);
-        assert_eq!(
-            batch.render(),
-            r#"{"op":"batch","ops":[{"op":"deck.rename"},{"op":"card.add","card":"0000000000000000"}]}"#
-        );
-    }
-
-    #[test]
-    fn any_other_spelling_is_refused() {
-        let cases: &[(&str, NoteError)] = &[
-            ("", NoteError::Malformed),
-            ("null", NoteError::Malformed),
-            (r#"{"op":"card.explode"}"#, NoteError::UnknownOp),
-            (r#"{"op":"deck.rename","why":"x"}"#, NoteError::Malformed),
-            (r#"{"op": "deck.rename"}"#, NoteError::Spelling),
-            (
-                r#"{"op":"deck.rename","card":"0000000000000000"}"#,
-                NoteError::Spelling,
-            ),
-            (r#"{"op":"deck.rename"} "#, NoteError::Spelling),
-            (r#"{"op":"deck.rename"}{}"#, NoteError::Malformed),
-            (r#"{"op":"card.add","card":"../etc"}"#, NoteError::WrongIds),
-            (r#"{"op":"card.add"}"#, NoteError::WrongIds),
-            (
-                r#"{"op":"audio.attach","card":"0000000000000000","slot":"a/b"}"#,
-                NoteError::WrongIds,
-            ),
-            (r#"{"op":"batch","ops":[]}"#, NoteError::Malformed),
-            (
-                r#"{"op":"batch","ops":[{"op":"deck.rename"}]}"#,
-                NoteError::Spelling,
-            ),
-            (
-                r#"{"op":"batch","ops":[{"op":"deck.rename"},{"op":"deck.rename"}]}"#,
-                NoteError::Spelling,
-            ),
-            (
-                r#"{"op":"batch","ops":[{"op":"batch","ops":[]}]}"#,
-                NoteError::Malformed,
-            ),
-            (
-                r#"{"card":"0000000000000000","op":"card.add"}"#,
-                NoteError::Spelling,
-            ),
-            (r#"{"op":"deck.\u0072ename"}"#, NoteError::Spelling),
-        ];
-        for (message, refusal) in cases {
-            assert_eq!(Notes::parse(message), Err(refusal.clone()), "{message}");
-        }
-        let long = "x".repeat(CHANGE_MESSAGE_BYTES_MAX + 1);
-        assert!(matches!(Notes::parse(&long), Err(NoteError::TooLong { .. })));
-    }
-}
+mod tests;

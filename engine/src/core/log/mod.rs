@@ -63,6 +63,8 @@ pub(crate) struct Log {
     /// Set when the document broke: nothing is edited or taken in any more.
     broken: Option<String>,
     pub(crate) drafts: BTreeMap<DraftId, DraftLog>,
+    /// Changes of this device that an undo or redo found nothing left of: the next one looks further back.
+    pub(crate) passed_over: BTreeSet<ChangeHash>,
     /// Who writes as which Automerge actor.
     pub(crate) writers: BTreeMap<automerge::ActorId, Writer>,
 }
@@ -97,6 +99,7 @@ impl Log {
             records: 0,
             broken: None,
             drafts: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
             writers: BTreeMap::new(),
             genesis,
         };

@@ -3,6 +3,7 @@
 mod exchange;
 mod form;
 mod meaning;
+mod reversal;
 mod structure;
 
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};

@@ -1,0 +1,155 @@
+//! What was written to one place at a time by several, and which of it shows.
+//!
+//! Two devices that do not know of one another's changes may write the same place: a title, a field, a position, a slot. All
+//! devices show the same one of the values; the others stay in the document until somebody writes that place again.
+//! Texts are not among them: they merge, character by character.
+
+use automerge::{ActorId, ObjId, ReadDoc, Value};
+
+use super::Writer;
+use crate::card::{AudioRef, FieldValue, Reader, key};
+use crate::document::Document;
+use crate::id::CardId;
+
+/// A place with several values that were written at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// Where.
+    pub place: ConflictPlace,
+    /// The value that shows.
+    pub winner: Written,
+    /// The others.
+    pub others: Vec<Written>,
+}
+
+impl Conflict {
+    /// Whether all wrote the same: two who put the same tag on a card, say.
+    #[must_use]
+    pub fn is_agreed(&self) -> bool {
+        self.others.iter().all(|other| other.value == self.winner.value)
+    }
+}
+
+/// A place in a deck that holds one value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ConflictPlace {
+    /// The deck's title.
+    Title,
+    /// The deck's description.
+    Description,
+    /// A free field of the deck.
+    DeckField(String),
+    /// Where a card stands.
+    Position(CardId),
+    /// Whether a card is deleted.
+    Deleted(CardId),
+    /// A tag of a card.
+    Tag(CardId, String),
+    /// A slot of a card.
+    Audio(CardId, String),
+    /// A free field of a card.
+    CardField(CardId, String),
+}
+
+/// A value and who wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The value.
+    pub value: WrittenValue,
+    /// Who wrote it; `None` if nobody here knows its actor.
+    pub writer: Option<Writer>,
+}
+
+/// What a place of a deck can hold.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum WrittenValue {
+    /// A title, a description, a position, a field, or the yes of a tag or tombstone.
+    Value(FieldValue),
+    /// Audio in a slot.
+    Audio(AudioRef),
+}
+
+/// Every place with more than one value, the deck's own first, then card by card. Deleted cards are among them.
+///
+/// Reads all of the deck; `resolve` tells who an actor is.
+pub fn conflicts(document: &Document, resolve: impl Fn(&ActorId) -> Option<Writer>) -> Vec<Conflict> {
+    let search = Search {
+        document,
+        resolve: &resolve,
+    };
+    let reader = Reader::now(document.automerge());
+    let mut found = Vec::new();
+    if let Some(deck) = reader.deck_object() {
+        found.extend(search.at(&deck, key::TITLE, ConflictPlace::Title));
+        found.extend(search.at(&deck, key::DESCRIPTION, ConflictPlace::Description));
+        found.extend(search.below(&deck, key::FIELDS, ConflictPlace::DeckField));
+    }
+    for card in document.all_cards() {
+        let id = card.id;
+        let Some(object) = reader.card_object(&id) else {
+            continue;
+        };
+        found.extend(search.at(&object, key::POSITION, ConflictPlace::Position(id.clone())));
+        found.extend(search.at(&object, key::DELETED, ConflictPlace::Deleted(id.clone())));
+        found.extend(search.below(&object, key::TAGS, |tag| ConflictPlace::Tag(id.clone(), tag)));
+        found.extend(search.below(&object, key::AUDIO, |slot| ConflictPlace::Audio(id.clone(), slot)));
+        found.extend(search.below(&object, key::FIELDS, |name| {
+            ConflictPlace::CardField(id.clone(), name)
+        }));
+    }
+    found
+}
+
+struct Search<'a, F> {
+    document: &'a Document,
+    resolve: &'a F,
+}
+
+impl<F: Fn(&ActorId) -> Option<Writer>> Search<'_, F> {
+    fn at(&self, object: &ObjId, name: &str, place: ConflictPlace) -> Option<Conflict> {
+        let values = self.document.automerge().get_all(object, name).ok()?;
+        if values.len() < 2 {
+            return None;
+        }
+        // The one that shows is the last.
+        let mut written: Vec<Written> = values
+            .into_iter()
+            .rev()
+            .filter_map(|(value, id)| self.written(&value, &id))
+            .collect();
+        if written.len() < 2 {
+            return None;
+        }
+        let winner = written.remove(0);
+        Some(Conflict {
+            place,
+            winner,
+            others: written,
+        })
+    }
+
+    fn below(&self, owner: &ObjId, map: &str, place: impl Fn(String) -> ConflictPlace) -> Vec<Conflict> {
+        let automerge = self.document.automerge();
+        let Ok(Some((Value::Object(_), object))) = automerge.get(owner, map) else {
+            return Vec::new();
+        };
+        let names = automerge.keys(&object);
+        names
+            .filter_map(|name| self.at(&object, &name, place(name.clone())))
+            .collect()
+    }
+
+    fn written(&self, value: &Value<'_>, id: &ObjId) -> Option<Written> {
+        let value = match value {
+            Value::Scalar(scalar) => WrittenValue::Value(FieldValue::from_scalar(scalar)?),
+            Value::Object(_) => WrittenValue::Audio(Reader::now(self.document.automerge()).audio_in(id)?),
+        };
+        let ObjId::Id(_, actor, _) = id else { return None };
+        Some(Written {
+            value,
+            writer: (self.resolve)(actor),
+        })
+    }
+}
