@@ -59,8 +59,13 @@ pub const NOTE_BYTES_MAX: usize = 1024;
 pub const CHANGE_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// A text in a free field: one value, replaced as a whole, so not a place for prose.
 pub const FIELD_BYTES_MAX: usize = 4 * 1024;
-/// A position. Always inserting at one place adds a character in five inserts, so this is thousands of them.
+/// A position. Cards behind are moved up long before, so only a hostile device comes near.
 pub const POSITION_BYTES_MAX: usize = 1024;
+/// A position longer than this has the cards behind it moved up: always inserting at one place adds a character in
+/// five inserts, and each card's position is read to order the deck.
+pub const POSITION_BYTES_CROWDED: usize = 128;
+/// Cards moved up to make room for one: their notes take half of a change's message at most.
+pub const CARDS_MOVED_UP_MAX: usize = 512;
 /// Operations in a deck, over all changes. Automerge numbers them in 32 bits and panics beyond.
 pub const DECK_OPS_MAX: u64 = 1 << 31;
 /// References from one change's operations to what they replace: one for most, more where concurrent values are settled.

@@ -47,6 +47,30 @@ pub fn between(low: Option<&str>, high: Option<&str>) -> Option<String> {
     )
 }
 
+/// So many positions in order between two others, none much longer than need be.
+#[must_use]
+pub fn spread(low: Option<&str>, high: Option<&str>, count: usize) -> Option<Vec<String>> {
+    let mut positions: Vec<String> = Vec::with_capacity(count);
+    if high.is_none() {
+        // At the end of the deck they count, which keeps them short.
+        for _ in 0..count {
+            let below = positions.last().map(String::as_str).or(low);
+            positions.push(between(below, None)?);
+        }
+        return Some(positions);
+    }
+    if count == 0 {
+        return Some(positions);
+    }
+    let middle = between(low, high)?;
+    let below = count / 2;
+    positions.extend(spread(low, Some(&middle), below)?);
+    let above = spread(Some(&middle), high, count - below - 1)?;
+    positions.push(middle);
+    positions.extend(above);
+    Some(positions)
+}
+
 /// Whether a text is a position: only digits, not empty, no trailing zero.
 #[must_use]
 pub fn is_position(text: &str) -> bool {
@@ -168,6 +192,69 @@ mod tests {
             high = between(Some(&low), Some(&high)).unwrap();
         }
         assert!(high.len() < 4 + 1_000 / 5 + 2, "{}", high.len());
+    }
+
+    /// Where to insert next, next to what was inserted last.
+    type Next = fn(step: u64, last: usize, positions: &[String], seed: &mut u64) -> usize;
+
+    #[test]
+    fn whoever_chooses_the_places_a_position_grows_by_one_character_in_five_inserts_at_the_most() {
+        let strategies: [Next; 5] = [
+            |_, last, _, _| last,
+            |_, last, _, _| last + 1,
+            |step, last, _, _| last + (step % 2) as usize,
+            |_, last, _, seed| last + (seeded(seed) % 2) as usize,
+            // Next to the longer neighbour.
+            |_, last, positions, _| {
+                let length = |at: Option<usize>| at.and_then(|at| positions.get(at)).map_or(0, String::len);
+                last + usize::from(length(Some(last + 1)) > length(last.checked_sub(1)))
+            },
+        ];
+        for (number, next) in strategies.into_iter().enumerate() {
+            let mut seed = 1;
+            let low = between(None, None).unwrap();
+            let high = between(Some(&low), None).unwrap();
+            let mut positions = vec![low, high];
+            let mut last = 1;
+            for step in 0..1_000_u64 {
+                let new = between(Some(&positions[last - 1]), Some(&positions[last])).unwrap();
+                let bound = 4 + 1 + (step as usize + 1).div_ceil(5);
+                assert!(
+                    new.len() <= bound,
+                    "strategy {number}, step {step}: {}",
+                    new.len()
+                );
+                positions.insert(last, new);
+                last = next(step, last, &positions, &mut seed).clamp(1, positions.len() - 1);
+            }
+        }
+    }
+
+    #[test]
+    fn spread_positions_are_in_order_between_their_bounds_and_short() {
+        let bounds = [
+            (None, None),
+            (Some("V"), None),
+            (None, Some("V")),
+            (Some("V"), Some("V1")),
+        ];
+        for (low, high) in bounds {
+            for count in [0, 1, 2, 7, 500] {
+                let spread = spread(low, high, count).unwrap();
+                assert_eq!(spread.len(), count);
+                let all: Vec<&str> = low
+                    .into_iter()
+                    .chain(spread.iter().map(String::as_str))
+                    .chain(high)
+                    .collect();
+                assert!(
+                    all.windows(2).all(|pair| pair[0] < pair[1]),
+                    "{low:?} {high:?} {count}"
+                );
+                assert!(spread.iter().all(|one| is_position(one) && one.len() <= 7));
+            }
+        }
+        assert_eq!(spread(Some("V"), Some("V"), 1), None);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::card::{
 };
 use crate::id::CardId;
 use crate::limits::{
-    CHANGE_OPS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
+    CARDS_MOVED_UP_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,
+    POSITION_BYTES_CROWDED, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use crate::op::{Note, Notes, Op, OpError, Place, Reversal, Splice};
 use crate::position;
@@ -619,7 +620,8 @@ impl<'a> Edit<'a> {
     }
 
     /// Puts a card where it belongs. Where its new neighbours share one position (two devices moved cards to one
-    /// place at a time), those behind it get positions of their own, so that it stands exactly where it was put.
+    /// place at a time), those behind it get positions of their own, so that it stands exactly where it was put. Where
+    /// its position would be long, cards behind it are moved up.
     fn stand(&mut self, card: &CardId, place: Place) -> Result<(), OpError> {
         let after = match place {
             Place::First => None,
@@ -636,22 +638,28 @@ impl<'a> Edit<'a> {
             .map(str::to_owned);
         let mut crowd = vec![card.clone()];
         let mut high = None;
+        let mut short_enough = POSITION_BYTES_CROWDED;
         for (position, behind) in self.order.behind(after.as_ref(), card) {
-            if Some(position) == low.as_ref() {
-                crowd.push(behind.clone());
-            } else {
-                high = Some(position.clone());
-                break;
+            if Some(position) != low.as_ref() {
+                let between = position::between(low.as_deref(), Some(position)).ok_or(OpError::Crowded)?;
+                if between.len() <= short_enough || crowd.len() > CARDS_MOVED_UP_MAX {
+                    high = Some(position.clone());
+                    break;
+                }
+                // Once some have to move, as many as make room for long: else the next card would move them again.
+                short_enough = POSITION_BYTES_CROWDED / 2;
             }
+            crowd.push(behind.clone());
         }
-        let mut below = low;
-        for card in crowd {
-            let position = position::between(below.as_deref(), high.as_deref()).ok_or(OpError::Crowded)?;
+        // The first one in the middle, the others above it: below it `low` may be long, and so would be all that is near.
+        let first = position::between(low.as_deref(), high.as_deref()).ok_or(OpError::Crowded)?;
+        let above = position::spread(Some(&first), high.as_deref(), crowd.len() - 1);
+        let positions = std::iter::once(first).chain(above.ok_or(OpError::Crowded)?);
+        for (card, position) in crowd.iter().zip(positions) {
             if position.len() > POSITION_BYTES_MAX {
                 return Err(OpError::Crowded);
             }
-            self.stand_at(&card, position.clone())?;
-            below = Some(position);
+            self.stand_at(card, position)?;
         }
         Ok(())
     }

@@ -388,3 +388,60 @@ fn putting_what_can_be_seen_already_deletes_nothing_that_is_concurrent() {
     let again = edit(&mut document, |edit| same(edit, &seen)).unwrap();
     assert_eq!(again.change, None);
 }
+
+/// Where to put the next card: behind which of the cards, given the place of the latest one.
+type NextPlace = fn(step: usize, latest: usize) -> Option<usize>;
+
+#[test]
+fn positions_stay_short_wherever_cards_are_put_and_each_stands_where_it_was_put() {
+    use crate::limits::POSITION_BYTES_CROWDED;
+    let strategies: [NextPlace; 4] = [
+        |_, _| Some(0),
+        |_, latest| Some(latest),
+        |_, latest| latest.checked_sub(1),
+        |step, latest| {
+            if step.is_multiple_of(2) {
+                Some(latest)
+            } else {
+                latest.checked_sub(1)
+            }
+        },
+    ];
+    for (number, next) in strategies.into_iter().enumerate() {
+        let (mut document, mut expected) = three();
+        let mut bits = bits();
+        let mut ids = || bits().map(|byte| byte ^ 0x55);
+        let (mut latest, mut moved_up) = (1, 0);
+        for round in 0..3 {
+            let made = document
+                .commit(&actor(2), 0, &mut ids, |edit| {
+                    for step in 0..300 {
+                        let after = next(step, latest);
+                        let behind = after.map(|after| expected[after].clone());
+                        let card = edit.add_card_after(behind.as_ref(), "", "")?;
+                        latest = after.map_or(0, |after| after + 1);
+                        expected.insert(latest, card);
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            let moves = made
+                .events
+                .iter()
+                .filter(|event| matches!(event, DeckChange::CardMoved { .. }));
+            moved_up += moves.count();
+            let cards: Vec<Card> = document.cards().collect();
+            assert!(
+                cards.iter().map(|card| &card.id).eq(&expected),
+                "strategy {number}"
+            );
+            let longest = cards.iter().map(|card| card.position.len()).max();
+            assert!(
+                longest <= Some(POSITION_BYTES_CROWDED),
+                "strategy {number}, round {round}: {longest:?}"
+            );
+        }
+        let cards_put = 900;
+        assert!(moved_up <= cards_put, "strategy {number}: moved {moved_up}");
+    }
+}
