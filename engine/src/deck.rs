@@ -43,7 +43,9 @@ impl Deck {
     }
 
     /// Changes the deck. It is done when this returns; await what it returns to know that it is durable. Everything
-    /// that `edit` does becomes one change; if it fails, nothing is done.
+    /// that `edit` does becomes one change; if it fails or panics, nothing is done. It has the deck to itself while it
+    /// runs: it must be short, read through its argument, and not call the deck or the engine, which would wait for it
+    /// for ever.
     ///
     /// By any device but the editor this is [`EditError::NotEditor`].
     pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
@@ -264,7 +266,8 @@ impl Deck {
         ))
     }
 
-    /// The linked devices that follow this deck, and whether they hold, durably, all that this one does.
+    /// The linked devices that follow this deck, and whether they hold, durably, every change that this one does. Audio
+    /// and drafts are not part of that.
     ///
     /// # Errors
     /// While nothing of the deck has arrived.
@@ -289,7 +292,8 @@ pub struct AudioAbout {
 #[error("the audio cannot be kept or read: {0}")]
 pub struct AudioError(String);
 
-/// A private branch of a deck, with the same edits. It survives restarts, and is proposed when the editor is linked.
+/// A private branch of a deck, with the same edits. It survives restarts; once proposed, it is offered whenever the editor
+/// is linked.
 #[derive(Debug, Clone)]
 pub struct Draft {
     deck: Deck,
@@ -303,7 +307,7 @@ impl Draft {
         self.id
     }
 
-    /// Changes the draft, as [`Deck::edit`] changes a deck.
+    /// Changes the draft, as [`Deck::edit`] changes a deck, and with the same bounds on what `edit` may do.
     pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
         self.deck
             .shared

@@ -11,7 +11,7 @@ pub mod undo;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{
@@ -176,9 +176,19 @@ impl Document {
         // Forking and loading leave Automerge with an actor of its own choosing.
         self.automerge.set_actor(actor.clone());
         let mut working = Edit::new(self.automerge.transaction(), &mut self.order, random);
+        // A closure of an app: if it panics, the deck is put back before the panic goes on to its caller.
+        let edited = catch_unwind(AssertUnwindSafe(|| edit(&mut working)));
         let done =
-            edit(&mut working).and_then(|value| Ok((value, working.notes().clone(), working.check()?)));
+            edited.map(|done| done.and_then(|value| Ok((value, working.notes().clone(), working.check()?))));
         let (transaction, journal) = working.into_parts();
+        let done = match done {
+            Ok(done) => done,
+            Err(panic) => {
+                transaction.rollback();
+                self.order.undo(journal);
+                resume_unwind(panic);
+            }
+        };
         let (value, notes, text_bytes) = match done {
             Ok(done) => done,
             Err(error) => {

@@ -1,13 +1,13 @@
-//! The one async file: it pumps core, links and store. All the thinking is in the core.
+//! The driver: it pumps core, links and store. All the thinking is in the core.
 //!
-//! The core sits behind a lock that is held only while it thinks and its outputs are queued; nothing under the lock
-//! waits. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
+//! The core sits behind a lock that is held only while it thinks and its outputs are queued; nothing of ours waits under
+//! the lock. An app's edit runs under it, too: it must be short, and must not call the engine. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
     wake: watch::Sender<Option<Time>>,
-    /// Batches not yet durable; shutting down waits for none.
+    /// Batches not yet durable; shutting down waits until there are none.
     unsaved: watch::Sender<usize>,
     next_link: AtomicU64,
     closing: watch::Sender<bool>,
@@ -55,7 +55,10 @@ struct LinkHandle {
 
 impl Shared {
     /// Starts the tasks around a core. Must be called within a tokio runtime.
-    pub(crate) fn start(core: Core, store: Arc<dyn Store>) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(core: Core, store: Arc<dyn Store>) -> std::io::Result<Arc<Self>> {
         let (saves, save_queue) = mpsc::unbounded_channel();
         let (tasks, task_queue) = std::sync::mpsc::channel();
         let wake = watch::Sender::new(None);
@@ -79,12 +82,9 @@ impl Shared {
         let weak = Arc::downgrade(&shared);
         // A thread of its own: blob writes wait for the disk, and must hold up no async task. It ends with `Shared`.
         let disk = std::thread::Builder::new().name("cuecard-disk".to_owned());
-        let spawned = disk.spawn(move || run_tasks(&weak, &task_queue));
-        if let Err(error) = spawned {
-            tracing::error!(%error, "no thread for the disk; audio and catch-up will not work");
-        }
+        disk.spawn(move || run_tasks(&weak, &task_queue))?;
         shared.drive(|core, now| core.handle(now, Input::Tick));
-        shared
+        Ok(shared)
     }
 
     /// Lets `think` run on the core, then carries out what it wants.
@@ -292,13 +292,22 @@ impl Shared {
     }
 }
 
-/// Reads a lock even if a panic was caught elsewhere: the core is consistent between its calls.
+/// Reads a lock even if a panic was caught elsewhere: an app's edit that panics is rolled back like one that fails.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The wall clock as it was at the first call, and what a clock that never steps back says has passed since: people
+/// and time servers set clocks, and nothing here may wait an hour for that.
 fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    static START: OnceLock<(Duration, Instant)> = OnceLock::new();
+    let (wall, start) = START.get_or_init(|| {
+        (
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Instant::now(),
+        )
+    });
+    let since = *wall + start.elapsed();
     Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -389,7 +398,8 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
 
 /// Something that was done at once and becomes durable: await it to know that it is.
 ///
-/// Dropping it cancels nothing.
+/// Dropping it cancels nothing. When the disk fails, awaiting says so; what was done stays visible until the engine is
+/// opened again, and is gone then.
 #[must_use = "it is done, but until this is awaited nobody knows whether it is durable"]
 #[derive(Debug)]
 pub struct Saving<T, E> {

@@ -44,7 +44,7 @@ impl std::fmt::Debug for Engine {
 #[non_exhaustive]
 pub enum OpenError {
     /// The data folder could not be made.
-    #[error("the data folder {} cannot be made: {error}", .folder.display())]
+    #[error("the data folder {} cannot be made: {error}; check its path and its permissions", .folder.display())]
     Folder {
         /// Which folder.
         folder: PathBuf,
@@ -64,8 +64,14 @@ pub enum OpenError {
     #[error(transparent)]
     Restore(#[from] RestoreError),
     /// The system has no randomness to give.
-    #[error("no randomness: {0}")]
+    #[error("the system has no randomness to give: {0}")]
     Random(#[from] getrandom::Error),
+    /// The system gave no thread.
+    #[error("the system gave no thread to open the engine: {0}")]
+    Thread(String),
+    /// Opening panicked: a bug, and nothing was written.
+    #[error("opening failed in a way that is a bug of Cuecard ({0}); the data folder was not changed by it")]
+    Panicked(String),
 }
 
 /// Settings of an engine; [`Engine::open`] has those that fit most.
@@ -76,14 +82,16 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// What this device is called on other people's screens. The default is the start of its id.
+    /// What this device is called on other people's screens, without control characters and at most 256 bytes. The
+    /// default is the start of its id.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// When an edit counts as saved. The default is [`Durability::Immediate`].
+    /// When an edit counts as saved. The default is [`Durability::Immediate`]: on disk and synced. With
+    /// [`Durability::Batched`] an awaited edit may still be lost for as long as that says.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -98,11 +106,9 @@ impl Builder {
         let folder = folder.as_ref().to_owned();
         // Opening reads the disk, and must not hold up the runtime.
         let opened = tokio::task::spawn_blocking(move || self.open_blocking(&folder)).await;
-        let (core, store, key, lost_batches) = opened.map_err(|error| OpenError::Folder {
-            folder: PathBuf::new(),
-            error: io::Error::other(error),
-        })??;
-        let shared = Shared::start(core, store);
+        let (core, store, key, lost_batches) =
+            opened.map_err(|error| OpenError::Panicked(error.to_string()))??;
+        let shared = Shared::start(core, store).map_err(|error| OpenError::Thread(error.to_string()))?;
         Ok(Engine {
             shared,
             key,
@@ -134,7 +140,7 @@ impl Builder {
     /// When what the store holds cannot be read.
     pub fn open_on(self, store: Arc<dyn Store>, key: DeviceKey) -> Result<Engine, OpenError> {
         let core = self.restored(&key, store.as_ref())?;
-        let shared = Shared::start(core, store);
+        let shared = Shared::start(core, store).map_err(|error| OpenError::Thread(error.to_string()))?;
         Ok(Engine {
             shared,
             key,
@@ -257,8 +263,8 @@ impl Engine {
         }
     }
 
-    /// Keeps a device linked: dials until there is a link, uses it, and dials again when it is over. Ends with the
-    /// engine, or when the returned handle is dropped. Both sides have to do so.
+    /// Keeps a device linked: dials until there is a link, uses it, and dials again when it is over. Ends with
+    /// [`Engine::shutdown`], or when the returned handle is dropped. Both sides have to do so.
     ///
     /// ```no_run
     /// # async fn example(engine: cuecard::Engine, connected: cuecard::transport::webrtc::Connected)
@@ -289,7 +295,11 @@ impl Engine {
                     link = route.next_link() => link,
                     _ = closing.wait_for(|closing| *closing) => return,
                 };
-                let reason = shared.clone().run_link(link).await;
+                // A task of its own: dropping the handle ends the dialling, and leaves the link to whoever uses it.
+                let running = tokio::spawn(shared.clone().run_link(link));
+                let reason = running
+                    .await
+                    .unwrap_or_else(|error| CloseReason::Failed(error.to_string()));
                 if *closing.borrow() {
                     return;
                 }
@@ -303,7 +313,11 @@ impl Engine {
         }
     }
 
-    /// Remembers a route to a device, so that it can be dialled again after a restart.
+    /// Remembers a route to a device, so that it can be dialled again after a restart. It is on its way to the disk when
+    /// this returns, and as durable as an edit when it was awaited.
+    ///
+    /// # Errors
+    /// What the store says.
     pub fn remember_route(
         &self,
         device: DeviceId,
@@ -328,7 +342,9 @@ impl Engine {
         self.shared.read(Core::audio)
     }
 
-    /// Closes all links, waits until everything is durable, and closes the store.
+    /// Closes all links, waits until everything is durable, and closes the store, so that the folder can be opened
+    /// again. Edits after this are lost, and say so when they are awaited. Without it, links that are kept keep the
+    /// engine alive.
     ///
     /// # Errors
     /// When the disk has failed: what was not acknowledged may be lost.
@@ -393,7 +409,7 @@ impl Drop for KeptLink {
 pub struct Events(broadcast::Receiver<Event>);
 
 impl Events {
-    /// The next event; `None` once the engine is gone. Cancel safe.
+    /// The next event; `None` once the engine was shut down and its last handle is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         match self.0.recv().await {
             Ok(event) => Some(event),

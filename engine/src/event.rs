@@ -8,7 +8,7 @@ use crate::id::{DeckId, DeviceId, DraftId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A device is linked.
+    /// A device is linked. [`Event::Unlinked`] follows when it no longer is, and not before.
     Linked {
         /// Which device.
         device: DeviceId,
@@ -62,13 +62,13 @@ pub enum Event {
         /// Which draft.
         draft: DraftId,
     },
-    /// A device said what it holds durably: everything up to there is safe with it.
+    /// A device said which changes it holds durably: they are safe with it. Audio and drafts are not part of that.
     SafeWith {
         /// Which deck.
         deck: DeckId,
         /// Which device.
         device: DeviceId,
-        /// Whether that is all that this device holds.
+        /// Whether these are all that this device holds.
         in_sync: bool,
     },
     /// A deck's document broke while a change was applied. Nothing wrong was kept: open the engine again, and it is
@@ -81,7 +81,7 @@ pub enum Event {
     },
     /// Audio came closer.
     Audio(BlobProgress),
-    /// A device sent something that was refused; its link was closed.
+    /// A device sent something that was refused; its link is closed.
     Refused {
         /// Which device.
         device: DeviceId,

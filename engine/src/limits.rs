@@ -1,4 +1,5 @@
-//! Every limit in one place, each with its reason. A deck may set lower ones, not higher.
+//! The limits of decks, messages and links, each with its reason. How much is under way at a time is beside the code
+//! that decides it.
 
 /// A control message, inflated. A slice of 200 changes of ordinary size is far below; this bounds the hostile.
 pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -28,10 +29,6 @@ pub const DECK_CARDS_MAX: usize = 100_000;
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// One piece of audio.
 pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// What arrived early and waits, per device: bytes.
-pub const EARLY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What arrived early and waits, per device: items.
-pub const EARLY_ITEMS_MAX: usize = 1_000;
 /// Open drafts of one member: a member can burden the others only so far.
 pub const DRAFTS_PER_MEMBER_MAX: usize = 8;
 /// Changes in one draft.
@@ -42,8 +39,8 @@ pub const DRAFT_BYTES_MAX: usize = 1024 * 1024;
 pub const DECK_TERMS_MAX: usize = 100_000;
 /// Members of a deck: the charter is one record.
 pub const MEMBERS_MAX: usize = 64;
-/// Bytes queued for one link. What honest devices have open stays far below (acknowledged slices, pulls that were
-/// asked for); one that asks and never reads is closed at this.
+/// Bytes queued for one link. One that asks and never reads is closed at this; an honest one that is far behind in many
+/// large decks at once may be, too, and goes on from where it stands when it is linked again.
 pub const LINK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Decks spoken of on one link.
 pub const DECKS_PER_LINK_MAX: usize = 64;
@@ -53,7 +50,7 @@ pub const LINKS_MAX: usize = 64;
 pub const BLOB_WANTS_MAX: usize = 1_024;
 /// Titles, file names, MIME types, slots, tags, field names: shown in lists, so short.
 pub const NAME_BYTES_MAX: usize = 256;
-/// A note on a draft or a request.
+/// A note on a draft.
 pub const NOTE_BYTES_MAX: usize = 1024;
 /// The message of a change: a batch of a thousand ops names each in some fifty bytes.
 pub const CHANGE_MESSAGE_BYTES_MAX: usize = 64 * 1024;

@@ -13,6 +13,7 @@ use cuecard::sim::{Backup, Peer, Sim};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
 use cuecard::{DeckId, DraftState, Member, Rights, Role};
+use cuecard_tests::seeds;
 
 const SEEDS: u64 = 100;
 const LONG: Duration = Duration::from_secs(120);
@@ -325,12 +326,7 @@ fn run(seed: u64, shape: Shape, trouble: Trouble) -> Outcome {
 }
 
 fn run_seeds(shape: Shape, trouble: Trouble) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seeds = match number("CUECARD_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("CUECARD_SEEDS").unwrap_or(SEEDS),
-    };
-    for seed in seeds {
+    for seed in seeds(SEEDS) {
         println!("seed {seed}, {shape:?}, {trouble:?}");
         if let Err(error) = run(seed, shape, trouble) {
             panic!("{error}\nrun it again with CUECARD_SEED={seed}");

@@ -11,6 +11,7 @@ use cuecard::sim::{Peer, Sim, Stuck};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
 use cuecard::{BlobId, CardId, DeckId, DraftId, DraftState, Member, Rights};
+use cuecard_tests::seeds;
 
 const SEEDS: u64 = 200;
 const LONG: Duration = Duration::from_secs(120);
@@ -346,12 +347,7 @@ fn write_draft(story: &mut Story) -> Outcome<DraftId> {
 }
 
 fn run_seeds(crashes: u32) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seeds = match number("CUECARD_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("CUECARD_SEEDS").unwrap_or(SEEDS),
-    };
-    for seed in seeds {
+    for seed in seeds(SEEDS) {
         if let Err(error) = run(seed, crashes) {
             panic!("{error}\nrun it again with CUECARD_SEED={seed}");
         }

@@ -7,7 +7,9 @@ use cuecard::core::deck_proof;
 use cuecard::sync::envelope::seal_up;
 use cuecard::sync::message::{Message, PROTOCOL_VERSION};
 use cuecard::transport::memory::{Conditions, pair};
-use cuecard::transport::{CloseReason, DeviceKey, Lane, Link, LinkEvent, LinkStats, RouteKind};
+use cuecard::transport::{
+    Backoff, CloseReason, DeviceKey, DialError, Dialer, Lane, Link, LinkEvent, LinkStats, RouteKind,
+};
 use cuecard::{AudioAbout, DeckChange, EditError, Engine, Event, Events, Member, OpenError, Rights};
 
 /// Waits for an event: with a bound, so that a test that fails does so soon.
@@ -195,6 +197,119 @@ async fn without_the_decks_key_a_linked_device_learns_nothing() {
     assert!(deck.devices().unwrap().is_empty(), "and it was not spoken of");
 }
 
+/// Gives out one link, and then waits for ever.
+struct Once {
+    peer: cuecard::DeviceId,
+    link: std::sync::Mutex<Option<std::sync::Arc<dyn Link>>>,
+}
+
+#[async_trait::async_trait]
+impl Dialer for Once {
+    fn peer(&self) -> cuecard::DeviceId {
+        self.peer
+    }
+
+    async fn dial(&self) -> Result<std::sync::Arc<dyn Link>, DialError> {
+        let link = self
+            .link
+            .lock()
+            .map_err(|error| DialError::Local(error.to_string()))?
+            .take();
+        match link {
+            Some(link) => Ok(link),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_outlives_the_handle_that_kept_dialling_it() {
+    let (laptop, phone) = (
+        Engine::in_memory("laptop").unwrap(),
+        Engine::in_memory("phone").unwrap(),
+    );
+    let deck = laptop.create_deck("Spanish 101").await.unwrap();
+    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let mut events = phone.events();
+    let (end_a, end_b) = pair(laptop.device(), phone.device(), Conditions::PERFECT, 1);
+    let dialer = Once {
+        peer: phone.device(),
+        link: std::sync::Mutex::new(Some(end_a)),
+    };
+    let kept = laptop.keep_linked(std::sync::Arc::new(dialer), Backoff::default());
+    phone.attach(end_b);
+    until(&mut events, "the deck", |event| {
+        matches!(event, Event::Changed { .. })
+    })
+    .await;
+    drop(kept);
+    deck.edit(|edit| edit.add_card("hola", "hello").map(drop))
+        .await
+        .unwrap();
+    until(&mut events, "an edit after that", |event| {
+        matches!(
+            event,
+            Event::Changed {
+                change: DeckChange::CardAdded { .. },
+                ..
+            }
+        )
+    })
+    .await;
+    assert_eq!(copy.cards().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_edit_that_panics_is_as_if_it_had_not_been() {
+    let laptop = Engine::in_memory("laptop").unwrap();
+    let deck = laptop.create_deck("Spanish 101").await.unwrap();
+    deck.edit(|edit| edit.add_card("uno", "one").map(drop))
+        .await
+        .unwrap();
+    let before = (deck.head().unwrap(), deck.cards().unwrap());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _never = deck.edit(|edit| -> Result<(), cuecard::OpError> {
+            edit.add_card("dos", "two")?;
+            panic!("a bug of the app");
+        });
+    }));
+    assert!(panicked.is_err(), "the panic goes on to the app");
+    assert_eq!((deck.head().unwrap(), deck.cards().unwrap()), before);
+    deck.edit(|edit| edit.add_card("tres", "three").map(drop))
+        .await
+        .unwrap();
+    let fronts: Vec<String> = deck.cards().unwrap().into_iter().map(|card| card.front).collect();
+    assert_eq!(fronts, ["uno", "tres"], "and the order of the cards is whole");
+}
+
+#[tokio::test]
+async fn a_draft_that_nobody_would_take_is_not_written() {
+    let laptop = Engine::in_memory("laptop").unwrap();
+    let deck = laptop.create_deck("Spanish 101").await.unwrap();
+    let draft = deck.draft("all of it").await.unwrap();
+    // 9,000 characters of three bytes each: 1 MiB is reached long before 1,000 changes are.
+    let long = "語".repeat(9_000);
+    let full = loop {
+        match draft.edit(|edit| edit.add_card(&long, "?").map(drop)).await {
+            Ok(()) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(full, EditError::DraftFull(id) if id == draft.id()),
+        "{full:?}"
+    );
+    let kept = draft.cards().unwrap().len();
+    assert!((30..60).contains(&kept), "{kept} cards");
+    draft
+        .edit(|edit| edit.add_card("short", "?").map(drop))
+        .await
+        .unwrap();
+    draft.propose().await.unwrap();
+    deck.accept_draft(draft.id()).await.unwrap();
+    assert_eq!(deck.cards().unwrap().len(), kept + 1);
+}
+
 /// A link whose other side asks and asks, and never takes what it asked for.
 struct Greedy {
     device: cuecard::DeviceId,
@@ -224,10 +339,7 @@ impl Link for Greedy {
         let mut closed = self.closed.subscribe();
         let mut asks = self.asks.lock().await;
         let ask = tokio::select! {
-            over = async { closed.wait_for(|closed| *closed).await.is_ok() } => {
-                assert!(over, "the sender is in `self`");
-                None
-            }
+            _ = closed.wait_for(|closed| *closed) => None,
             ask = asks.recv() => ask,
         };
         match ask {

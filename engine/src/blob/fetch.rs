@@ -23,7 +23,7 @@ pub(crate) const STALL: Duration = Duration::from_secs(2);
 pub(crate) struct Fetches {
     wants: BTreeMap<BlobId, Want>,
     transfers: BTreeMap<u32, Transfer>,
-    /// Links that said they lack a blob: not asked again before they greet again.
+    /// Links that said they lack a blob: not asked again before their next status.
     lacking: BTreeSet<(LinkId, BlobId)>,
     next_transfer: u32,
     /// How many wait for room.

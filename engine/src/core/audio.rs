@@ -11,7 +11,8 @@ use crate::event::Event;
 use crate::id::{BlobId, CardId, DeckId};
 use crate::sync::message::Message;
 
-/// Frames encoded at one time for one link: what its pulls may ask for, twice over. More is answered with "lack".
+/// Frames encoded at one time for one link: eight times what an honest device has asked for at one time. More is
+/// answered with "lack".
 const SERVING_MAX: usize = 64;
 
 impl Core {
@@ -159,7 +160,7 @@ impl Core {
                 WriteResult::Failed(why) => {
                     self.fetches.give_up(transfer);
                     self.fetches.opened(blob, Held::Failed);
-                    self.event(Event::StoreFailed { why });
+                    self.fail_store(why);
                 }
             },
         }

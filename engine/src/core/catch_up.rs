@@ -67,7 +67,7 @@ impl Core {
 
     pub(super) fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position) {
         let Ok(log) = self.log(deck) else { return };
-        let in_sync = log.durable() == held;
+        let in_sync = log.is_on_path(held) && !log.is_before(held, log.durable());
         let Some(device) = self.peer_of(link) else { return };
         // Split borrows: the session is changed by the order of the log.
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
@@ -201,10 +201,7 @@ impl Core {
         };
         let records = match result {
             Ok(records) => records,
-            Err(why) => {
-                self.event(Event::StoreFailed { why });
-                return;
-            }
+            Err(why) => return self.fail_store(why),
         };
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let accepts = |change: &[u8]| log.drafts.get(&own_log::accepted_draft(change)?)?.item();
@@ -248,7 +245,8 @@ impl Core {
         match follow {
             Ok(Ok(0)) | Err(_) => {}
             Ok(Ok(more)) => taken.taken_out += more,
-            Ok(Err(error)) => self.event(Event::StoreFailed {
+            Ok(Err(error)) => self.event(Event::DeckBroken {
+                deck,
                 why: error.to_string(),
             }),
         }

@@ -12,7 +12,7 @@ use crate::document::{DeckChange, Document, Edit};
 use crate::event::Event;
 use crate::gate::{self};
 use crate::id::{DeckId, DeviceId, DraftId};
-use crate::limits::{DRAFT_CHANGES_MAX, DRAFTS_PER_MEMBER_MAX, NOTE_BYTES_MAX};
+use crate::limits::{DRAFT_BYTES_MAX, DRAFT_CHANGES_MAX, DRAFTS_PER_MEMBER_MAX, NOTE_BYTES_MAX};
 use crate::op::OpError;
 use crate::role::{self, Draft, Rights, Verified};
 use crate::sync::message::{DraftItem, Message};
@@ -103,14 +103,18 @@ impl Log {
         let deck = self.deck;
         let entry = self.drafts.get_mut(&draft).ok_or(EditError::NoDraft(draft))?;
         let actor = entry.actor();
-        let room = (entry.changes.len() as u64) < DRAFT_CHANGES_MAX;
-        let branch = entry
-            .branch
-            .as_mut()
-            .filter(|_| room)
-            .ok_or(EditError::NoDraft(draft))?;
+        let held: usize = entry.changes.iter().map(Vec::len).sum();
+        if entry.changes.len() as u64 >= DRAFT_CHANGES_MAX {
+            return Err(EditError::DraftFull(draft));
+        }
+        let branch = entry.branch.as_mut().ok_or(EditError::NoDraft(draft))?;
         let committed = branch.commit(&actor, now.as_millis(), random, edit)?;
         if let Some(change) = committed.change {
+            if held + change.bytes.len() > DRAFT_BYTES_MAX {
+                // Nobody would take it. The branch is made anew from what was kept, without this change.
+                entry.branch = None;
+                return Err(EditError::DraftFull(draft));
+            }
             let index = entry.changes.len() as u64 + 1;
             disk::append_draft_change(batch, deck, draft, index, &change.bytes);
             entry.changes.push(change.bytes);

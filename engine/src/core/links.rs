@@ -36,7 +36,7 @@ pub(crate) struct LinkState {
 pub struct DeviceState {
     /// Which device.
     pub device: DeviceId,
-    /// It holds, durably, all that this device holds durably.
+    /// It holds, durably, every change that this device holds durably; audio and drafts are not part of that.
     pub in_sync: bool,
 }
 
@@ -46,14 +46,17 @@ impl Core {
     /// # Errors
     /// When the deck is not here.
     pub fn devices(&self, deck: DeckId) -> Result<Vec<DeviceState>, DeckError> {
-        let durable = self.log(deck)?.durable();
+        let log = self.log(deck)?;
+        let durable = log.durable();
         let with_session = self
             .links
             .values()
             .filter_map(|link| Some((link.peer, link.sessions.get(&deck)?)));
         let state = |(device, session): (DeviceId, &Session)| DeviceState {
             device,
-            in_sync: session.acked == Some(durable),
+            in_sync: session
+                .acked
+                .is_some_and(|acked| !log.is_before(acked, durable) && log.is_on_path(acked)),
         };
         Ok(with_session.map(state).collect())
     }
@@ -82,6 +85,7 @@ impl Core {
             .filter(|(_, state)| state.peer == peer)
             .map(|(&older, _)| older)
             .collect();
+        let is_known = !older.is_empty();
         for older in older {
             self.outputs.push_back(Output::Close {
                 link: older,
@@ -91,6 +95,13 @@ impl Core {
         }
         if self.links.len() >= LINKS_MAX {
             let why = format!("this device has {LINKS_MAX} links already");
+            tracing::warn!(device = %peer.short(), "a link too many was closed");
+            if is_known {
+                self.event(Event::Unlinked {
+                    device: peer,
+                    reason: why.clone(),
+                });
+            }
             self.outputs.push_back(Output::Close {
                 link,
                 reason: CloseWhy::Refused(why),
@@ -110,7 +121,10 @@ impl Core {
             },
         );
         self.greet(link);
-        self.event(Event::Linked { device: peer });
+        // One that takes the place of another is no news: a device is linked or it is not.
+        if !is_known {
+            self.event(Event::Linked { device: peer });
+        }
     }
 
     pub(super) fn link_down(&mut self, link: LinkId, reason: &str) {
@@ -138,7 +152,11 @@ impl Core {
             link,
             reason: CloseWhy::Refused(why.clone()),
         });
-        self.event(Event::Refused { device, why });
+        self.event(Event::Refused {
+            device,
+            why: why.clone(),
+        });
+        self.event(Event::Unlinked { device, reason: why });
     }
 
     pub(super) fn greet_all(&mut self) {

@@ -354,7 +354,8 @@ impl Core {
         match self.log_mut(deck)?.follow_chain() {
             Ok(0) => {}
             Ok(taken_out) => self.event(Event::Reorganised { deck, taken_out }),
-            Err(error) => self.event(Event::StoreFailed {
+            Err(error) => self.event(Event::DeckBroken {
+                deck,
                 why: error.to_string(),
             }),
         }
@@ -380,6 +381,14 @@ impl Core {
         self.store_failed
             .clone()
             .map_or(Ok(()), |why| Err(StoreHasFailed { why }))
+    }
+
+    /// From now on nothing is acknowledged; the app is told once.
+    fn fail_store(&mut self, why: String) {
+        if self.store_failed.is_none() {
+            self.store_failed = Some(why.clone());
+            self.event(Event::StoreFailed { why });
+        }
     }
 
     fn random_bytes<const N: usize>(&mut self) -> [u8; N] {
@@ -437,11 +446,7 @@ impl Core {
     fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
         let saving = self.saving.remove(&ticket);
         if let Err(why) = result {
-            if self.store_failed.is_none() {
-                self.store_failed = Some(why.clone());
-                self.event(Event::StoreFailed { why });
-            }
-            return;
+            return self.fail_store(why);
         }
         let Some(Saving {
             deck,

@@ -12,8 +12,9 @@ use crate::role::{Charter, Cut, Genesis, Seal, Signed, Term};
 
 /// Why a deck could not be opened from what the store holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("deck {} cannot be opened: {why}. Its files are untouched; restore them from a backup, or set the data folder \
-    aside and join the deck again from another device", .deck.short())]
+#[error("deck {} cannot be opened: {why}. Its files are untouched: restore the data folder from a backup, or keep \
+    `device.key`, which is this device and all that it owns, set the rest of the folder aside, and join its decks again \
+    from other devices", .deck.short())]
 pub struct RestoreError {
     /// Which deck.
     pub deck: DeckId,

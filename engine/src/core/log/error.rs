@@ -36,6 +36,9 @@ pub enum EditError {
     /// There is no such draft of this device.
     #[error("this device has no open draft {}", .0.short())]
     NoDraft(DraftId),
+    /// The draft has as many changes or bytes as a draft may have.
+    #[error("draft {} is as long as a draft may be; propose it, and go on in another", .0.short())]
+    DraftFull(DraftId),
     /// A device may keep only so many drafts open, with notes of bounded length.
     #[error("too many drafts are open, or the note is too long; propose or finish one first")]
     TooManyDrafts,
@@ -51,6 +54,9 @@ pub enum RoleError {
     /// Only the editor may.
     #[error("only the editor may hand the role over, and that is not this device")]
     NotEditor,
+    /// The deck's document broke earlier.
+    #[error("this deck cannot be changed ({0}); open the engine again, and it is rebuilt from the log")]
+    Broken(String),
     /// The receiver may not hold the role.
     #[error("{} may not hold the role; the owner can give it the right to", .0.short())]
     MayNotHold(DeviceId),

@@ -147,7 +147,8 @@ impl Log {
         let turned = self.inside.len() > common || path.iter().zip(&self.inside).take(common).any(shortened);
         let mut taken_out = 0;
         if turned {
-            taken_out = self.take_out(&path, common)?;
+            let taken = self.take_out(&path, common);
+            taken_out = taken.map_err(|error| self.broke(error.to_string()))?;
         }
         let mut raw = Vec::new();
         for step in &path {
@@ -160,7 +161,8 @@ impl Log {
         }
         if !raw.is_empty() {
             // In one go: the document orders its cards anew each time.
-            self.document.restore_more(raw.iter().map(Vec::as_slice))?;
+            let restored = self.document.restore_more(raw.iter().map(Vec::as_slice));
+            restored.map_err(|error| self.broke(error.to_string()))?;
         }
         if turned {
             self.turned = true;

@@ -48,6 +48,7 @@ impl Log {
         key: &DeviceKey,
         nonce: [u8; 16],
     ) -> Result<Option<Verified<Term>>, EditError> {
+        self.check_whole().map_err(EditError::Broken)?;
         let canonical = self.chain.canonical();
         if canonical.editor != Some(key.id()) {
             return Err(EditError::NotEditor {
@@ -132,6 +133,7 @@ impl Log {
         to: DeviceId,
         batch: &mut Batch,
     ) -> Result<TermId, RoleError> {
+        self.check_whole().map_err(RoleError::Broken)?;
         if self.chain.canonical().editor != Some(key.id()) {
             return Err(RoleError::NotEditor);
         }
@@ -152,6 +154,7 @@ impl Log {
         members: Vec<Member>,
         batch: &mut Batch,
     ) -> Result<(), RoleError> {
+        self.check_whole().map_err(RoleError::Broken)?;
         let newest = self.chain.charter();
         if newest.owner != key.id() {
             return Err(RoleError::NotOwner);
