@@ -1,0 +1,106 @@
+//! Every story within a bound. The bounds and what they come to are listed at the head of `main.rs`.
+
+use std::time::Instant;
+
+use stateright::{Checker, Model};
+
+use crate::model::{Bounds, Role};
+use crate::properties::goals;
+use crate::world::World;
+
+/// Searches everything within the bounds of the model and prints how much that was.
+fn check(name: &str, mut model: Role) {
+    let more = std::env::var("CUECARD_MODEL_STEPS").map_or(0, |steps| steps.parse().unwrap());
+    model.bounds.steps += more;
+    let steps = model.bounds.steps;
+    let began = Instant::now();
+    let checker = model.checker().threads(2).spawn_bfs().join();
+    println!(
+        "{name}: {steps} steps, {} states, {} sets in every order, {:.1?}",
+        checker.unique_state_count(),
+        checker.model().lab.sets(),
+        began.elapsed()
+    );
+    for (property, path) in checker.discoveries() {
+        let steps = checker.model().tell(path.clone().into_actions());
+        println!("  {property}:\n{steps}");
+    }
+    checker.assert_properties();
+}
+
+fn bounds(steps: u8) -> Bounds {
+    Bounds {
+        steps,
+        most: [0; _],
+        present: vec![0, 1, 2],
+        hostile: None,
+        members: vec![vec![1, 2], vec![2]],
+        seals_apart: false,
+        goals: vec![goals::LATE, goals::CLAIMED],
+    }
+}
+
+fn three(bounds: Bounds) -> Role {
+    Role::new(World::new(3, 0), bounds, None)
+}
+
+#[test]
+fn an_owner_and_two_members() {
+    let most = [2, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0];
+    check("owner present", three(Bounds { most, ..bounds(4) }));
+}
+
+#[test]
+fn two_members_whose_owner_is_away() {
+    let most = [2, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0];
+    let present = vec![1, 2];
+    let bounds = Bounds {
+        most,
+        present,
+        ..bounds(5)
+    };
+    check("owner away", three(bounds).held_by(1));
+}
+
+#[test]
+fn crashes_and_a_copied_folder() {
+    let most = [3, 1, 1, 0, 1, 1, 1, 0, 2, 1, 0];
+    check("crashes", three(Bounds { most, ..bounds(4) }));
+}
+
+#[test]
+fn crashes_of_devices_that_write_on() {
+    let most = [3, 0, 1, 0, 1, 0, 0, 0, 2, 1, 0];
+    check("long crashes", three(Bounds { most, ..bounds(5) }));
+}
+
+#[test]
+fn a_cheat_among_the_members() {
+    let bounds = Bounds {
+        most: [2, 0, 1, 0, 1, 1, 1, 0, 0, 0, 2],
+        hostile: Some(1),
+        goals: vec![goals::LATE, goals::CLAIMED, goals::CHEATED],
+        ..bounds(3)
+    };
+    check("a cheat", three(bounds).held_by(1));
+}
+
+#[test]
+fn an_owner_who_gave_the_deck_away_and_goes_on_signing() {
+    let bounds = Bounds {
+        most: [2, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        hostile: Some(0),
+        ..bounds(3)
+    };
+    check("an owner of earlier", three(bounds));
+}
+
+#[test]
+fn changes_that_travel_apart_from_their_seals() {
+    let bounds = Bounds {
+        most: [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        seals_apart: true,
+        ..bounds(3)
+    };
+    check("seals apart", three(bounds));
+}
