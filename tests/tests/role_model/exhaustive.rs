@@ -41,7 +41,8 @@ fn bounds(steps: u8) -> Bounds {
 }
 
 fn three(bounds: Bounds) -> Role {
-    Role::new(World::new(3, 0), bounds, None)
+    let luck = std::env::var("CUECARD_MODEL_LUCK").map_or(0, |luck| luck.parse().unwrap());
+    Role::new(World::new(3, luck), bounds, None)
 }
 
 #[test]

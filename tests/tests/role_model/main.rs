@@ -17,7 +17,8 @@
 //! | seals apart | everything honest; changes and seals travel apart | 3 | 4,689 | 4,712 | 0.8 s |
 //!
 //! An edit, a takeover and a handover of a new run sign up to two or three items each, so four steps make up to eight
-//! signed items and five terms. `CUECARD_MODEL_STEPS=1` adds a step to each of them (minutes).
+//! signed items and five terms. `CUECARD_MODEL_STEPS=1` adds a step to each of them (minutes); `CUECARD_MODEL_LUCK`
+//! chooses other ids, and so which of two equal siblings wins (0 to 5 were searched).
 //!
 //! `walks.rs` goes further at random: four devices, up to 16 steps, a cheat in two of five walks; each ends on real
 //! Automerge documents, through the gate (`replay.rs`). `can_fail.rs` leaves out one rule at a time and expects the
