@@ -6,7 +6,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::model::{Bounds, Habit, KINDS, Role};
 use crate::plain::Rule;
-use crate::properties::{HASTE, KEPT, LINE, LOST, NUMBERS, ORDER, RIGHTS, SETTLED};
+use crate::properties::{HASTE, KEPT, LINE, LOST, NUMBERS, ORDER, PASSED_OVER, RIGHTS, SETTLED};
 use crate::world::World;
 
 fn story(most: [u8; KINDS], hostile: Option<u8>) -> Bounds {
@@ -87,6 +87,18 @@ fn without_final_cuts_a_longer_seal_splits_the_line() {
 #[test]
 fn without_an_order_of_siblings_arrival_decides() {
     without(Rule::OrderOfArrival, story(HONEST, None), ORDER);
+}
+
+#[test]
+fn without_the_holders_word_first_a_claim_takes_the_role_from_whoever_has_it() {
+    without(Rule::WordBeforeClaim, story(HONEST, None), PASSED_OVER);
+}
+
+#[test]
+fn without_ranks_the_id_decides_among_claims() {
+    let mut bounds = story(HONEST, None);
+    bounds.most = [0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0];
+    without(Rule::RankDecides, bounds, PASSED_OVER);
 }
 
 #[test]

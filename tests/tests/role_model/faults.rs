@@ -2,8 +2,8 @@
 
 use std::ops::BitOr;
 
-use cuecard::id::TermId;
-use cuecard::role::{Cause, Cut, LateWork, Point};
+use cuecard::id::{DeviceId, TermId};
+use cuecard::role::{Cause, Cut, LateWork, Point, Term, Verified};
 
 use crate::plain::{Answer, Facts};
 use crate::world::{Device, ItemId, Says, next};
@@ -31,6 +31,9 @@ impl Faults {
     /// Nobody is editor while the newest word of the owner is not understood.
     pub(crate) const HASTE: Self = Self(1 << 7);
 
+    /// No claim counts against the holder's word, nor against a better claim.
+    pub(crate) const PASSED_OVER: Self = Self(1 << 8);
+
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -52,6 +55,7 @@ pub(crate) fn of(facts: &Facts<'_>, answer: &Answer) -> Faults {
         | check(is_one_held_line(facts, answer), Faults::LINE)
         | check(facts.age() == answer.charter, Faults::ORDER)
         | check(!editor_in_haste(facts, answer), Faults::HASTE)
+        | check(!somebody_is_passed_over(facts, answer), Faults::PASSED_OVER)
 }
 
 fn settled_stands(facts: &Facts<'_>, answer: &Answer) -> bool {
@@ -138,6 +142,22 @@ fn editor_in_haste(facts: &Facts<'_>, answer: &Answer) -> bool {
         .newest_settled()
         .is_none_or(|term| facts.ancestry(term).is_some() && answer.path.iter().any(|(of, _)| *of == term));
     answer.editor.is_some() && !understood
+}
+
+fn somebody_is_passed_over(facts: &Facts<'_>, answer: &Answer) -> bool {
+    let settled: Vec<TermId> = settled_path(facts).iter().map(|(term, ..)| *term).collect();
+    let claims = answer.path.iter().filter_map(|(term, _)| facts.term(*term));
+    claims
+        .filter(|claim| claim.cause == Cause::Claim && !settled.contains(&claim.id()))
+        .any(|claim| {
+            let rank = |of: DeviceId| facts.rank(facts.world.device(of));
+            let goes_before = |other: &Verified<Term>| {
+                other.cause != Cause::Claim || rank(other.signer) < rank(claim.signer)
+            };
+            facts
+                .children(claim.parent)
+                .any(|other| goes_before(other) && facts.is_valid(claim.parent, other))
+        })
 }
 
 /// (c): what is signed, held, and rests on what is held.

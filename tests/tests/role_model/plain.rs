@@ -27,6 +27,10 @@ pub(crate) enum Rule {
     CutIsFinal,
     /// Among siblings the records decide, not which came first.
     OrderOfArrival,
+    /// A handover or release goes before a claim.
+    WordBeforeClaim,
+    /// Among claims the better rank goes first.
+    RankDecides,
     /// Membership follows the newest charter, whatever came first.
     NewestCharter,
     /// Seals that disagree count up to the last common change, not as the first one said.
@@ -195,7 +199,8 @@ impl<'a> Facts<'a> {
         device == self.owner() || self.members().contains(&device)
     }
 
-    fn rank(&self, device: Device) -> usize {
+    /// The smaller the better; the owner first.
+    pub(crate) fn rank(&self, device: Device) -> usize {
         if device == self.owner() {
             return 0;
         }
@@ -283,7 +288,7 @@ impl<'a> Facts<'a> {
         seals
     }
 
-    fn is_valid(&self, parent: TermId, child: &Verified<Term>) -> bool {
+    pub(crate) fn is_valid(&self, parent: TermId, child: &Verified<Term>) -> bool {
         let base = self.base(parent);
         let (signer, cut) = (self.world.device(child.signer), child.cut);
         let holder = child.holder.map(|holder| self.world.device(holder));
@@ -306,12 +311,12 @@ impl<'a> Facts<'a> {
 
     fn preference(&self, child: &Verified<Term>) -> (bool, usize, TermId) {
         let claim = child.cause == Cause::Claim;
-        let rank = if claim {
+        let rank = if claim && !self.lacks(Rule::RankDecides) {
             self.rank(self.world.device(child.signer))
         } else {
             0
         };
-        (claim, rank, child.id())
+        (claim && !self.lacks(Rule::WordBeforeClaim), rank, child.id())
     }
 
     /// As many changes as there is only one of each number.

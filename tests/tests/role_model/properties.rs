@@ -18,6 +18,7 @@ pub(crate) const LINE: &str = "the canonical path is one held line";
 pub(crate) const PLAIN: &str = "the chain says what the plain rules say";
 pub(crate) const OWN_EDIT: &str = "an edit that succeeds is canonical where it was made";
 pub(crate) const HASTE: &str = "nobody is editor before the newest settled term is held";
+pub(crate) const PASSED_OVER: &str = "no claim counts against the holder's word, or a better claim";
 pub(crate) const KEPT: &str = "what is settled is on a disk";
 pub(crate) const NUMBERS: &str = "no run reuses a number of a term";
 
@@ -33,6 +34,9 @@ pub(crate) fn of(model: &Role) -> Vec<Property<Role>> {
         sound(PLAIN, |model, state| model.is_sound(state, Faults::PLAIN)),
         sound(OWN_EDIT, |model, state| model.is_sound(state, Faults::OWN_EDIT)),
         sound(HASTE, |model, state| model.is_sound(state, Faults::HASTE)),
+        sound(PASSED_OVER, |model, state| {
+            model.is_sound(state, Faults::PASSED_OVER)
+        }),
         sound(NUMBERS, |model, state| {
             model.no_number_twice(state) && Role::one_run_a_term(state)
         }),
