@@ -5,8 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::blob::frame::FRAME_GROUPS;
-use crate::core::LinkId;
-use crate::id::BlobId;
+use crate::id::{BlobId, LinkId};
 use crate::limits::{BLOB_BYTES_MAX, BLOB_WANTS_MAX};
 use crate::time::Time;
 

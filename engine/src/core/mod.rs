@@ -47,9 +47,10 @@ pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
 pub use self::log::{EditError, Role, RoleError};
-pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, LinkId, Output, ReadId, Ticket, WriteResult};
+pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 pub use self::undo::{UndoError, Undone};
+pub use crate::id::{LinkId, ReadId, Ticket};
 
 /// The state machine. See the [module](self).
 pub struct Core {

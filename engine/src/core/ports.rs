@@ -3,32 +3,12 @@
 use crate::blob::fetch::Held;
 use crate::disk::LogRecord;
 use crate::event::Event;
-use crate::id::{BlobId, DeviceId};
+use crate::id::{BlobId, DeviceId, LinkId, ReadId, Ticket};
 use crate::time::Time;
 use bytes::Bytes;
 use cuecard_store::{Batch, StreamId};
 use cuecard_transport::Lane;
 use std::ops::Range;
-
-/// A link, as the driver numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(u64);
-
-impl LinkId {
-    /// Link number `number`; the driver never gives one twice.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-/// A batch on its way to the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub(super) u64);
-
-/// A question to the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReadId(pub(super) u64);
 
 /// What happened outside.
 #[derive(Debug)]

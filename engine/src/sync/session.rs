@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::core::ReadId;
-use crate::id::DraftId;
+use crate::id::{DraftId, ReadId};
 use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::message::{Item, Position};
 
