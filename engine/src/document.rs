@@ -7,6 +7,7 @@
 pub mod edit;
 mod order;
 mod outcome;
+mod perform;
 pub mod undo;
 
 use std::collections::BTreeSet;

@@ -25,7 +25,7 @@
 //!   its holder's seal is over the last of them;
 //! - of a draft: its author's signature over all of it, its quota, that its author proposes it and may.
 //!
-//! What it does not judge yet it does not take: changes of terms that are not canonical (late work stays with the device
+//! What it does not judge yet it does not take: claims of the role, changes of terms that are not canonical (late work stays with the device
 //! that has it), drafts passed on by others than their author, admissions by members, and snapshots.
 
 mod chunk;
