@@ -1,6 +1,6 @@
 //! Three to five devices in a chain, a star or a mesh: edits, handovers, drafts, cut cables, lost power, restored
-//! backups; then quiet. In the end all hold the same deck, at most one may edit it, and nothing that was durable is
-//! gone.
+//! backups; then quiet. In the end all hold the same deck, at most one may edit it, and, where no backup was restored,
+//! nothing that was durable is gone. (After a backup, what lost is kept aside as late work, which is not merged yet.)
 //!
 //! Each seed is another world. One that fails is named; `CUECARD_SEED=n` runs that one alone, and `CUECARD_SEEDS=n` as
 //! many.
