@@ -234,7 +234,7 @@ impl Deck {
             duration_ms,
         } = about;
         Ok(AudioRef {
-            blob: BlobId::from_bytes(*hash.as_bytes()),
+            blob: BlobId::from(hash),
             mime,
             bytes,
             duration_ms,
@@ -247,7 +247,7 @@ impl Deck {
     /// # Errors
     /// When it is not (yet) here.
     pub fn open_audio(&self, blob: BlobId) -> Result<impl Read + Seek + Send + use<>, AudioError> {
-        let hash = BlobHash::from_bytes(*blob.as_bytes());
+        let hash = BlobHash::from(blob);
         self.shared
             .store
             .blobs()

@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::identity::{self, IdentityError};
 use crate::invite::DeckInvite;
-use crate::limits::NAME_BYTES_MAX;
+use crate::sync::message::clean_name;
 
 pub use cuecard_store::Durability;
 
@@ -152,12 +152,7 @@ impl Builder {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let name = self.name.unwrap_or_else(|| key.id().short());
-        let name: String = name.chars().filter(|c| !c.is_control()).collect();
-        let end = (0..=NAME_BYTES_MAX.min(name.len()))
-            .rev()
-            .find(|&end| name.is_char_boundary(end))
-            .unwrap_or(0);
-        let mut core = Core::new(key.clone(), name.get(..end).unwrap_or_default().to_owned(), seed);
+        let mut core = Core::new(key.clone(), clean_name(&name), seed);
         core.restore(disk::load(store)?, disk::names(store)?)?;
         Ok(core)
     }

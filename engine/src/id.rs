@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use automerge::ChangeHash;
+use cuecard_store::BlobHash;
 pub use cuecard_transport::DeviceId;
 use minicbor::{Decode, Encode};
 
@@ -71,6 +72,18 @@ hash_id! {
 hash_id! {
     /// One piece of audio: BLAKE3 of its bytes.
     BlobId
+}
+
+impl From<BlobHash> for BlobId {
+    fn from(hash: BlobHash) -> Self {
+        Self(*hash.as_bytes())
+    }
+}
+
+impl From<BlobId> for BlobHash {
+    fn from(blob: BlobId) -> Self {
+        Self::from_bytes(blob.0)
+    }
 }
 
 impl TermId {

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use cuecard_store::{BlobError, BlobHash, BlobStatus, Store, StreamId};
+use cuecard_store::{BlobError, BlobStatus, Store, StreamId};
 
 use crate::blob::fetch::Held;
 use crate::core::{BlobDone, BlobTask, Input, ReadId, WriteResult};
 use crate::disk;
-use crate::id::BlobId;
 use crate::limits::SLICE_BYTES_MAX;
 
 /// A question to the store that takes time.
@@ -53,7 +52,7 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
     let blobs = store.blobs();
     match task {
         BlobTask::Begin { blob, size } => {
-            let held = match blobs.begin(hash(blob), size) {
+            let held = match blobs.begin(blob.into(), size) {
                 Ok(BlobStatus::Whole { .. }) => Held::Whole,
                 Ok(BlobStatus::Partial { have, .. }) => Held::Groups(have.into_iter().map(narrow).collect()),
                 Ok(_) => Held::Groups(vec![]),
@@ -70,7 +69,7 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
             blob,
             groups,
         } => {
-            let slice = blobs.encode(hash(blob), widen(&groups)).ok();
+            let slice = blobs.encode(blob.into(), widen(&groups)).ok();
             BlobDone::Encoded {
                 link,
                 transfer,
@@ -85,7 +84,7 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
             groups,
             slice,
         } => {
-            let result = match blobs.write(hash(blob), widen(&groups), &slice) {
+            let result = match blobs.write(blob.into(), widen(&groups), &slice) {
                 Ok(BlobStatus::Whole { .. }) => WriteResult::Whole,
                 Ok(_) => WriteResult::Part,
                 Err(BlobError::Wrong { .. }) => WriteResult::Wrong,
@@ -100,10 +99,6 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
             }
         }
     }
-}
-
-fn hash(blob: BlobId) -> BlobHash {
-    BlobHash::from_bytes(*blob.as_bytes())
 }
 
 fn widen(groups: &Range<u32>) -> Range<u64> {

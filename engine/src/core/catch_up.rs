@@ -9,7 +9,7 @@ use crate::core::{Core, LinkId, Output, ReadId};
 use crate::disk::{self, LogRecord};
 use crate::document::DeckChange;
 use crate::event::Event;
-use crate::id::{DeckId, DraftId, TermId};
+use crate::id::{DeckId, DraftId};
 use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::Genesis;
 use crate::sync::message::{DraftItem, Item, Message, Position};
@@ -45,15 +45,11 @@ impl Core {
         session.heard = true;
         session.has_genesis = charter.is_some();
         session.charter = charter;
-        let start = Position {
-            term: TermId::zero_of(deck),
-            len: 0,
-        };
         let shared = self
             .log(deck)
             .ok()
             .and_then(|log| log.find(locator))
-            .unwrap_or(start);
+            .unwrap_or(Position::start_of(deck));
         if let Some(session) = self.session(link, deck) {
             session.restart_at(shared);
             session.acked = locator.first().copied();
@@ -129,11 +125,7 @@ impl Core {
             items.push(Item::Charter(charter.encode().into()));
         }
         session.charter = session.charter.max(Some(newest));
-        let start = Position {
-            term: TermId::zero_of(deck),
-            len: 0,
-        };
-        let mut at = session.cursor.unwrap_or(start);
+        let mut at = session.cursor.unwrap_or(Position::start_of(deck));
         let question = loop {
             match log.next_after(at) {
                 Next::Nothing => break None,
@@ -371,7 +363,7 @@ impl Core {
             links.push(link);
             if session.cursor.is_some_and(|cursor| !log.is_on_path(cursor)) {
                 let shared = log.find(&session.locator);
-                session.restart_at(shared.unwrap_or(log.start()));
+                session.restart_at(shared.unwrap_or(Position::start_of(deck)));
             }
         }
         for link in links {

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::limits::{DECKS_PER_LINK_MAX, LINKS_MAX, NAME_BYTES_MAX};
 use crate::sync::envelope;
-use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION};
+use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
 use crate::sync::session::Session;
 
 /// One live link.
@@ -268,9 +268,8 @@ impl Core {
         if let Some(state) = self.links.get_mut(&link) {
             state.proofs = proofs.iter().copied().collect();
         }
-        let name: String = name.chars().filter(|character| !character.is_control()).collect();
         self.match_proofs(link);
-        self.note_name(link, peer, name);
+        self.note_name(link, peer, clean_name(&name));
     }
 
     /// Keeps what a device calls itself, once a link, and only of devices that share a deck with this one: a stranger

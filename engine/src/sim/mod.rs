@@ -212,7 +212,7 @@ impl Sim {
             .blobs()
             .import(&mut &*bytes, BLOB_BYTES_MAX)
             .map_err(|error| error.to_string())?;
-        let blob = BlobId::from_bytes(*hash.as_bytes());
+        let blob = BlobId::from(hash);
         let (mime, name) = ("audio/wav".to_owned(), "word.wav".to_owned());
         Ok(AudioRef {
             blob,
@@ -226,7 +226,7 @@ impl Sim {
     /// Whether a device holds a blob, whole, and its bytes are what its name says.
     #[must_use]
     pub fn holds_audio(&self, peer: Peer, blob: BlobId) -> bool {
-        let hash = BlobHash::from_bytes(*blob.as_bytes());
+        let hash = BlobHash::from(blob);
         let Some(device) = self.devices.get(peer.0) else {
             return false;
         };

@@ -8,7 +8,9 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::id::{BlobId, DeckId, DraftId, TermId};
-use crate::limits::{DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, SLICE_CHANGES_MAX};
+use crate::limits::{
+    DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
+};
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
 pub const PROTOCOL_VERSION: u32 = 0;
@@ -127,6 +129,29 @@ pub struct Position {
     /// How many of its changes.
     #[n(1)]
     pub len: u64,
+}
+
+impl Position {
+    /// Where every path of a deck begins: term 0, without changes.
+    #[must_use]
+    pub const fn start_of(deck: DeckId) -> Self {
+        Self {
+            term: TermId::zero_of(deck),
+            len: 0,
+        }
+    }
+}
+
+/// What a device calls itself, as it may be shown and sent: without control characters, and within the limit on names.
+pub(crate) fn clean_name(name: &str) -> String {
+    let mut clean = String::new();
+    for character in name.chars().filter(|character| !character.is_control()) {
+        if clean.len() + character.len_utf8() > NAME_BYTES_MAX {
+            break;
+        }
+        clean.push(character);
+    }
+    clean
 }
 
 /// One part of a deck.

@@ -86,7 +86,7 @@ impl Log {
         let zero = TermId::zero_of(deck);
         let document = Document::genesis(role::actor_of_genesis(deck), genesis.created_ms);
         let chain = Chain::new(genesis, document.genesis_hash());
-        let start = Position { term: zero, len: 0 };
+        let start = Position::start_of(deck);
         let mut log = Self {
             deck,
             chain,

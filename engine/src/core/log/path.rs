@@ -22,14 +22,6 @@ impl Log {
         std::mem::take(&mut self.turned)
     }
 
-    /// Where every deck begins.
-    pub(crate) fn start(&self) -> Position {
-        Position {
-            term: TermId::zero_of(self.deck),
-            len: 0,
-        }
-    }
-
     /// Whether a position is in a term of the canonical path.
     pub(crate) fn is_on_path(&self, position: Position) -> bool {
         self.inside.iter().any(|step| step.term == position.term)
