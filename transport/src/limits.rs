@@ -55,6 +55,21 @@ pub const PAYLOAD_BYTES_MAX: usize = 128;
 /// Addresses in a code or a saved route: more are never reachable all, and each costs knocks.
 pub const ADDRESSES_MAX: usize = 16;
 
+/// Addresses of one family in a code: a count of four bits each.
+pub(crate) const CODE_FAMILY_ADDRESSES_MAX: usize = 15;
+
+/// How long after its time a code is still tried: the clocks of two devices differ.
+pub(crate) const CODE_CLOCK_SKEW: Duration = Duration::from_secs(600);
+
+/// Characters of an ICE user fragment: at least what the standard says, at most far beyond what browsers make (8).
+pub(crate) const ICE_FRAGMENT_CHARACTERS: std::ops::RangeInclusive<usize> = 4..=32;
+
+/// Characters of an ICE password: at least what the standard says, at most far beyond what browsers make (32).
+pub(crate) const ICE_PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 22..=64;
+
+/// A session description of a browser: some 600 bytes, and 100 for each address.
+pub(crate) const SDP_BYTES_MAX: usize = 64 * 1024;
+
 /// Characters of a code that are looked at: the longest possible code with a line break after every character.
 pub const CODE_CHARACTERS_MAX: usize = 4096;
 

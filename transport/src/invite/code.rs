@@ -1,21 +1,29 @@
 //! What a code says, in bytes. All integers are little-endian:
 //!
 //! ```text
-//! 1  version (0)            1  kind (1 offer, 2 answer)
-//! 32 device id of the maker 32 SHA-256 of its DTLS certificate
-//! 4  ICE user fragment      16 ICE password (both travel as hex)
-//! 1  number of addresses, then for each: 1 family (4 or 6), 4 or 16 address, 2 port
+//! 1  version (0)
+//! 1  kind: 1 offer, 2 answer; 128 more when the credentials are text
+//! 32 device id of the maker
+//! 32 SHA-256 of its DTLS certificate
+//! 20 ICE user fragment (4) and password (16), which are used as hex; or, as text, each with its length in 1 before it
+//! 4  the minute, counted from 1970, in which its maker stops waiting
+//! 1  number of addresses: of IPv4 in the low four bits, of IPv6 in the high four
+//! 6  for each IPv4 address: 4 address, 2 port     18 for each IPv6 address: 16 address, 2 port
 //! 1  length of the payload, then the payload
-//! answers only: 8 which offer this answers
+//! 8  answers only: which offer this answers
 //! ```
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
 
-use super::text;
+use super::{Credentials, text};
 use crate::DeviceId;
-use crate::limits::{ADDRESSES_MAX, PAYLOAD_BYTES_MAX};
+use crate::limits::{ADDRESSES_MAX, CODE_CLOCK_SKEW, CODE_FAMILY_ADDRESSES_MAX, PAYLOAD_BYTES_MAX};
 
 const VERSION: u8 = 0;
+const OFFER: u8 = 1;
+const ANSWER: u8 = 2;
+const TEXT_CREDENTIALS: u8 = 128;
 
 /// Which half of the exchange a code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +43,11 @@ pub struct Code {
     pub device: DeviceId,
     /// SHA-256 of its DTLS certificate.
     pub fingerprint: [u8; 32],
-    /// Its ICE user fragment, before hex.
-    pub fragment: [u8; 4],
-    /// Its ICE password, before hex.
-    pub password: [u8; 16],
-    /// Where it may be reached.
+    /// Its ICE credentials.
+    pub credentials: Credentials,
+    /// The minute, counted from 1970, in which its maker stops waiting.
+    pub expires_minute: u32,
+    /// Where it may be reached, best first; IPv4 before IPv6.
     pub addresses: Vec<SocketAddr>,
     /// Whatever the layer above adds.
     pub payload: Vec<u8>,
@@ -47,7 +55,6 @@ pub struct Code {
 
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The password stays out of logs.
         f.debug_struct("Code")
             .field("kind", &self.kind)
             .field("device", &self.device)
@@ -83,6 +90,12 @@ pub enum CodeError {
     /// An answer to another offer.
     #[error("this answers another offer: answer the latest code")]
     OtherOffer,
+    /// Its maker no longer waits.
+    #[error("this code ran out {minutes} minutes ago: ask for a new one")]
+    Expired {
+        /// How long ago.
+        minutes: u32,
+    },
     /// Made by this very device.
     #[error("this code was made by this device: open it on the other one")]
     Own,
@@ -100,13 +113,10 @@ impl Code {
     /// # Errors
     /// [`CodeError::Payload`] when the payload is too long.
     pub fn encode(&self) -> Result<String, CodeError> {
-        if self.payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(CodeError::Payload);
-        }
-        Ok(text::encode(&self.to_bytes()))
+        Ok(text::encode(&self.to_bytes()?))
     }
 
-    /// From pasted text. Line breaks and blanks are ignored.
+    /// From pasted text. Line breaks and blanks are ignored. Whether it still holds is for [`Code::check_time`] to say.
     ///
     /// # Errors
     /// [`CodeError`] says what is wrong with it.
@@ -114,33 +124,22 @@ impl Code {
         Self::from_bytes(&text::decode(text)?)
     }
 
-    /// Names an offer within its answer.
-    #[must_use]
-    pub fn tag(&self) -> [u8; 8] {
-        let [a, b, c, d, e, f, g, h, ..] = blake3::derive_key("cuecard offer tag v0", &self.to_bytes());
-        [a, b, c, d, e, f, g, h]
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        let kind = match self.kind {
-            CodeKind::Offer => 1,
-            CodeKind::Answer(_) => 2,
-        };
-        let mut bytes = vec![VERSION, kind];
-        bytes.extend_from_slice(self.device.as_bytes());
-        bytes.extend_from_slice(&self.fingerprint);
-        bytes.extend_from_slice(&self.fragment);
-        bytes.extend_from_slice(&self.password);
-        put_addresses(&mut bytes, &self.addresses);
-        bytes.push(u8::try_from(self.payload.len()).unwrap_or(u8::MAX));
-        bytes.extend_from_slice(&self.payload);
-        if let CodeKind::Answer(offer) = self.kind {
-            bytes.extend_from_slice(&offer);
+    /// As raw bytes, for a picture that a camera reads. Secret as long as it is waited for.
+    ///
+    /// # Errors
+    /// [`CodeError::Payload`] when the payload is too long.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodeError> {
+        if self.payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(CodeError::Payload);
         }
-        bytes
+        Ok(self.bytes())
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CodeError> {
+    /// From raw bytes.
+    ///
+    /// # Errors
+    /// [`CodeError`] says what is wrong with them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodeError> {
         let mut reader = Reader(bytes);
         let version = reader.byte().ok_or(CodeError::Short)?;
         if version != VERSION {
@@ -149,33 +148,119 @@ impl Code {
         Self::read(&mut reader).ok_or(CodeError::Malformed)
     }
 
+    /// Whether its maker still waits, by our clock, with some minutes' allowance for clocks that differ.
+    ///
+    /// # Errors
+    /// [`CodeError::Expired`] when it does not.
+    pub fn check_time(&self, now: SystemTime) -> Result<(), CodeError> {
+        let late = minute_of(now).saturating_sub(self.expires_minute);
+        if u64::from(late) * 60 > CODE_CLOCK_SKEW.as_secs() {
+            return Err(CodeError::Expired { minutes: late });
+        }
+        Ok(())
+    }
+
+    /// The value of [`Code::expires_minute`] for one that is waited for from `now` on for so long.
+    #[must_use]
+    pub fn expires_after(now: SystemTime, within: Duration) -> u32 {
+        minute_of(now + within).saturating_add(1)
+    }
+
+    /// Names an offer within its answer.
+    #[must_use]
+    pub fn tag(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = blake3::derive_key("cuecard offer tag v0", &self.bytes());
+        [a, b, c, d, e, f, g, h]
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let kind = match self.kind {
+            CodeKind::Offer => OFFER,
+            CodeKind::Answer(_) => ANSWER,
+        };
+        let compact = self.credentials.to_bytes();
+        let flag = if compact.is_some() { 0 } else { TEXT_CREDENTIALS };
+        let mut bytes = vec![VERSION, kind | flag];
+        bytes.extend_from_slice(self.device.as_bytes());
+        bytes.extend_from_slice(&self.fingerprint);
+        if let Some((fragment, password)) = compact {
+            bytes.extend_from_slice(&fragment);
+            bytes.extend_from_slice(&password);
+        } else {
+            for text in [self.credentials.fragment(), self.credentials.password()] {
+                bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+                bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+        bytes.extend_from_slice(&self.expires_minute.to_le_bytes());
+        let of_family = |is_ipv4: bool| {
+            let addresses = self
+                .addresses
+                .iter()
+                .filter(move |address| address.is_ipv4() == is_ipv4);
+            addresses.take(CODE_FAMILY_ADDRESSES_MAX)
+        };
+        let count = |is_ipv4| u8::try_from(of_family(is_ipv4).count()).unwrap_or(0);
+        bytes.push(count(true) | (count(false) << 4));
+        for address in of_family(true).chain(of_family(false)) {
+            put_ip(&mut bytes, address.ip());
+            bytes.extend_from_slice(&address.port().to_le_bytes());
+        }
+        bytes.push(u8::try_from(self.payload.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(&self.payload);
+        if let CodeKind::Answer(offer) = self.kind {
+            bytes.extend_from_slice(&offer);
+        }
+        bytes
+    }
+
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let kind = reader.byte()?;
         let device = DeviceId::from_bytes(reader.array()?);
         let fingerprint = reader.array()?;
-        let fragment = reader.array()?;
-        let password = reader.array()?;
-        let addresses = reader.addresses()?;
+        let credentials = if kind & TEXT_CREDENTIALS == 0 {
+            Credentials::from_bytes(&reader.array()?, &reader.array()?)
+        } else {
+            let (fragment, password) = (reader.text()?, reader.text()?);
+            let credentials = Credentials::from_text(fragment, password)?;
+            // One code has one spelling.
+            credentials.to_bytes().is_none().then_some(credentials)?
+        };
+        let expires_minute = u32::from_le_bytes(reader.array()?);
+        let counts = reader.byte()?;
+        let (ipv4, ipv6) = (counts & 15, counts >> 4);
+        let mut addresses = Vec::with_capacity(usize::from(ipv4 + ipv6));
+        for _ in 0..ipv4 {
+            addresses.push((reader.ipv4()?, reader.port()?).into());
+        }
+        for _ in 0..ipv6 {
+            addresses.push((reader.ipv6()?, reader.port()?).into());
+        }
         let payload_bytes = usize::from(reader.byte()?);
         if payload_bytes > PAYLOAD_BYTES_MAX {
             return None;
         }
         let payload = reader.take(payload_bytes)?.to_vec();
-        let kind = match kind {
-            1 => CodeKind::Offer,
-            2 => CodeKind::Answer(reader.array()?),
+        let kind = match kind & !TEXT_CREDENTIALS {
+            OFFER => CodeKind::Offer,
+            ANSWER => CodeKind::Answer(reader.array()?),
             _ => return None,
         };
         reader.0.is_empty().then_some(Self {
             kind,
             device,
             fingerprint,
-            fragment,
-            password,
+            credentials,
+            expires_minute,
             addresses,
             payload,
         })
     }
+}
+
+fn minute_of(time: SystemTime) -> u32 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs() / 60).unwrap_or(u32::MAX)
 }
 
 /// Reads what a peer or a file wrote; never beyond its end.
@@ -206,12 +291,36 @@ impl<'a> Reader<'a> {
 
     fn address(&mut self) -> Option<SocketAddr> {
         let ip = match self.byte()? {
-            4 => IpAddr::V4(Ipv4Addr::from(self.array::<4>()?)),
-            6 => IpAddr::V6(Ipv6Addr::from(self.array::<16>()?)),
+            4 => self.ipv4()?,
+            6 => self.ipv6()?,
             _ => return None,
         };
-        let port = u16::from_le_bytes(self.array()?);
-        Some(SocketAddr::new(ip, port))
+        Some(SocketAddr::new(ip, self.port()?))
+    }
+
+    fn ipv4(&mut self) -> Option<IpAddr> {
+        Some(IpAddr::V4(Ipv4Addr::from(self.array::<4>()?)))
+    }
+
+    fn ipv6(&mut self) -> Option<IpAddr> {
+        Some(IpAddr::V6(Ipv6Addr::from(self.array::<16>()?)))
+    }
+
+    fn port(&mut self) -> Option<u16> {
+        Some(u16::from_le_bytes(self.array()?))
+    }
+
+    /// With its length in a byte before it.
+    fn text(&mut self) -> Option<&'a str> {
+        let length = usize::from(self.byte()?);
+        std::str::from_utf8(self.take(length)?).ok()
+    }
+}
+
+fn put_ip(bytes: &mut Vec<u8>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
     }
 }
 
@@ -220,16 +329,8 @@ pub(crate) fn put_addresses(bytes: &mut Vec<u8>, addresses: &[SocketAddr]) {
     let count = addresses.len().min(ADDRESSES_MAX);
     bytes.push(u8::try_from(count).unwrap_or(u8::MAX));
     for address in addresses.iter().take(count) {
-        match address.ip() {
-            IpAddr::V4(ip) => {
-                bytes.push(4);
-                bytes.extend_from_slice(&ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                bytes.push(6);
-                bytes.extend_from_slice(&ip.octets());
-            }
-        }
+        bytes.push(if address.is_ipv4() { 4 } else { 6 });
+        put_ip(bytes, address.ip());
         bytes.extend_from_slice(&address.port().to_le_bytes());
     }
 }
@@ -243,8 +344,8 @@ mod tests {
             kind,
             device: DeviceId::from_bytes([7; 32]),
             fingerprint: [8; 32],
-            fragment: [9; 4],
-            password: [10; 16],
+            credentials: Credentials::from_bytes(&[9; 4], &[10; 16]),
+            expires_minute: 29_000_000,
             addresses: vec![
                 "192.0.2.7:40000".parse().unwrap(),
                 "[2001:db8::1]:40001".parse().unwrap(),
@@ -254,12 +355,12 @@ mod tests {
     }
 
     #[test]
-    fn codes_come_back_through_line_breaks_and_capitals() {
+    fn codes_come_back_through_line_breaks() {
         for kind in [CodeKind::Offer, CodeKind::Answer([5; 8])] {
             let text = code(kind).encode().unwrap();
             assert_eq!(Code::decode(&text), Ok(code(kind)));
             let mut broken = String::from("\n ");
-            for (at, character) in text.to_uppercase().chars().enumerate() {
+            for (at, character) in text.chars().enumerate() {
                 broken.push(character);
                 if at % 20 == 19 {
                     broken.push_str("\r\n");
@@ -285,7 +386,7 @@ mod tests {
     fn every_changed_character_is_an_error_with_a_name() {
         let text = code(CodeKind::Offer).encode().unwrap();
         for at in 0..text.len() {
-            for with in "0123456789abcdefghjkmnpqrstvwxyz".chars() {
+            for with in "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".chars() {
                 let mut wrong: Vec<char> = text.chars().collect();
                 if wrong[at] == with {
                     continue;
@@ -295,15 +396,15 @@ mod tests {
                 assert_eq!(Code::decode(&wrong), Err(CodeError::Check), "{with} at {at}");
             }
             let mut wrong: Vec<char> = text.chars().collect();
-            wrong[at] = 'u';
+            wrong[at] = 'l';
             let wrong: String = wrong.into_iter().collect();
-            assert_eq!(Code::decode(&wrong), Err(CodeError::Character('u')));
+            assert_eq!(Code::decode(&wrong), Err(CodeError::Character('l')));
         }
     }
 
     #[test]
     fn well_checked_nonsense_is_refused_at_every_length() {
-        let bytes = code(CodeKind::Offer).to_bytes();
+        let bytes = code(CodeKind::Offer).to_bytes().unwrap();
         for length in 1..bytes.len() {
             let error = Code::decode(&text::encode(&bytes[..length])).unwrap_err();
             assert_eq!(error, CodeError::Malformed, "at {length}");
@@ -314,7 +415,7 @@ mod tests {
         let mut longer = bytes;
         longer.push(0);
         assert_eq!(Code::decode(&text::encode(&longer)), Err(CodeError::Malformed));
-        let endless = "0".repeat(CODE_CHARACTERS_MAX_PLUS_ONE);
+        let endless = "1".repeat(CODE_CHARACTERS_MAX_PLUS_ONE);
         assert_eq!(Code::decode(&endless), Err(CodeError::Long));
     }
 
@@ -327,5 +428,59 @@ mod tests {
         assert_eq!(long.encode(), Err(CodeError::Payload));
         long.payload.truncate(PAYLOAD_BYTES_MAX);
         assert_eq!(Code::decode(&long.encode().unwrap()), Ok(long));
+    }
+
+    #[test]
+    fn an_offer_with_three_addresses_fits_into_160_characters_and_one_with_a_deck_into_256() {
+        let mut offer = code(CodeKind::Offer);
+        offer.addresses = (1..=3).map(|n| ([192, 168, n, 7], 40_000).into()).collect();
+        offer.payload = vec![];
+        let (text, bytes) = (offer.encode().unwrap(), offer.to_bytes().unwrap());
+        println!("an offer: {} characters, {} bytes", text.len(), bytes.len());
+        assert!(text.len() <= 160, "{}", text.len());
+        // A deck's id, its key and what the invite asks for.
+        offer.payload = vec![0xa5; 32 + 32 + 1];
+        let (text, bytes) = (offer.encode().unwrap(), offer.to_bytes().unwrap());
+        println!("with a deck: {} characters, {} bytes", text.len(), bytes.len());
+        assert!(text.len() <= 256, "{}", text.len());
+    }
+
+    #[test]
+    fn credentials_of_a_browser_come_back_and_have_one_spelling() {
+        let mut offer = code(CodeKind::Offer);
+        offer.credentials = Credentials::from_text("aB+/", "0123456789abcdefABCDEF+/").unwrap();
+        assert_eq!(Code::decode(&offer.encode().unwrap()), Ok(offer.clone()));
+        // What could travel as bytes must.
+        let mut bytes = offer.to_bytes().unwrap();
+        let ours = Credentials::from_bytes(&[9; 4], &[10; 16]);
+        let mut spelled = vec![8];
+        spelled.extend_from_slice(ours.fragment().as_bytes());
+        spelled.push(32);
+        spelled.extend_from_slice(ours.password().as_bytes());
+        bytes.splice(66..66 + 1 + 4 + 1 + 24, spelled);
+        assert_eq!(Code::from_bytes(&bytes), Err(CodeError::Malformed));
+        for (fragment, password) in [
+            ("abc", "0123456789abcdefABCDEF"),
+            ("abcd", "short"),
+            ("ab d", "0123456789abcdefABCDEF"),
+        ] {
+            assert_eq!(Credentials::from_text(fragment, password), None);
+        }
+    }
+
+    #[test]
+    fn a_code_runs_out_and_says_so() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(29_000_000 * 60);
+        let mut offer = code(CodeKind::Offer);
+        offer.expires_minute = Code::expires_after(now, Duration::from_secs(3_600));
+        assert_eq!(offer.check_time(now), Ok(()));
+        assert_eq!(offer.check_time(now + Duration::from_secs(3_600)), Ok(()));
+        assert_eq!(
+            offer.check_time(now + Duration::from_secs(4_200)),
+            Ok(()),
+            "clocks differ"
+        );
+        let late = offer.check_time(now + Duration::from_secs(2 * 3_600));
+        assert_eq!(late, Err(CodeError::Expired { minutes: 59 }));
     }
 }

@@ -29,6 +29,8 @@ pub struct Config {
     pub connect_within: Duration,
     /// How long one dial calls for the other device.
     pub knock_within: Duration,
+    /// How long an offer is said to hold: its code is refused by name from then on.
+    pub offer_within: Duration,
     /// How long an answering side waits for a person to carry its code across.
     pub answer_within: Duration,
     /// A switch that cuts everything, for tests and demonstrations.
@@ -44,6 +46,7 @@ impl Default for Config {
             connect_within: Duration::from_secs(10),
             // As long as the longest backoff, so that two sides out of step always overlap.
             knock_within: Duration::from_secs(30),
+            offer_within: Duration::from_secs(3_600),
             // People paste codes by chat and by mail.
             answer_within: Duration::from_secs(600),
             cable: None,

@@ -50,20 +50,18 @@ impl RouteDialer {
         identity: &'a super::endpoint::Identity,
         pair: &Pair,
     ) -> Plan<'a> {
-        let ((fragment, password), (their_fragment, their_password)) = pairing.keys.credentials(pair);
+        let (own, theirs) = pairing.keys.credentials(pair);
         Plan {
             key: &self.endpoint.key,
             certificate: &identity.certificate,
             sockets: &pairing.sockets,
             own: Party {
-                fragment,
-                password,
+                credentials: own,
                 fingerprint: identity.fingerprint,
                 addresses: pairing.sockets.addresses(),
             },
             theirs: Party {
-                fragment: their_fragment,
-                password: their_password,
+                credentials: theirs,
                 fingerprint: pair.their_fingerprint,
                 addresses: pairing.peer_addresses(),
             },

@@ -1,6 +1,7 @@
 //! The first link of two devices, by two codes that people carry across.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -13,7 +14,7 @@ use super::saved::SavedRoute;
 use super::session::{self, Evictions};
 use super::socket::{Line, Sockets};
 use crate::DeviceId;
-use crate::invite::{Code, CodeError, CodeKind};
+use crate::invite::{Code, CodeError, CodeKind, Credentials};
 use crate::limits::{ADDRESSES_MAX, PUNCH_EVERY};
 use crate::link::DialError;
 
@@ -135,20 +136,19 @@ impl Side {
     fn new(endpoint: &Arc<Endpoint>, kind: CodeKind, payload: Vec<u8>) -> Result<Self, DialError> {
         let identity = endpoint.identity()?;
         let sockets = Sockets::bind(&endpoint.config, &[])?;
-        let mut own = Code {
+        let within = match kind {
+            CodeKind::Offer => endpoint.config.offer_within,
+            CodeKind::Answer(_) => endpoint.config.answer_within,
+        };
+        let own = Code {
             kind,
             device: endpoint.key.id(),
             fingerprint: identity.fingerprint,
-            fragment: [0; 4],
-            password: [0; 16],
+            credentials: credentials()?,
+            expires_minute: Code::expires_after(SystemTime::now(), within),
             addresses: sockets.addresses(),
             payload,
         };
-        let random = |bytes: &mut [u8]| {
-            getrandom::fill(bytes).map_err(|error| DialError::Local(format!("it has no randomness: {error}")))
-        };
-        random(&mut own.fragment)?;
-        random(&mut own.password)?;
         let text = own.encode().map_err(code)?;
         Ok(Self {
             endpoint: Arc::clone(endpoint),
@@ -162,7 +162,7 @@ impl Side {
         if theirs.device == self.own.device {
             return Err(code(CodeError::Own));
         }
-        Ok(())
+        theirs.check_time(SystemTime::now()).map_err(code)
     }
 
     fn sockets(&self) -> Result<Sockets, DialError> {
@@ -215,10 +215,17 @@ impl Side {
     }
 }
 
+fn credentials() -> Result<Credentials, DialError> {
+    let (mut fragment, mut password) = ([0; 4], [0; 16]);
+    getrandom::fill(&mut fragment)
+        .and_then(|()| getrandom::fill(&mut password))
+        .map_err(|error| DialError::Local(format!("it has no randomness: {error}")))?;
+    Ok(Credentials::from_bytes(&fragment, &password))
+}
+
 fn party(code: &Code) -> Party {
     Party {
-        fragment: code.fragment,
-        password: code.password,
+        credentials: code.credentials.clone(),
         fingerprint: code.fingerprint,
         addresses: code.addresses.clone(),
     }

@@ -15,7 +15,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::invite::Reader;
+use crate::invite::{Credentials, Reader};
 use crate::limits::RETIRED_NONCES_MAX;
 
 /// Outside the ranges of STUN, DTLS, TURN channels and RTP on a shared port (RFC 7983), so one byte tells.
@@ -45,9 +45,6 @@ pub(super) struct Knock {
     pub(super) fingerprint: [u8; 32],
     pub(super) wants_reply: bool,
 }
-
-/// ICE fragment and password of one side.
-pub(super) type Credentials = ([u8; 4], [u8; 16]);
 
 /// What is derived from the secret of a route.
 pub(super) struct KnockKeys {
@@ -124,7 +121,7 @@ impl KnockKeys {
         })
     }
 
-    /// ICE fragment and password of (this side, the other side).
+    /// ICE credentials of (this side, the other side).
     pub(super) fn credentials(&self, pair: &Pair) -> (Credentials, Credentials) {
         let (smaller, larger) = if self.is_smaller {
             (pair.own, pair.theirs)
@@ -139,7 +136,7 @@ impl KnockKeys {
             let mut password = [0; 16];
             stream.fill(&mut fragment);
             stream.fill(&mut password);
-            (fragment, password)
+            Credentials::from_bytes(&fragment, &password)
         };
         let (of_smaller, of_larger) = (next(), next());
         if self.is_smaller {
@@ -321,8 +318,8 @@ mod tests {
         );
         let (keys_a, keys_b) = sides();
         let (own, theirs) = keys_a.credentials(&at_a);
-        assert_eq!(keys_b.credentials(&at_b), (theirs, own));
         assert_ne!(own, theirs);
+        assert_eq!(keys_b.credentials(&at_b), (theirs, own));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::frames::{BINARY_CHANNEL, CONTROL_CHANNEL, ControlFrame, Part};
 use super::pairing::no_path;
 use super::proof::{Proof, ProofError, Proven};
 use super::socket::{Line, Sockets};
+use crate::invite::{Credentials, describe, parse_fingerprint};
 use crate::limits::{EARLY_FRAMES_MAX, FRAME_BYTES_MAX, OUTSTANDING_BYTES_MAX};
 use crate::link::DialError;
 use crate::{DeviceId, DeviceKey};
@@ -40,8 +41,7 @@ const HELLO_AGAIN: Duration = Duration::from_millis(50);
 /// What one side tells the other so that they can connect, by whatever way.
 #[derive(Clone)]
 pub(super) struct Party {
-    pub(super) fragment: [u8; 4],
-    pub(super) password: [u8; 16],
+    pub(super) credentials: Credentials,
     pub(super) fingerprint: [u8; 32],
     pub(super) addresses: Vec<SocketAddr>,
 }
@@ -101,7 +101,10 @@ impl Plan<'_> {
 
     async fn open(&self, line: Line) -> Result<Peer, DialError> {
         let settings = SettingEngineBuilder::new()
-            .with_ice_credentials(hex(&self.own.fragment), hex(&self.own.password))
+            .with_ice_credentials(
+                self.own.credentials.fragment().to_owned(),
+                self.own.credentials.password().to_owned(),
+            )
             .with_ice_timeouts(
                 Some(ICE_DISCONNECTED_AFTER),
                 Some(ICE_FAILED_AFTER),
@@ -247,39 +250,8 @@ impl Plan<'_> {
 }
 
 impl Party {
-    /// The least that a session description says.
     fn describe(&self, setup: &str) -> String {
-        use std::fmt::Write;
-        let fingerprint: Vec<String> = self
-            .fingerprint
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect();
-        let mut text = format!(
-            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
-             a=mid:0\r\na=sendrecv\r\na=setup:{setup}\r\na=sctp-port:5000\r\na=max-message-size:{FRAME_BYTES_MAX}\r\n\
-             a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 {}\r\n",
-            hex(&self.fragment),
-            hex(&self.password),
-            fingerprint.join(":"),
-        );
-        for (number, address) in self.addresses.iter().enumerate() {
-            // Host candidates of RFC 8445: type preference 126, then the order here, component 1.
-            let priority = (126_u32 << 24)
-                | ((65_535_u32.saturating_sub(u32::try_from(number).unwrap_or(0))) << 8)
-                | 255;
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "a=candidate:{} 1 udp {priority} {} {} typ host\r\n",
-                number + 1,
-                address.ip(),
-                address.port()
-            );
-        }
-        text.push_str("a=end-of-candidates\r\n");
-        text
+        describe(&self.credentials, &self.fingerprint, &self.addresses, setup)
     }
 }
 
@@ -394,14 +366,6 @@ pub(super) fn certificate() -> Result<RTCCertificate, DialError> {
     RTCCertificate::generate(provider.crypto(), scheme, params).map_err(local)
 }
 
-fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> = text
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16).ok())
-        .collect();
-    bytes?.try_into().ok()
-}
-
 async fn channel(
     connection: &dyn PeerConnection,
     label: &str,
@@ -427,10 +391,6 @@ impl PeerConnectionEventHandler for StateHandler {
         tracing::debug!(?state, "peer connection");
         self.0.send_replace(state);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn local(error: impl std::fmt::Display) -> DialError {
