@@ -60,6 +60,13 @@ pub enum Operation {
         /// The stream.
         stream: StreamId,
     },
+    /// No records in a stream before the sequence `first`: what is older is kept elsewhere.
+    TrimStream {
+        /// The stream.
+        stream: StreamId,
+        /// The first record that stays.
+        first: u64,
+    },
 }
 
 impl Operation {
@@ -71,7 +78,7 @@ impl Operation {
                 Self::Append { bytes, .. } => bytes.len(),
                 Self::Put { key, value } => key.len() + value.len(),
                 Self::Delete { key } => key.len(),
-                Self::DropStream { .. } => 0,
+                Self::DropStream { .. } | Self::TrimStream { .. } => 0,
             }
     }
 }
@@ -107,6 +114,12 @@ impl Batch {
     /// Removes every record of `stream`.
     pub fn drop_stream(&mut self, stream: StreamId) {
         self.operations.push(Operation::DropStream { stream });
+    }
+
+    /// Removes the records of `stream` before the sequence `first`; the one at `first` and those behind it
+    /// stay. Where there are none before it, nothing changes, so it may be asked for again.
+    pub fn trim_stream(&mut self, stream: StreamId, first: u64) {
+        self.operations.push(Operation::TrimStream { stream, first });
     }
 
     /// Whether it changes nothing.

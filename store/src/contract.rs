@@ -41,6 +41,10 @@ pub trait Store: Send + Sync + 'static {
         max_bytes: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
+    /// The sequence of the first record of `stream`, none if it has no records. A trimmed stream does not
+    /// begin at its beginning.
+    fn first(&self, stream: StreamId) -> Result<Option<u64>, StoreError>;
+
     /// The blobs kept beside.
     fn blobs(&self) -> &dyn Blobs;
 
@@ -153,6 +157,10 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         max_bytes: usize,
     ) -> Result<Vec<Record>, StoreError> {
         (**self).read(stream, from, max_records, max_bytes)
+    }
+
+    fn first(&self, stream: StreamId) -> Result<Option<u64>, StoreError> {
+        (**self).first(stream)
     }
 
     fn blobs(&self) -> &dyn Blobs {

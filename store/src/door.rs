@@ -66,7 +66,7 @@ fn check_lengths(operation: &Operation) -> Result<(), StoreError> {
             within("value", value.len(), VALUE_BYTES_MAX)
         }
         Operation::Delete { key } => within("key", key.len(), KEY_BYTES_MAX),
-        Operation::DropStream { .. } => Ok(()),
+        Operation::DropStream { .. } | Operation::TrimStream { .. } => Ok(()),
     }
 }
 

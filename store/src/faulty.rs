@@ -143,6 +143,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.read(stream, from, max_records, max_bytes)
     }
 
+    fn first(&self, stream: StreamId) -> Result<Option<u64>, StoreError> {
+        self.inner.first(stream)
+    }
+
     fn blobs(&self) -> &dyn Blobs {
         self
     }

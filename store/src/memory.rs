@@ -256,6 +256,12 @@ impl Store for MemoryStore {
         Ok(records)
     }
 
+    fn first(&self, stream: StreamId) -> Result<Option<u64>, StoreError> {
+        let state = self.open_state()?;
+        let kept = state.data.streams.get(&stream);
+        Ok(kept.and_then(|kept| kept.keys().next().copied()))
+    }
+
     fn blobs(&self) -> &dyn Blobs {
         &self.0.blobs
     }
@@ -330,28 +336,43 @@ impl Data {
                 Operation::Put { key, value } => drop(self.values.insert(key, value)),
                 Operation::Delete { key } => drop(self.values.remove(&key)),
                 Operation::DropStream { stream } => drop(self.streams.remove(&stream)),
+                Operation::TrimStream { stream, first } => self.trim(stream, first),
             }
         }
         Ok(())
     }
 
+    fn trim(&mut self, stream: StreamId, first: u64) {
+        if let Some(kept) = self.streams.get_mut(&stream) {
+            *kept = kept.split_off(&first);
+            if kept.is_empty() {
+                self.streams.remove(&stream);
+            }
+        }
+    }
+
     /// Before anything is changed, so that a batch happens whole or not at all.
     fn refuse_rewriting(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut dropped: BTreeMap<StreamId, BTreeMap<u64, &[u8]>> = BTreeMap::new();
-        let mut added: BTreeMap<(StreamId, u64), &[u8]> = BTreeMap::new();
+        let mut drafts: BTreeMap<StreamId, Draft<'_>> = BTreeMap::new();
         for operation in batch.operations() {
             match operation {
-                Operation::DropStream { stream } => drop(dropped.insert(*stream, BTreeMap::new())),
+                Operation::DropStream { stream } => {
+                    let draft = drafts.entry(*stream).or_default();
+                    (draft.kept_from, draft.added) = (None, BTreeMap::new());
+                }
+                Operation::TrimStream { stream, first } => {
+                    let draft = drafts.entry(*stream).or_default();
+                    draft.kept_from = draft.kept_from.map(|from| from.max(*first));
+                    draft.added = draft.added.split_off(first);
+                }
                 Operation::Append { stream, seq, bytes } => {
-                    let there = match dropped.get_mut(stream) {
-                        Some(afresh) => afresh.insert(*seq, bytes),
-                        None => added.insert((*stream, *seq), bytes).or_else(|| {
-                            self.streams
-                                .get(stream)
-                                .and_then(|kept| kept.get(seq))
-                                .map(Vec::as_slice)
-                        }),
+                    let draft = drafts.entry(*stream).or_default();
+                    let kept = match draft.kept_from {
+                        Some(from) if *seq >= from => self.streams.get(stream),
+                        _ => None,
                     };
+                    let kept = kept.and_then(|kept| kept.get(seq)).map(Vec::as_slice);
+                    let there = draft.added.insert(*seq, bytes).or(kept);
                     if there.is_some_and(|there| there != bytes) {
                         return Err(StoreError::Taken {
                             stream: *stream,
@@ -363,5 +384,21 @@ impl Data {
             }
         }
         Ok(())
+    }
+}
+
+/// A stream as the operations of a batch so far would leave it.
+struct Draft<'b> {
+    /// What was there before the batch counts from here on; none of it, once the stream was dropped.
+    kept_from: Option<u64>,
+    added: BTreeMap<u64, &'b [u8]>,
+}
+
+impl Default for Draft<'_> {
+    fn default() -> Self {
+        Self {
+            kept_from: Some(0),
+            added: BTreeMap::new(),
+        }
     }
 }

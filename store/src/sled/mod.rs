@@ -206,6 +206,10 @@ impl Store for SledStore {
         self.with(|db| read::records(db, stream, from, max_records, max_bytes))
     }
 
+    fn first(&self, stream: StreamId) -> Result<Option<u64>, StoreError> {
+        self.with(|db| read::first(db, stream))
+    }
+
     fn blobs(&self) -> &dyn Blobs {
         &self.blobs
     }

@@ -39,7 +39,12 @@ pub(super) fn apply(tree: &Tree, batch: Batch, count: u64) -> Result<(), StoreEr
             Operation::Put { key, value } => overlay.set(value_key(&key), &value)?,
             Operation::Delete { key } => overlay.remove(value_key(&key))?,
             Operation::DropStream { stream } => {
-                for head in overlay.keys(&stream_prefix(stream))? {
+                for head in overlay.keys(&stream_prefix(stream), None)? {
+                    overlay.remove(head)?;
+                }
+            }
+            Operation::TrimStream { stream, first } => {
+                for head in overlay.keys(&stream_prefix(stream), Some(&record_key(stream, first)))? {
                     overlay.remove(head)?;
                 }
             }
@@ -75,7 +80,7 @@ impl Overlay<'_> {
         };
         // Most entries have no pieces; those of a damaged head are looked for.
         if !matches!(Head::parse(&value), Ok(parsed) if parsed.pieces() == 0) {
-            for key in self.keys(&piece_prefix(&head))? {
+            for key in self.keys(&piece_prefix(&head), None)? {
                 self.writes.insert(key, None);
             }
         }
@@ -83,20 +88,21 @@ impl Overlay<'_> {
         Ok(())
     }
 
-    /// The keys there are below a prefix.
-    fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    /// The keys there are with a prefix, up to but without `end` if there is one.
+    fn keys(&self, prefix: &[u8], end: Option<&[u8]>) -> Result<Vec<Vec<u8>>, StoreError> {
+        let within = |key: &[u8]| key.starts_with(prefix) && end.is_none_or(|end| key < end);
         let mut keys: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
         for key in self.tree.scan_prefix(prefix).keys() {
-            keys.insert(
-                key.map_err(|error| tree_error("look through a stream", error))?
-                    .to_vec(),
-                true,
-            );
+            let key = key.map_err(|error| tree_error("look through a stream", error))?;
+            if !within(&key) {
+                break;
+            }
+            keys.insert(key.to_vec(), true);
         }
         let written = self
             .writes
             .range(prefix.to_vec()..)
-            .take_while(|(key, _)| key.starts_with(prefix));
+            .take_while(|(key, _)| within(key));
         keys.extend(written.map(|(key, value)| (key.clone(), value.is_some())));
         Ok(keys
             .into_iter()

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use ::sled::Tree;
 
-use super::layout::{COUNT, Flaw, Head, Place, piece_key, piece_prefix, record_key, value_key};
+use super::layout::{
+    COUNT, Flaw, Head, Place, piece_key, piece_prefix, record_key, stream_prefix, value_key,
+};
 use super::tree_error;
 use crate::{Damage, KeyedValue, Record, Report, StoreError, StreamId};
 
@@ -86,6 +88,19 @@ pub(super) fn records(
         }
     }
     Ok(records)
+}
+
+/// The sequence of the first record, by its key alone: whether it is sound is found by reading it.
+pub(super) fn first(tree: &Tree, stream: StreamId) -> Result<Option<u64>, StoreError> {
+    match tree.scan_prefix(stream_prefix(stream)).keys().next() {
+        Some(key) => match Place::of(&key.map_err(|error| tree_error("read a stream", error))?) {
+            Place::Record { seq, .. } => Ok(Some(seq)),
+            _ => Err(StoreError::Corrupt {
+                what: format!("the beginning of stream {stream}"),
+            }),
+        },
+        None => Ok(None),
+    }
 }
 
 /// How many batches the tree says there were; none if it does not say so soundly.
