@@ -47,7 +47,7 @@ fn no_crate_uses_what_lies_above_or_beside_it() {
     }
     assert_eq!(
         ours.into_keys().collect::<Vec<_>>(),
-        ["cuecard-tests"],
+        ["cuecard-browser", "cuecard-tests"],
         "a crate without a place in the house"
     );
 }
