@@ -29,6 +29,7 @@
 )]
 
 mod blobs;
+mod snapshots;
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::{Batch, Store, StoreError, StreamId};
@@ -69,7 +70,7 @@ pub fn check_contract(fresh: impl Fn() -> Box<dyn Place>) {
     for check in checks {
         check(&*fresh());
     }
-    for check in blobs::CHECKS {
+    for check in blobs::CHECKS.into_iter().chain(snapshots::CHECKS) {
         check(&*fresh());
     }
 }
@@ -473,6 +474,15 @@ fn after_closing_everything_says_closed(place: &dyn Place) {
     assert!(matches!(store.first(STREAM), Err(StoreError::Closed)));
     assert!(matches!(store.check(), Err(StoreError::Closed)));
     assert!(matches!(store.blobs().list(), Err(crate::BlobError::Closed)));
+    let name = crate::SnapshotName {
+        key: [1; 32],
+        generation: 1,
+    };
+    let snapshots = store.snapshots();
+    assert!(matches!(snapshots.put(name, b"", b""), Err(StoreError::Closed)));
+    assert!(matches!(snapshots.read(name), Err(StoreError::Closed)));
+    assert!(matches!(snapshots.list(), Err(StoreError::Closed)));
+    assert!(matches!(snapshots.delete(name), Err(StoreError::Closed)));
 }
 
 fn a_check_counts_what_is_there(place: &dyn Place) {

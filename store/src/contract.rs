@@ -1,6 +1,6 @@
 //! What every backend promises.
 
-use crate::{Batch, Blobs, Saved, StoreError, StreamId};
+use crate::{Batch, Blobs, Saved, SnapshotName, Snapshots, StoreError, StreamId};
 
 /// Streams, keyed state and blobs, in opaque bytes.
 ///
@@ -48,6 +48,9 @@ pub trait Store: Send + Sync + 'static {
     /// The blobs kept beside.
     fn blobs(&self) -> &dyn Blobs;
 
+    /// The snapshots kept beside.
+    fn snapshots(&self) -> &dyn Snapshots;
+
     /// Reads everything and verifies every checksum. Damaged records and values are reported and left as they
     /// are; a damaged blob becomes a partial one, so that what is missing can be fetched again.
     fn check(&self) -> Result<Report, StoreError>;
@@ -81,6 +84,8 @@ pub struct Report {
     pub values: u64,
     /// Whole blobs whose content has the hash they are named by.
     pub blobs: u64,
+    /// Sound snapshots.
+    pub snapshots: u64,
     /// How many damages were found in all.
     pub damages_total: u64,
     /// The first of them, at most [`crate::limits::REPORT_DAMAGES_MAX`].
@@ -129,6 +134,11 @@ pub enum Damage {
         /// How many.
         pieces: u64,
     },
+    /// A snapshot that does not have its checksum.
+    Snapshot {
+        /// Its name.
+        name: SnapshotName,
+    },
     /// A whole blob whose content does not have its hash. It is now a partial one that keeps what is sound.
     Blob {
         /// The hash it is named by.
@@ -165,6 +175,10 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn blobs(&self) -> &dyn Blobs {
         (**self).blobs()
+    }
+
+    fn snapshots(&self) -> &dyn Snapshots {
+        (**self).snapshots()
     }
 
     fn check(&self) -> Result<Report, StoreError> {

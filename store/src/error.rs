@@ -66,6 +66,14 @@ pub enum StoreError {
         /// What is damaged.
         what: String,
     },
+    /// It is sound, and holds another state than the one asked for.
+    #[error(
+        "{what} is not of the state that was expected: use an earlier one, or fetch it again from another device"
+    )]
+    Unexpected {
+        /// What holds another state.
+        what: String,
+    },
     /// The folder as a whole cannot be opened any more.
     #[error(
         "the data in {folder:?} is damaged beyond what a repair could open ({why}): move the folder `records` in it away \

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     Batch, BlobEntry, BlobError, BlobHash, BlobStatus, Blobs, KeyedValue, ReadSeek, Record, Report, Saved,
-    Store, StoreError, StreamId,
+    Snapshot, SnapshotName, Snapshots, Store, StoreError, StreamId,
 };
 
 /// What happens to a commit.
@@ -38,6 +38,18 @@ pub enum BlobFault {
     Flip,
 }
 
+/// What happens to a call that changes snapshots ([`Snapshots::put`], [`Snapshots::delete`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotFault {
+    /// Nothing is done, and the caller hears so.
+    Fail,
+    /// It is done, and the caller hears that it failed.
+    FailAfter,
+    /// Nothing is done, and the caller hears that it was: a disk that lies.
+    Lose,
+}
+
 /// Any store, with faults at chosen calls. As with any store, nothing is saved behind a failure.
 #[derive(Debug)]
 pub struct FaultyStore<S> {
@@ -51,6 +63,8 @@ struct Plan {
     faults: BTreeMap<u64, Fault>,
     blob_calls: u64,
     blob_faults: BTreeMap<u64, BlobFault>,
+    snapshot_calls: u64,
+    snapshot_faults: BTreeMap<u64, SnapshotFault>,
     stopped: bool,
 }
 
@@ -73,6 +87,16 @@ impl<S: Store> FaultyStore<S> {
         self.plan().blob_faults.insert(call, fault);
     }
 
+    /// Plans a fault for the call with this number that changes snapshots; the first is 1.
+    pub fn snapshot_fault(&self, call: u64, fault: SnapshotFault) {
+        self.plan().snapshot_faults.insert(call, fault);
+    }
+
+    /// How many calls there were that change snapshots.
+    pub fn snapshot_calls(&self) -> u64 {
+        self.plan().snapshot_calls
+    }
+
     /// How many commits there were.
     pub fn commits(&self) -> u64 {
         self.plan().commits
@@ -85,6 +109,27 @@ impl<S: Store> FaultyStore<S> {
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_snapshots(
+        &self,
+        doing: &str,
+        change: impl FnOnce(&dyn Snapshots) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let fault = {
+            let mut plan = self.plan();
+            plan.snapshot_calls += 1;
+            let number = plan.snapshot_calls;
+            plan.snapshot_faults.remove(&number)
+        };
+        match fault {
+            None => change(self.inner.snapshots()),
+            Some(SnapshotFault::Lose) => Ok(()),
+            Some(SnapshotFault::Fail) => Err(StoreError::io(doing, injected())),
+            Some(SnapshotFault::FailAfter) => {
+                change(self.inner.snapshots()).and_then(|()| Err(StoreError::io(doing, injected())))
+            }
+        }
     }
 
     fn next_blob_fault(&self) -> Result<bool, BlobError> {
@@ -151,6 +196,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self
     }
 
+    fn snapshots(&self) -> &dyn Snapshots {
+        self
+    }
+
     fn check(&self) -> Result<Report, StoreError> {
         self.inner.check()
     }
@@ -204,6 +253,26 @@ impl<S: Store> Blobs for FaultyStore<S> {
 
     fn remove(&self, hash: BlobHash) -> Result<(), BlobError> {
         self.inner.blobs().remove(hash)
+    }
+}
+
+impl<S: Store> Snapshots for FaultyStore<S> {
+    fn put(&self, name: SnapshotName, expectation: &[u8], content: &[u8]) -> Result<(), StoreError> {
+        self.change_snapshots("write a snapshot", |snapshots| {
+            snapshots.put(name, expectation, content)
+        })
+    }
+
+    fn read(&self, name: SnapshotName) -> Result<Option<Snapshot>, StoreError> {
+        self.inner.snapshots().read(name)
+    }
+
+    fn list(&self) -> Result<Vec<SnapshotName>, StoreError> {
+        self.inner.snapshots().list()
+    }
+
+    fn delete(&self, name: SnapshotName) -> Result<(), StoreError> {
+        self.change_snapshots("delete a snapshot", |snapshots| snapshots.delete(name))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Bytes on disk: streams, small keyed state and verified blobs.
 //!
-//! Nothing here knows what a deck is. A [`Store`] keeps three things:
+//! Nothing here knows what a deck is. A [`Store`] keeps four things:
 //!
 //! - **streams**: append-only sequences of records, named by a [`StreamId`];
 //! - **keyed state**: small values under byte keys;
+//! - **snapshots**: larger state that stands for the front of a stream, durably put and checked ([`Snapshots`]);
 //! - **blobs**: content named by its BLAKE3 hash, received in verified slices and resumed
 //!   after a restart ([`Blobs`]).
 //!
@@ -31,6 +32,7 @@ mod faulty;
 mod memory;
 mod saved;
 mod sled;
+mod snapshots;
 
 pub use batch::{Batch, Operation, StreamId};
 pub use blobs::{
@@ -38,7 +40,8 @@ pub use blobs::{
 };
 pub use contract::{Damage, KeyedValue, Record, Report, Store};
 pub use error::{BlobError, StoreError};
-pub use faulty::{BlobFault, Fault, FaultyStore};
+pub use faulty::{BlobFault, Fault, FaultyStore, SnapshotFault};
 pub use memory::{MemoryImage, MemoryStore};
 pub use saved::{Saved, SavedSender};
 pub use sled::{DiskSync, Durability, Options, SledStore, SystemSync};
+pub use snapshots::{FileSnapshots, MemorySnapshots, Snapshot, SnapshotName, Snapshots};

@@ -28,6 +28,12 @@ pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The most groups encoded or written at once: bounds memory per call to about 1 MiB.
 pub const SLICE_GROUPS_MAX: u64 = 64;
 
+/// The longest snapshot: a deck of 100,000 changes makes about 4 MB, and one is held in memory whole.
+pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The longest expectation of a snapshot: some heads of 32 bytes each.
+pub const EXPECTATION_BYTES_MAX: usize = 4096;
+
 /// Groups whose encoded slice always fits one transport frame of 64 KiB less 64 bytes of header, up to
 /// the deepest tree [`BLOB_BYTES_MAX`] allows.
 pub const FRAME_GROUPS_MAX: u64 = 3;

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::door::Door;
 use crate::saved::SavedSender;
+use crate::snapshots::check_snapshots;
 use crate::{
-    Batch, BlobStatus, Blobs, Damage, KeyedValue, MemoryBlobs, Operation, Record, Report, Saved, Store,
-    StoreError, StreamId,
+    Batch, BlobStatus, Blobs, Damage, KeyedValue, MemoryBlobs, MemorySnapshots, Operation, Record, Report,
+    Saved, Snapshots, Store, StoreError, StreamId,
 };
 
 /// A store in memory. A clone is another handle on the same store.
@@ -38,6 +39,7 @@ pub struct MemoryStore(Arc<Shared>);
 pub struct MemoryImage {
     data: Data,
     blobs: MemoryBlobs,
+    snapshots: MemorySnapshots,
     manual: bool,
 }
 
@@ -46,6 +48,7 @@ struct Shared {
     state: Mutex<State>,
     door: Door,
     blobs: MemoryBlobs,
+    snapshots: MemorySnapshots,
     manual: bool,
 }
 
@@ -73,12 +76,12 @@ struct Data {
 impl MemoryStore {
     /// An empty store that saves each batch within the call of [`Store::commit`].
     pub fn new() -> Self {
-        Self::with(Data::default(), MemoryBlobs::default(), false)
+        Self::empty(false)
     }
 
     /// An empty store that saves only what [`Self::persist`] tells it to. Reads see what was saved.
     pub fn manual() -> Self {
-        Self::with(Data::default(), MemoryBlobs::default(), true)
+        Self::empty(true)
     }
 
     /// How many batches wait to be saved.
@@ -114,6 +117,7 @@ impl MemoryStore {
         // Their senders are dropped unanswered: nobody may think these were saved.
         state.queued.clear();
         self.0.blobs.close();
+        self.0.snapshots.close();
         Self::restore(image)
     }
 
@@ -123,13 +127,24 @@ impl MemoryStore {
         MemoryImage {
             data,
             blobs: self.0.blobs.image(true),
+            snapshots: self.0.snapshots.image(),
             manual: self.0.manual,
         }
     }
 
     /// Opens what a snapshot kept.
     pub fn restore(image: MemoryImage) -> Self {
-        Self::with(image.data, image.blobs, image.manual)
+        let state = Mutex::new(State {
+            data: image.data,
+            ..State::default()
+        });
+        Self(Arc::new(Shared {
+            state,
+            door: Door::default(),
+            blobs: image.blobs,
+            snapshots: image.snapshots,
+            manual: image.manual,
+        }))
     }
 
     /// Opens a closed store again, with all it had saved.
@@ -147,17 +162,18 @@ impl MemoryStore {
         &self.0.blobs
     }
 
-    fn with(data: Data, blobs: MemoryBlobs, manual: bool) -> Self {
-        let state = Mutex::new(State {
-            data,
-            ..State::default()
-        });
-        Self(Arc::new(Shared {
-            state,
-            door: Door::default(),
-            blobs,
+    /// The snapshots with what only memory can do to them.
+    pub fn memory_snapshots(&self) -> &MemorySnapshots {
+        &self.0.snapshots
+    }
+
+    fn empty(manual: bool) -> Self {
+        Self::restore(MemoryImage {
+            data: Data::default(),
+            blobs: MemoryBlobs::default(),
+            snapshots: MemorySnapshots::default(),
             manual,
-        }))
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -185,6 +201,7 @@ impl Clone for MemoryImage {
         Self {
             data: self.data.clone(),
             blobs: self.blobs.image(true),
+            snapshots: self.snapshots.image(),
             manual: self.manual,
         }
     }
@@ -266,6 +283,10 @@ impl Store for MemoryStore {
         &self.0.blobs
     }
 
+    fn snapshots(&self) -> &dyn Snapshots {
+        &self.0.snapshots
+    }
+
     fn check(&self) -> Result<Report, StoreError> {
         let mut report = Report::default();
         {
@@ -284,6 +305,7 @@ impl Store for MemoryStore {
                 }
             }
         }
+        check_snapshots(&self.0.snapshots, &mut report)?;
         check_blobs(&self.0.blobs, &mut report)?;
         Ok(report)
     }
@@ -293,6 +315,7 @@ impl Store for MemoryStore {
         let mut state = self.state();
         state.closed = true;
         self.0.blobs.close();
+        self.0.snapshots.close();
         match &state.stopped {
             Some(why) => Err(StoreError::stopped(why.clone())),
             None => Ok(()),

@@ -3,7 +3,8 @@
 
 use cuecard_store::limits::{QUEUE_BYTES_MAX, VALUE_BYTES_MAX};
 use cuecard_store::{
-    Batch, BlobError, BlobFault, BlobHash, BlobStatus, Fault, FaultyStore, MemoryStore, Store, StoreError,
+    Batch, BlobError, BlobFault, BlobHash, BlobStatus, Damage, Fault, FaultyStore, MemoryStore,
+    SnapshotFault, SnapshotName, Store, StoreError,
 };
 
 fn put(key: &[u8]) -> Batch {
@@ -207,4 +208,45 @@ fn an_answer_wakes_a_task_that_waits_for_it() {
     let waiting = std::thread::spawn(move || saved.wait());
     store.persist_all();
     waiting.join().unwrap().unwrap();
+}
+
+const SNAPSHOT: SnapshotName = SnapshotName {
+    key: [3; 32],
+    generation: 1,
+};
+
+#[test]
+fn faults_of_snapshots_are_told_unless_the_disk_lies() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let there = || store.snapshots().list().unwrap().len();
+    store.snapshot_fault(1, SnapshotFault::Fail);
+    store.snapshot_fault(2, SnapshotFault::Lose);
+    store.snapshot_fault(3, SnapshotFault::FailAfter);
+    store.snapshot_fault(4, SnapshotFault::Fail);
+    store.snapshot_fault(5, SnapshotFault::FailAfter);
+    assert!(store.snapshots().put(SNAPSHOT, b"", b"").is_err() && there() == 0);
+    assert!(store.snapshots().put(SNAPSHOT, b"", b"").is_ok() && there() == 0);
+    assert!(store.snapshots().put(SNAPSHOT, b"", b"").is_err() && there() == 1);
+    assert!(store.snapshots().delete(SNAPSHOT).is_err() && there() == 1);
+    assert!(store.snapshots().delete(SNAPSHOT).is_err() && there() == 0);
+    assert_eq!(store.snapshot_calls(), 5);
+}
+
+#[test]
+fn a_snapshot_that_was_put_survives_a_crash_and_one_that_is_damaged_is_told() {
+    let store = MemoryStore::manual();
+    store.snapshots().put(SNAPSHOT, b"head", b"content").unwrap();
+    let after = store.crash();
+    assert!(matches!(store.snapshots().list(), Err(StoreError::Closed)));
+    let found = after.snapshots().read_expecting(SNAPSHOT, b"head").unwrap();
+    assert_eq!(found.as_deref(), Some(&b"content"[..]));
+    assert!(after.memory_snapshots().damage(SNAPSHOT, 70));
+    assert!(matches!(
+        after.snapshots().read(SNAPSHOT),
+        Err(StoreError::Corrupt { .. })
+    ));
+    assert_eq!(
+        after.check().unwrap().damages,
+        [Damage::Snapshot { name: SNAPSHOT }]
+    );
 }

@@ -5,6 +5,7 @@
 //! <folder>/format     what wrote this folder
 //! <folder>/records/   sled
 //! <folder>/mark       how far the database had come
+//! <folder>/snapshots/ see FileSnapshots
 //! <folder>/blobs/     see FileBlobs
 //! ```
 
@@ -28,7 +29,11 @@ pub use writer::{DiskSync, Durability, SystemSync};
 use crate::door::Door;
 use crate::limits::CACHE_BYTES;
 use crate::memory::check_blobs;
-use crate::{Batch, Blobs, FileBlobs, KeyedValue, Record, Report, Saved, Store, StoreError, StreamId};
+use crate::snapshots::check_snapshots;
+use crate::{
+    Batch, Blobs, FileBlobs, FileSnapshots, KeyedValue, Record, Report, Saved, Snapshots, Store, StoreError,
+    StreamId,
+};
 use writer::{Message, StoppedBecause, Waiting, Writer};
 
 /// How a [`SledStore`] works.
@@ -77,6 +82,7 @@ pub struct SledStore {
     stopped: StoppedBecause,
     writer: Mutex<Option<JoinHandle<()>>>,
     blobs: FileBlobs,
+    snapshots: FileSnapshots,
     lock: Mutex<Option<File>>,
 }
 
@@ -130,6 +136,7 @@ impl SledStore {
             stopped,
             writer: Mutex::new(Some(writer)),
             blobs: opened.blobs,
+            snapshots: opened.snapshots,
             lock: Mutex::new(Some(opened.lock)),
         })
     }
@@ -214,9 +221,14 @@ impl Store for SledStore {
         &self.blobs
     }
 
+    fn snapshots(&self) -> &dyn Snapshots {
+        &self.snapshots
+    }
+
     fn check(&self) -> Result<Report, StoreError> {
         let mut report = Report::default();
         self.with(|db| read::check(db, &mut report))?;
+        check_snapshots(&self.snapshots, &mut report)?;
         check_blobs(&self.blobs, &mut report)?;
         Ok(report)
     }
@@ -231,6 +243,7 @@ impl Store for SledStore {
         let result = closed.wait();
         let ended = writer.join();
         self.blobs.close();
+        self.snapshots.close();
         let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();
         // It writes a last time when it is dropped, and on damaged data it may panic there too.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(db)));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::mark::Mark;
 use super::read;
-use crate::{FileBlobs, StoreError, disk};
+use crate::{FileBlobs, FileSnapshots, StoreError, disk};
 
 const LOCK: &str = "lock";
 const FORMAT: &str = "format";
@@ -17,6 +17,7 @@ const RECORDS: &str = "records";
 const COPY: &str = "records.copy";
 const ASIDE: &str = "records.damaged";
 const MARK: &str = "mark";
+const SNAPSHOTS: &str = "snapshots";
 const BLOBS: &str = "blobs";
 
 /// What this version writes and reads. Encryption at rest will be the second line's other value.
@@ -35,6 +36,7 @@ pub(super) struct Opened {
     /// A descriptor of our own on sled's file, to sync it.
     pub(super) file: File,
     pub(super) blobs: FileBlobs,
+    pub(super) snapshots: FileSnapshots,
     pub(super) lock: File,
     pub(super) set_aside: Option<PathBuf>,
     /// How many batches are in the database.
@@ -61,12 +63,14 @@ pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError
             what: format!("the database in {folder:?}"),
         })
     })?;
+    let snapshots = FileSnapshots::open(folder.join(SNAPSHOTS))?;
     let blobs = FileBlobs::open(folder.join(BLOBS))?;
     Ok(Opened {
         folder: folder.clone(),
         db,
         file,
         blobs,
+        snapshots,
         lock,
         set_aside,
         count,
