@@ -36,6 +36,13 @@ const TEXT_UNIT: TextEncoding = TextEncoding::UnicodeCodePoint;
 /// What one operation can cost in a change at most, without its text: ten columns, most of them a byte or two.
 const OP_BYTES_AT_MOST: usize = 64;
 
+/// A change that a document holds beyond some point of it.
+pub(crate) struct Beyond {
+    pub(crate) hash: ChangeHash,
+    pub(crate) actor: ActorId,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// The document of one deck.
 #[derive(Clone)]
 pub struct Document {
@@ -347,6 +354,35 @@ impl Document {
             }
         }
         Ok(())
+    }
+
+    /// The changes that are not in the past of `head`, each after those it depends on.
+    pub(crate) fn beyond(&self, head: ChangeHash) -> Vec<Beyond> {
+        let changes = self.automerge.get_changes(&[head]).into_iter();
+        let beyond = changes.map(|change| Beyond {
+            hash: change.hash(),
+            actor: change.actor_id().clone(),
+            bytes: change.raw_bytes().to_vec(),
+        });
+        beyond.collect()
+    }
+
+    /// As [`Document::fork_at`], where several changes are the last.
+    pub(crate) fn fork_at_all<'a>(
+        &self,
+        heads: impl IntoIterator<Item = &'a ChangeHash>,
+    ) -> Result<Self, RestoreError> {
+        let heads: Vec<ChangeHash> = heads.into_iter().copied().collect();
+        if let Some(head) = heads.iter().find(|head| !self.contains(head)) {
+            return Err(RestoreError::UnknownHead { head: *head });
+        }
+        let automerge = self
+            .automerge
+            .fork_at(&heads)
+            .map_err(|error| RestoreError::Incomplete {
+                what: error.to_string(),
+            })?;
+        Ok(Self::around(automerge, self.genesis))
     }
 
     /// A document that ends at `head`: for drafts, late work, and rebuilding after a reorganisation.

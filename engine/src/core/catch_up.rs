@@ -11,7 +11,7 @@ use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DraftId};
 use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
-use crate::role::Genesis;
+use crate::role::{Cut, Genesis};
 use crate::sync::message::{DraftItem, Item, Message, Position};
 use crate::sync::session::Reading;
 
@@ -48,8 +48,7 @@ impl Core {
         let shared = self
             .log(deck)
             .ok()
-            .and_then(|log| log.find(locator))
-            .unwrap_or(Position::start_of(deck));
+            .map(|log| log.find(locator).unwrap_or_else(|| log.start()));
         if let Some(session) = self.session(link, deck) {
             session.restart_at(shared);
             session.acked = locator.first().copied();
@@ -62,9 +61,6 @@ impl Core {
     }
 
     pub(super) fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position) {
-        let Ok(log) = self.log(deck) else { return };
-        let in_sync = log.is_on_path(held) && !log.is_before(held, log.durable());
-        let Some(device) = self.peer_of(link) else { return };
         // Split borrows: the session is changed by the order of the log.
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
@@ -76,13 +72,33 @@ impl Core {
         let Some(session) = session else { return };
         session.acked_up_to(held, |a, b| log.is_before(a, b));
         session.offer_again();
-        self.event(Event::SafeWith {
-            deck,
-            device,
-            in_sync,
-        });
+        self.tell_safe(link, deck, true);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
+    }
+
+    /// Tells the app what a device said that it holds; or (not `anew`) only that it now turns out to be all: what it
+    /// said may have been ahead of this device.
+    fn tell_safe(&mut self, link: LinkId, deck: DeckId, anew: bool) {
+        let Some(device) = self.peer_of(link) else { return };
+        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
+        let session = self
+            .links
+            .get_mut(&link)
+            .and_then(|state| state.sessions.get_mut(&deck));
+        let (Some(log), Some(session)) = (log, session) else {
+            return;
+        };
+        let Some(held) = session.acked else { return };
+        let in_sync = log.holds_all(held);
+        let was = std::mem::replace(&mut session.in_sync, in_sync);
+        if anew || (in_sync && !was) {
+            self.event(Event::SafeWith {
+                deck,
+                device,
+                in_sync,
+            });
+        }
     }
 
     pub(super) fn take_held(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) {
@@ -125,13 +141,17 @@ impl Core {
             items.push(Item::Charter(charter.encode().into()));
         }
         session.charter = session.charter.max(Some(newest));
-        let mut at = session.cursor.unwrap_or(Position::start_of(deck));
+        // What it said that it holds may have been ahead of us then.
+        if let Some(acked) = session.acked {
+            session.acked_up_to(acked, |a, b| log.is_before(a, b));
+        }
+        let mut at = session.cursor.unwrap_or_else(|| log.start());
         let question = loop {
             match log.next_after(at) {
                 Next::Nothing => break None,
-                Next::Term(term, bytes) => {
+                Next::Term(begins, bytes) => {
                     items.push(Item::Term(bytes.into()));
-                    at = Position { term, len: 0 };
+                    at = begins;
                     if items.len() >= SLICE_CHANGES_MAX {
                         break None;
                     }
@@ -207,10 +227,12 @@ impl Core {
                 .filter_map(|change| accepts(change))
                 .map(Item::Draft),
         );
-        let end = Position {
-            term: after.term,
-            len: after.len + changes.len() as u64,
+        let Some(head) = changes.last().and_then(|change| own_log::hash_of(change)) else {
+            tracing::error!(deck = %deck.short(), "a change in the log is damaged");
+            return;
         };
+        let len = after.len + changes.len() as u64;
+        let end = Position::new(after.term, Cut { len, head });
         let bytes = changes.iter().map(Vec::len).sum();
         let changes = changes.into_iter().map(Into::into).collect();
         items.push(Item::Changes {
@@ -363,7 +385,7 @@ impl Core {
             links.push(link);
             if session.cursor.is_some_and(|cursor| !log.is_on_path(cursor)) {
                 let shared = log.find(&session.locator);
-                session.restart_at(shared.unwrap_or(Position::start_of(deck)));
+                session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
             }
         }
         for link in links {
@@ -387,6 +409,7 @@ impl Core {
             .filter(|(_, state)| state.sessions.contains_key(&deck));
         let links: Vec<LinkId> = with_session.map(|(&link, _)| link).collect();
         for link in links {
+            self.tell_safe(link, deck, false);
             self.acknowledge(link, deck);
             self.catch_up(link, deck);
             self.offer_drafts(link, deck);

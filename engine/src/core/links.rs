@@ -47,16 +47,13 @@ impl Core {
     /// When the deck is not here.
     pub fn devices(&self, deck: DeckId) -> Result<Vec<DeviceState>, DeckError> {
         let log = self.log(deck)?;
-        let durable = log.durable();
         let with_session = self
             .links
             .values()
             .filter_map(|link| Some((link.peer, link.sessions.get(&deck)?)));
         let state = |(device, session): (DeviceId, &Session)| DeviceState {
             device,
-            in_sync: session
-                .acked
-                .is_some_and(|acked| !log.is_before(acked, durable) && log.is_on_path(acked)),
+            in_sync: session.acked.is_some_and(|acked| log.holds_all(acked)),
         };
         Ok(with_session.map(state).collect())
     }

@@ -12,11 +12,31 @@ pub(crate) fn hash_of(bytes: &[u8]) -> Option<ChangeHash> {
     Some(Change::try_from(bytes).ok()?.hash())
 }
 
+/// Whether these can be the bytes of a change with this hash: they begin with its first four bytes. Parsing them tells.
+pub(crate) fn may_be(bytes: &[u8], hash: &ChangeHash) -> bool {
+    bytes.get(4..8) == hash.0.get(..4)
+}
+
+/// What a change depends on.
+pub(crate) fn dependencies_of(bytes: &[u8]) -> Option<Vec<ChangeHash>> {
+    Some(Change::try_from(bytes).ok()?.deps().to_vec())
+}
+
+/// Whether a change may depend on more than the one before.
+pub(crate) fn merges(bytes: &[u8]) -> bool {
+    names(bytes, DRAFT_ACCEPT)
+}
+
+const DRAFT_ACCEPT: &[u8] = b"\"draft.accept\"";
+
+/// Parsing every change of a long log would cost more than reading it; the message is spelled in the clear.
+fn names(bytes: &[u8], op: &[u8]) -> bool {
+    bytes.windows(op.len()).any(|window| window == op)
+}
+
 /// The draft that a change accepts, if it accepts one.
 pub(crate) fn accepted_draft(bytes: &[u8]) -> Option<DraftId> {
-    const NAME: &[u8] = b"\"draft.accept\"";
-    // Parsing every change of a long log would cost more than reading it; the message is spelled in the clear.
-    if !bytes.windows(NAME.len()).any(|window| window == NAME) {
+    if !names(bytes, DRAFT_ACCEPT) {
         return None;
     }
     let change = Change::try_from(bytes).ok()?;

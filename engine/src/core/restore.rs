@@ -1,6 +1,6 @@
 //! From what the store holds back to a running core.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Log, TakeError};
@@ -85,12 +85,13 @@ impl Log {
             log.drafts.insert(draft.id(), draft);
         }
         for (term, records) in image.logs {
-            let mut changes = BTreeMap::new();
+            let mut changes = Vec::with_capacity(records.len());
             let mut hashes: Vec<ChangeHash> = Vec::with_capacity(records.len());
             let mut seal = None;
-            for (index, record) in (1..).zip(records) {
-                hashes.push(own_log::hash_of(&record.change).ok_or_else(|| damaged("a change"))?);
-                changes.insert(index, record.change.into());
+            for record in records {
+                let hash = own_log::hash_of(&record.change).ok_or_else(|| damaged("a change"))?;
+                hashes.push(hash);
+                changes.push((hash, record.change.into()));
                 seal = record.seal.or(seal);
             }
             let start = log
@@ -103,7 +104,7 @@ impl Log {
             let seal = seal.ok_or_else(|| damaged("a seal"))?;
             log.chain
                 .add_seal(Signed::<Seal>::decode(&seal)?.verify(log.deck, holder)?)?;
-            log.set_aside(term, changes);
+            log.set_aside(changes);
         }
         log.follow_chain()?;
         if log.document.heads() != [log.head()] {

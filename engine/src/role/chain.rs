@@ -432,6 +432,26 @@ impl Chain {
         self.records.terms.get(&term)?.held.line_to(end)
     }
 
+    /// Whether this change of a term is held; with `len` 0, whether the term starts there.
+    #[must_use]
+    pub fn holds(&self, term: TermId, at: Cut) -> bool {
+        let node = self.records.terms.get(&term);
+        node.is_some_and(|node| node.held.contains(at))
+    }
+
+    /// Whether the way to `end` leads through `point`. Unknown, so no, unless `end` is held.
+    #[must_use]
+    pub fn passes(&self, term: TermId, end: Cut, point: Cut) -> bool {
+        let node = self.records.terms.get(&term);
+        node.is_some_and(|node| node.held.passes(end, point))
+    }
+
+    /// The last place that the ways to two held places of a term have in common.
+    #[must_use]
+    pub fn common(&self, term: TermId, a: Cut, b: Cut) -> Option<Cut> {
+        Some(self.records.terms.get(&term)?.held.common(a, b))
+    }
+
     /// The end of every held branch of a term; an honest one has one.
     #[must_use]
     pub fn branches(&self, term: TermId) -> Vec<Cut> {
@@ -447,6 +467,13 @@ impl Chain {
     pub fn seal(&self, term: TermId) -> Option<&Verified<Seal>> {
         let node = self.records.terms.get(&term)?;
         node.seals.best(&node.held)
+    }
+
+    /// The seals of a term that no longer one is known to include; an honest term has one as soon as its changes are
+    /// held.
+    pub fn seals(&self, term: TermId) -> impl Iterator<Item = &Verified<Seal>> {
+        let node = self.records.terms.get(&term);
+        node.into_iter().flat_map(|node| node.seals.iter())
     }
 
     /// Two seals of one term that disagree: proof that its holder cheated.

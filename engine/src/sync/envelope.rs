@@ -159,6 +159,7 @@ mod tests {
         let position = Position {
             term: TermId::from_bytes([0; 32]),
             len: 0,
+            head: crate::id::ChangeHash([0; 32]),
         };
         let mut trailing = seal_up(&Message::Ack {
             deck: DeckId::from_bytes([0; 32]),

@@ -5,12 +5,13 @@
 //! got lost with a link.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::id::{BlobId, DeckId, DraftId, TermId};
+use crate::id::{BlobId, ChangeHash, DeckId, DraftId, TermId};
 use crate::limits::{
     DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
 };
+use crate::role::Cut;
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
 pub const PROTOCOL_VERSION: u32 = 0;
@@ -119,26 +120,65 @@ pub enum Message {
 #[cbor(transparent)]
 pub struct DeckProof(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
-/// A point on a path of terms: the first `len` changes of `term`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
-#[cbor(array)]
+/// A point on a path of terms: the first `len` changes of `term`, the last of which is `head`. Numbers alone would not
+/// do: a device that seals two different changes under one number would make others believe that they hold the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Which term.
-    #[n(0)]
     pub term: TermId,
     /// How many of its changes.
-    #[n(1)]
     pub len: u64,
+    /// The last of them; with none, where the term starts.
+    pub head: ChangeHash,
 }
 
 impl Position {
-    /// Where every path of a deck begins: term 0, without changes.
+    /// A place on a term.
     #[must_use]
-    pub const fn start_of(deck: DeckId) -> Self {
+    pub const fn new(term: TermId, cut: Cut) -> Self {
         Self {
-            term: TermId::zero_of(deck),
-            len: 0,
+            term,
+            len: cut.len,
+            head: cut.head,
         }
+    }
+
+    /// The place on its term.
+    #[must_use]
+    pub const fn cut(&self) -> Cut {
+        Cut {
+            len: self.len,
+            head: self.head,
+        }
+    }
+}
+
+impl<C> Encode<C> for Position {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        to: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        to.array(3)?;
+        self.term.encode(to, context)?;
+        to.u64(self.len)?.bytes(&self.head.0)?;
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Position {
+    fn decode(from: &mut Decoder<'b>, context: &mut C) -> Result<Self, minicbor::decode::Error> {
+        if from.array()? != Some(3) {
+            return Err(minicbor::decode::Error::message("a position has three parts"));
+        }
+        let (term, len) = (TermId::decode(from, context)?, from.u64()?);
+        let head = from.bytes()?.try_into();
+        let head = head.map_err(|_| minicbor::decode::Error::message("a head has 32 bytes"))?;
+        Ok(Self {
+            term,
+            len,
+            head: ChangeHash(head),
+        })
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) locator: Vec<Position>,
     /// Where it said that it stands, durably.
     pub(crate) acked: Option<Position>,
+    /// Whether the app was told that it holds all that this device does.
+    pub(crate) in_sync: bool,
     /// Ends of slices that it has not acknowledged, and their bytes, oldest first.
     in_flight: VecDeque<(Position, usize)>,
     /// The question to our own log that is being answered.
@@ -83,8 +85,8 @@ impl Session {
     }
 
     /// The other side said anew where it stands: forget what was guessed.
-    pub(crate) fn restart_at(&mut self, cursor: Position) {
-        self.cursor = Some(cursor);
+    pub(crate) fn restart_at(&mut self, cursor: Option<Position>) {
+        self.cursor = cursor;
         self.in_flight.clear();
         self.reading = None;
         self.offered.clear();

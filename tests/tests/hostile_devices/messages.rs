@@ -1,7 +1,7 @@
 //! Messages that are too large, out of bounds, damaged, repeated.
 
 use cuecard::card::TextField;
-use cuecard::id::TermId;
+use cuecard::id::{ChangeHash, TermId};
 use cuecard::sim::Sim;
 use cuecard::sync::message::{Item, Message, Position};
 use cuecard::transport::memory::Conditions;
@@ -19,6 +19,7 @@ fn a_small_message_cannot_become_a_large_list() {
     let position = Position {
         term: TermId::from_bytes([9; 32]),
         len: 1,
+        head: ChangeHash([9; 32]),
     };
     let lists = [
         Message::Entries {
@@ -59,10 +60,10 @@ fn extreme_numbers_do_no_harm() {
     let (deck, blob) = (world.deck, cuecard::BlobId::from_bytes([1; 32]));
     let extremes = [0, 1, 2, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
     for len in extremes {
-        let held = Position { term: at.term, len };
+        let held = Position { len, ..at };
         let stranger = Position {
             term: TermId::from_bytes([9; 32]),
-            len,
+            ..held
         };
         let number = u32::try_from(len).unwrap_or(u32::MAX);
         let intruder = world.intrude();

@@ -118,10 +118,9 @@ impl World {
                     } => {
                         let raw = changes.iter().map(|change| change.as_slice());
                         document.as_mut().unwrap().restore_more(raw).unwrap();
-                        at = Some(Position {
-                            term,
-                            len: from + changes.len() as u64 - 1,
-                        });
+                        let head = document.as_ref().unwrap().heads()[0];
+                        let len = from + changes.len() as u64 - 1;
+                        at = Some(Position { term, len, head });
                     }
                     _ => {}
                 }
@@ -251,6 +250,7 @@ impl World {
                     continue;
                 };
                 let mut raw: Vec<Vec<u8>> = Vec::new();
+                let mut last = None;
                 for item in items {
                     match item {
                         Item::Genesis(bytes) => {
@@ -266,13 +266,15 @@ impl World {
                         } => {
                             raw.extend(changes.iter().map(|change| change.to_vec()));
                             let len = from + changes.len() as u64 - 1;
-                            at = Some(Position { term, len });
+                            last = Some((term, len));
                         }
                         _ => {}
                     }
                 }
                 let document = document.as_mut().unwrap();
                 document.restore_more(raw.iter().map(Vec::as_slice)).unwrap();
+                let head = document.heads()[0];
+                at = last.map(|(term, len)| Position { term, len, head }).or(at);
             }
         }
     }

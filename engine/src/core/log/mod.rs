@@ -12,14 +12,16 @@ use crate::disk::{self, RecordImage};
 use crate::document::Document;
 use crate::history::{Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
-use crate::role::{self, Chain, Charter, Genesis, Term, Verified};
+use crate::role::{self, Chain, Charter, Cut, Genesis, Term, Verified};
 use crate::sync::message::Position;
 
+mod aside;
 mod error;
 mod path;
 mod take;
 mod write;
 
+use aside::Built;
 pub(crate) use error::TakeError;
 pub use error::{EditError, RoleError};
 pub(crate) use path::Next;
@@ -50,8 +52,10 @@ pub(crate) struct Log {
     pub(crate) document: Document,
     /// The canonical steps that the document holds.
     inside: Vec<Position>,
-    /// Changes held that are not canonical, by term and number.
-    aside: BTreeMap<TermId, BTreeMap<u64, Vec<u8>>>,
+    /// Changes of terms that are held and not in the document.
+    aside: BTreeMap<ChangeHash, Vec<u8>>,
+    /// Branches that were built lately.
+    built: Built,
     /// Terms that this run of this device opened: the only ones it may append to.
     opened: BTreeSet<TermId>,
     /// Up to where the canonical path is on disk.
@@ -86,13 +90,15 @@ impl Log {
         let zero = TermId::zero_of(deck);
         let document = Document::genesis(role::actor_of_genesis(deck), genesis.created_ms);
         let chain = Chain::new(genesis, document.genesis_hash());
-        let start = Position::start_of(deck);
+        let (len, head) = (0, document.genesis_hash());
+        let start = Position::new(zero, Cut { len, head });
         let mut log = Self {
             deck,
             chain,
             document,
             inside: vec![start],
             aside: BTreeMap::new(),
+            built: Built::default(),
             opened: BTreeSet::new(),
             durable: start,
             turned: false,
@@ -146,25 +152,12 @@ impl Log {
     /// Where the canonical path ends.
     pub(crate) fn position(&self) -> Position {
         let canonical = self.chain.canonical();
-        Position {
-            term: canonical.tip,
-            len: canonical.len,
-        }
+        let (len, head) = (canonical.len, canonical.head);
+        Position::new(canonical.tip, Cut { len, head })
     }
 
     pub(crate) fn durable(&self) -> Position {
         self.durable
-    }
-
-    /// A batch that ended there is on disk. It may have been overtaken: by a later one, or by a turn of the path.
-    pub(crate) fn set_durable(&mut self, position: Position) {
-        let Some(step) = self.inside.iter().find(|step| step.term == position.term) else {
-            return;
-        };
-        let (term, len) = (position.term, position.len.min(step.len));
-        if self.is_before(self.durable, Position { term, len }) {
-            self.durable = Position { term, len };
-        }
     }
 
     pub(super) fn check_whole(&self) -> Result<(), String> {
@@ -176,11 +169,18 @@ impl Log {
         TakeError::Broken(why)
     }
 
-    pub(super) fn set_inside(&mut self, term: TermId, len: u64) {
+    /// The document has grown to there.
+    pub(super) fn set_inside(&mut self, position: Position) {
         match self.inside.last_mut() {
-            Some(last) if last.term == term => last.len = len,
-            _ => self.inside.push(Position { term, len }),
+            Some(last) if last.term == position.term => *last = position,
+            _ => self.inside.push(position),
         }
+    }
+
+    /// Whether an actor writes in a term; others do in drafts.
+    pub(super) fn is_of_term(&self, actor: &automerge::ActorId) -> bool {
+        let kind = self.writers.get(actor).map(|writer| writer.kind);
+        matches!(kind, Some(WriterKind::Term(_)))
     }
 
     pub(super) fn add_term(
@@ -199,11 +199,6 @@ impl Log {
 
     pub(crate) fn count_record(&mut self) {
         self.records += 1;
-    }
-
-    /// Changes that are held and not in the document (yet).
-    pub(crate) fn set_aside(&mut self, term: TermId, changes: BTreeMap<u64, Vec<u8>>) {
-        self.aside.insert(term, changes);
     }
 
     fn append_record(&mut self, record: &RecordImage, batch: &mut Batch) {

@@ -1,9 +1,12 @@
 //! The canonical path: finding a place on it, what comes after, and following it when it turns.
 
+use std::collections::BTreeSet;
+
 use super::{Log, TakeError};
 
 use crate::core::own_log;
-use crate::id::TermId;
+use crate::id::{ChangeHash, TermId};
+use crate::role::{Cut, Step};
 use crate::sync::message::Position;
 
 /// What comes next on the canonical path after some position.
@@ -11,20 +14,72 @@ pub(crate) enum Next {
     /// Nothing that is durable here.
     Nothing,
     /// A term begins.
-    Term(TermId, Vec<u8>),
+    Term(Position, Vec<u8>),
     /// Changes of a term, up to that number.
     Changes { term: TermId, from: u64, to: u64 },
 }
 
+impl From<&Step> for Position {
+    fn from(step: &Step) -> Self {
+        Self::new(step.term, step.upto)
+    }
+}
+
 impl Log {
+    /// Where every path of the deck begins: term 0, without changes.
+    pub(crate) fn start(&self) -> Position {
+        let (len, head) = (0, self.document.genesis_hash());
+        Position::new(TermId::zero_of(self.deck), Cut { len, head })
+    }
+
     /// Whether the path turned since this was last asked.
     pub(crate) fn take_turned(&mut self) -> bool {
         std::mem::take(&mut self.turned)
     }
 
-    /// Whether a position is in a term of the canonical path.
+    /// Where a position is on the canonical path: at which step, and after how many changes of it. What is known to lie
+    /// beyond a step's end counts as its end. Positions that are not on the path, or not known to be, are nowhere.
+    fn place(&self, position: Position) -> Option<(usize, u64)> {
+        let at = self.inside.iter().rposition(|step| step.term == position.term)?;
+        let step = self.inside.get(at)?;
+        let (shorter, longer) = if position.len <= step.len {
+            (position, *step)
+        } else {
+            (*step, position)
+        };
+        let is_on_path = self.chain.passes(step.term, longer.cut(), shorter.cut());
+        is_on_path.then_some((at, shorter.len))
+    }
+
+    /// Whether a position is on the canonical path, as far as is known here.
     pub(crate) fn is_on_path(&self, position: Position) -> bool {
-        self.inside.iter().any(|step| step.term == position.term)
+        self.place(position).is_some()
+    }
+
+    /// Whether who stands there holds all that is durable here. What lies ahead of us is judged once it is here.
+    pub(crate) fn holds_all(&self, position: Position) -> bool {
+        self.is_on_path(position) && !self.is_before(position, self.durable)
+    }
+
+    /// The head at a place of a canonical step.
+    fn head_at(&self, step: &Position, len: u64) -> Option<ChangeHash> {
+        self.chain.line_to(step.term, step.cut())?.hash_at(len)
+    }
+
+    fn position_at(&self, step: &Position, len: u64) -> Option<Position> {
+        let head = self.head_at(step, len)?;
+        Some(Position { len, head, ..*step })
+    }
+
+    /// A batch that ended there is on disk. It may have been overtaken: by a later one, or by a turn of the path.
+    pub(crate) fn set_durable(&mut self, position: Position) {
+        let Some((at, len)) = self.place(position) else {
+            return;
+        };
+        let reached = self.inside.get(at).and_then(|step| self.position_at(step, len));
+        if let Some(reached) = reached.filter(|&reached| self.is_before(self.durable, reached)) {
+            self.durable = reached;
+        }
     }
 
     /// Where I stand, for the other side to find the newest place that we share: the last steps one by one, older
@@ -54,39 +109,34 @@ impl Log {
         locator
     }
 
-    /// The newest place in `locator` that is on our canonical path.
+    /// The newest place in `locator` that is on our canonical path. One that lies ahead of all that is held here of its
+    /// term is taken for a continuation: if it is not, the other side finds that ours is not on its path.
     pub(crate) fn find(&self, locator: &[Position]) -> Option<Position> {
         locator.iter().find_map(|theirs| {
+            if let Some((at, len)) = self.place(*theirs) {
+                return self.position_at(self.inside.get(at)?, len);
+            }
             let ours = self.inside.iter().rev().find(|ours| ours.term == theirs.term)?;
-            Some(Position {
-                term: ours.term,
-                len: ours.len.min(theirs.len),
-            })
+            let is_ahead = theirs.len > ours.len && !self.chain.holds(theirs.term, theirs.cut());
+            is_ahead.then_some(*ours)
         })
     }
 
     /// Whether `a` lies before `b` on our canonical path. Positions that are not on it lie nowhere.
     pub(crate) fn is_before(&self, a: Position, b: Position) -> bool {
-        let place = |of: Position| self.inside.iter().rposition(|step| step.term == of.term);
-        match (place(a), place(b)) {
-            (Some(place_a), Some(place_b)) => (place_a, a.len) < (place_b, b.len),
+        match (self.place(a), self.place(b)) {
+            (Some(place_a), Some(place_b)) => place_a < place_b,
             _ => false,
         }
     }
 
     /// What comes after `position` among that which is durable.
     pub(crate) fn next_after(&self, position: Position) -> Next {
-        let Some(at) = self.inside.iter().rposition(|step| step.term == position.term) else {
-            return Next::Nothing;
-        };
-        let Some(durable_at) = self
-            .inside
-            .iter()
-            .rposition(|step| step.term == self.durable.term)
+        let (Some((at, len)), Some((durable_at, _))) = (self.place(position), self.place(self.durable))
         else {
             return Next::Nothing;
         };
-        let Some(step) = self.inside.get(at) else {
+        let Some(step) = self.inside.get(at).filter(|_| at <= durable_at) else {
             return Next::Nothing;
         };
         let end = if at == durable_at {
@@ -94,20 +144,19 @@ impl Log {
         } else {
             step.len
         };
-        if at > durable_at {
-            return Next::Nothing;
-        }
-        if position.len < end {
+        if len < end {
             return Next::Changes {
                 term: step.term,
-                from: position.len + 1,
+                from: len + 1,
                 to: end,
             };
         }
         match self.inside.get(at + 1) {
-            Some(next) if at < durable_at => match self.chain.term(next.term) {
-                Some(term) => Next::Term(next.term, term.encode()),
-                None => Next::Nothing,
+            Some(next) if at < durable_at => match (self.chain.term(next.term), self.head_at(next, 0)) {
+                (Some(term), Some(head)) => {
+                    Next::Term(Position::new(next.term, Cut { len: 0, head }), term.encode())
+                }
+                _ => Next::Nothing,
             },
             _ => Next::Nothing,
         }
@@ -118,15 +167,7 @@ impl Log {
     /// Automerge cannot un-apply: when the path turns, the document is rebuilt at the last common point and what is
     /// held of the new path is put on top.
     pub(crate) fn follow_chain(&mut self) -> Result<u64, TakeError> {
-        let canonical = self.chain.canonical();
-        let path: Vec<Position> = canonical
-            .path
-            .iter()
-            .map(|step| Position {
-                term: step.term,
-                len: step.upto.len,
-            })
-            .collect();
+        let path: Vec<Position> = self.chain.canonical().path.iter().map(Position::from).collect();
         if path == self.inside {
             return Ok(0);
         }
@@ -135,97 +176,100 @@ impl Log {
             .zip(&self.inside)
             .take_while(|(new, old)| new.term == old.term)
             .count();
-        let shortened = |(new, old): (&Position, &Position)| new.len < old.len;
-        let turned = self.inside.len() > common || path.iter().zip(&self.inside).take(common).any(shortened);
+        let goes_on = |(new, old): (&Position, &Position)| self.chain.passes(new.term, new.cut(), old.cut());
+        let turned = self.inside.len() > common || !path.iter().zip(&self.inside).take(common).all(goes_on);
         let mut taken_out = 0;
         if turned {
             let taken = self.take_out(&path, common);
             taken_out = taken.map_err(|error| self.broke(error.to_string()))?;
         }
-        let mut raw = Vec::new();
-        for step in &path {
-            let inside = self
-                .inside
-                .iter()
-                .find(|old| old.term == step.term)
-                .map_or(0, |old| old.len);
-            self.bring_back(step.term, inside, step.len, &mut raw);
-        }
-        if !raw.is_empty() {
-            // In one go: the document orders its cards anew each time.
-            let restored = self.document.restore_more(raw.iter().map(Vec::as_slice));
-            restored.map_err(|error| self.broke(error.to_string()))?;
-        }
+        let back = self.bring_back(&path);
+        back.map_err(|error| self.broke(error.to_string()))?;
+        let before_turn = self.inside.last().copied();
+        self.inside = path;
         if turned {
             self.turned = true;
             // The record that turned the path is not on disk yet: what was before the turn is.
-            let durable = path.iter().find(|step| step.term == self.durable.term);
-            let before_turn = || self.inside.last().copied();
-            self.durable = durable
-                .map(|step| Position {
-                    term: step.term,
-                    len: step.len.min(self.durable.len),
-                })
-                .or_else(before_turn)
-                .unwrap_or(self.durable);
+            let durable = self
+                .place(self.durable)
+                .and_then(|(at, len)| self.position_at(self.inside.get(at)?, len));
+            self.durable = durable.or(before_turn).unwrap_or(self.durable);
         }
-        self.inside = path;
         Ok(taken_out)
     }
 
-    /// Moves what is no longer canonical from the document to the side.
+    /// Moves what is no longer canonical from the document to the side: the document goes back to the last point that
+    /// old and new path have in common.
     fn take_out(&mut self, path: &[Position], common: usize) -> Result<u64, TakeError> {
-        let lost = |what: &str| TakeError::Refused(format!("{what} cannot be found in the document"));
-        let mut taken_out = 0;
-        let mut kept = self.inside.clone();
-        let mut fork_head = self
-            .chain
-            .line(TermId::zero_of(self.deck))
-            .map(|line| line.start());
-        for (at, old) in self.inside.iter().enumerate() {
-            let keep = if at < common {
-                path.get(at).map_or(0, |new| new.len.min(old.len))
-            } else {
-                0
-            };
-            let line = self.chain.line(old.term).ok_or_else(|| lost("a term"))?;
-            for index in keep + 1..=old.len {
-                let hash = line.hash_at(index).ok_or_else(|| lost("a change"))?;
-                let bytes = self
-                    .document
-                    .change_bytes(&hash)
-                    .ok_or_else(|| lost("a change"))?;
-                self.aside.entry(old.term).or_default().insert(index, bytes);
-                taken_out += 1;
-            }
-            if at < common {
-                fork_head = line.hash_at(keep);
-                if let Some(step) = kept.get_mut(at) {
-                    step.len = keep;
-                }
+        let lost = || TakeError::Refused("the common point of two paths cannot be found".to_owned());
+        let mut kept: Vec<Position> = Vec::new();
+        for (new, old) in path.iter().zip(&self.inside).take(common) {
+            let shared = self.chain.common(old.term, old.cut(), new.cut());
+            kept.push(Position::new(old.term, shared.ok_or_else(lost)?));
+            if shared != Some(old.cut()) {
+                break;
             }
         }
-        kept.truncate(common);
-        let head = fork_head.ok_or_else(|| lost("the common point"))?;
-        self.document = self.document.fork_at(head)?;
+        let head = kept.last().ok_or_else(lost)?.head;
+        let mut taken_out = 0;
+        for change in self.document.beyond(head) {
+            // Those of drafts are kept with their draft.
+            if self.is_of_term(&change.actor) {
+                self.set_aside([(change.hash, change.bytes)]);
+                taken_out += 1;
+            }
+        }
+        self.document = match self.built.take(head) {
+            Some(built) => built,
+            None => self.document.fork_at(head)?,
+        };
         self.inside = kept;
         Ok(taken_out)
     }
 
-    /// Changes `from + 1 ..= to` of a term, to be put (back) into the document, each draft before its acceptance.
-    fn bring_back(&mut self, term: TermId, from: u64, to: u64, raw: &mut Vec<Vec<u8>>) {
-        let Some(aside) = self.aside.get_mut(&term) else {
-            return;
-        };
-        for index in from + 1..=to {
-            let Some(bytes) = aside.remove(&index) else { break };
-            if let Some(draft) = own_log::accepted_draft(&bytes).and_then(|draft| self.drafts.get(&draft)) {
-                raw.extend(draft.changes.iter().cloned());
+    /// Puts what is held of the new path into the document, with what it merges.
+    fn bring_back(&mut self, path: &[Position]) -> Result<(), TakeError> {
+        let lost = || TakeError::Refused("a change of the path is not held".to_owned());
+        let mut back: Vec<ChangeHash> = Vec::new();
+        let mut among = BTreeSet::new();
+        for (at, step) in path.iter().enumerate() {
+            let known = self.inside.get(at).filter(|old| old.term == step.term);
+            let from = known.map_or(0, |old| old.len);
+            if from >= step.len {
+                continue;
             }
-            raw.push(bytes);
+            let line = self.chain.line_to(step.term, step.cut()).ok_or_else(lost)?;
+            for number in from + 1..=step.len {
+                let hash = line.hash_at(number).ok_or_else(lost)?;
+                let aside = self.aside.get(&hash).ok_or_else(lost)?;
+                // What it goes on from is there: only what it merges may not be.
+                if own_log::merges(aside) {
+                    let merged = own_log::dependencies_of(aside).ok_or_else(lost)?;
+                    let before = line.hash_at(number - 1);
+                    let merged: Vec<ChangeHash> =
+                        merged.into_iter().filter(|hash| Some(*hash) != before).collect();
+                    let at_hand = |hash: &ChangeHash| among.contains(hash) || self.document.contains(hash);
+                    let merged = self.closure(&merged, at_hand)?.changes;
+                    among.extend(merged.iter().copied());
+                    back.extend(merged);
+                }
+                among.insert(hash);
+                back.push(hash);
+            }
         }
-        if aside.is_empty() {
-            self.aside.remove(&term);
+        if back.is_empty() {
+            return Ok(());
         }
+        // In one go: the document orders its cards anew each time.
+        let mut raw: Vec<Vec<u8>> = Vec::with_capacity(back.len());
+        for hash in &back {
+            let bytes = match self.aside.remove(hash) {
+                Some(aside) => Some(aside),
+                None => self.bytes_aside(hash).map(<[u8]>::to_vec),
+            };
+            raw.push(bytes.ok_or_else(lost)?);
+        }
+        self.document.restore_more(raw.iter().map(Vec::as_slice))?;
+        Ok(())
     }
 }

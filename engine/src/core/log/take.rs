@@ -5,13 +5,13 @@ use super::{Log, TakeError};
 use cuecard_store::Batch;
 
 use crate::core::draft_log::DraftLog;
-use crate::core::own_log;
 use crate::disk::{self, LogRecord};
-use crate::document::{DeckChange, Document};
+use crate::document::DeckChange;
 use crate::gate::{self, Kind, Line, Segment};
 use crate::id::{ChangeHash, TermId};
 use crate::limits::SLICE_CHANGES_MAX;
-use crate::role::{self, Cause, Charter, Missing, Seal, Signed, Term};
+use crate::role::{self, Cause, Charter, Cut, Missing, Seal, Signed, Term};
+use crate::sync::message::Position;
 
 /// A slice of a term as it came.
 pub(crate) struct Slice<'a> {
@@ -98,8 +98,8 @@ impl Log {
             .get(usize::try_from(known).unwrap_or(usize::MAX)..)
             .unwrap_or_default();
         // What is not canonical yet is checked where it belongs: on the document as it was there.
-        let branch = match place {
-            Place::Awaited => Some(self.branch_to(term, held)?),
+        let mut branch = match place {
+            Place::Awaited => Some(self.branch_at(previous)?),
             Place::Tip | Place::Lost => None,
         };
         let document = branch.as_ref().unwrap_or(&self.document);
@@ -128,11 +128,17 @@ impl Log {
                 .apply(admitted)
                 .map_err(|error| self.broke(error.to_string()))?
         } else {
-            let aside = self.aside.entry(term).or_default();
-            aside.extend((held + 1..).zip(fresh.iter().map(|change| change.to_vec())));
+            if let Some(mut branch) = branch.take() {
+                let grown = branch.apply(admitted);
+                grown.map_err(|error| TakeError::Refused(error.to_string()))?;
+                self.built.keep(seal.head, branch);
+            }
+            let raw = fresh.iter().map(|change| change.to_vec());
+            let aside: Vec<(ChangeHash, Vec<u8>)> = hashes.iter().copied().zip(raw).collect();
+            self.set_aside(aside);
             vec![]
         };
-        let sealed = seal.encode();
+        let (sealed, seal_head) = (seal.encode(), seal.head);
         let held_now = self.chain.hold(term, end, &hashes);
         if let Err(refusal) = held_now.and_then(|_| self.chain.add_seal(seal)) {
             // The document is ahead of the chain: it cannot be used any more.
@@ -149,33 +155,10 @@ impl Log {
         // Only these passed the gate. One whose head was in the document already may hold anything.
         self.keep_accepted(drafts, batch);
         if place == Place::Tip {
-            self.set_inside(term, held + fresh.len() as u64);
+            let (len, head) = (held + fresh.len() as u64, seal_head);
+            self.set_inside(Position::new(term, Cut { len, head }));
         }
         Ok(changes)
-    }
-
-    /// The document as it is at change `len` of a canonical term, which may lie beyond the cut.
-    fn branch_to(&self, term: TermId, len: u64) -> Result<Document, TakeError> {
-        let step = self.inside.iter().find(|step| step.term == term);
-        let upto = step.map_or(0, |step| step.len.min(len));
-        let head = self.chain.line(term).and_then(|line| line.hash_at(upto));
-        let mut branch = self.document.fork_at(head.ok_or(TakeError::Early)?)?;
-        let mut raw: Vec<&[u8]> = Vec::new();
-        for (_, bytes) in self
-            .aside
-            .get(&term)
-            .into_iter()
-            .flat_map(|aside| aside.range(upto + 1..=len))
-        {
-            if let Some(draft) = own_log::accepted_draft(bytes).and_then(|draft| self.drafts.get(&draft)) {
-                raw.extend(draft.changes.iter().map(Vec::as_slice));
-            }
-            raw.push(bytes);
-        }
-        if !raw.is_empty() {
-            branch.restore_more(raw)?;
-        }
-        Ok(branch)
     }
 
     /// What to do with changes of a term.

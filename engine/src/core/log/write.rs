@@ -113,6 +113,7 @@ impl Log {
         let end = self.chain.line(term).map(|line| line.end());
         let end = end.ok_or(role::Refusal::UnknownTerm(term))?;
         let (len, head) = (end.len + 1, change.hash);
+        let position = Position::new(term, Cut { len, head });
         let seal = Seal { term, len, head }.sign(self.deck, key)?;
         let record = LogRecord {
             change: change.bytes.into(),
@@ -121,7 +122,7 @@ impl Log {
         self.chain.hold(term, end, &[head])?;
         self.chain.add_seal(seal)?;
         disk::append_change(batch, self.deck, term, len, &record);
-        self.set_inside(term, len);
+        self.set_inside(position);
         Ok(())
     }
 
@@ -142,8 +143,9 @@ impl Log {
         }
         let term = self.next_term(key, nonce, to)?;
         let id = term.id();
+        let head = self.head();
         self.add_term(term, batch)?;
-        self.set_inside(id, 0);
+        self.set_inside(Position::new(id, Cut { len: 0, head }));
         Ok(id)
     }
 
@@ -172,12 +174,7 @@ impl Log {
         {
             return Err(RoleError::EditorNeedsHold(editor));
         }
-        let Position { term, len } = self.durable;
-        let head = self
-            .chain
-            .line(term)
-            .and_then(|line| line.hash_at(len))
-            .unwrap_or_else(|| self.head());
+        let Position { term, len, head } = self.durable;
         let charter = Charter {
             deck: self.deck,
             generation: newest.generation,

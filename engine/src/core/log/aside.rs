@@ -1,0 +1,125 @@
+//! What is held and not in the document: branches that lost, late work, what waits for a record.
+//!
+//! Changes are found by their hash, so that it makes no difference on which line they lie or how often a path turned.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Log, TakeError};
+
+use crate::core::own_log;
+use crate::document::Document;
+use crate::id::ChangeHash;
+
+/// Branches kept built: a slice that goes on with one then costs what it holds, and not what the deck holds. Two, as a
+/// cheat shows two lines of one term by turns.
+const BRANCHES_BUILT_MAX: usize = 2;
+
+/// Documents of branches, by their head, the latest last.
+#[derive(Default)]
+pub(super) struct Built(Vec<(ChangeHash, Document)>);
+
+impl Built {
+    /// Takes one out; to be given back with the head that it then has.
+    pub(super) fn take(&mut self, head: ChangeHash) -> Option<Document> {
+        let at = self.0.iter().position(|(built, _)| *built == head)?;
+        Some(self.0.remove(at).1)
+    }
+
+    pub(super) fn keep(&mut self, head: ChangeHash, document: Document) {
+        self.0.retain(|(built, _)| *built != head);
+        if self.0.len() >= BRANCHES_BUILT_MAX {
+            self.0.remove(0);
+        }
+        self.0.push((head, document));
+    }
+}
+
+impl Log {
+    /// Keeps changes of a term that are not in the document (yet).
+    pub(crate) fn set_aside(&mut self, changes: impl IntoIterator<Item = (ChangeHash, Vec<u8>)>) {
+        self.aside.extend(changes);
+    }
+
+    /// The document as it is at a held change, wherever that lies.
+    pub(super) fn branch_at(&mut self, head: ChangeHash) -> Result<Document, TakeError> {
+        if let Some(built) = self.built.take(head) {
+            return Ok(built);
+        }
+        let wanted = self.closure(&[head], |hash| self.document.contains(hash))?;
+        let mut branch = self.document.fork_at_all(&wanted.rests_on)?;
+        let raw = wanted.changes.iter().filter_map(|hash| self.bytes_aside(hash));
+        branch.restore_more(raw)?;
+        Ok(branch)
+    }
+
+    /// The bytes of a change that is held outside the document: of a term, or of a draft.
+    pub(super) fn bytes_aside(&self, hash: &ChangeHash) -> Option<&[u8]> {
+        if let Some(aside) = self.aside.get(hash) {
+            return Some(aside);
+        }
+        let drafted = self.drafts.values().flat_map(|draft| &draft.changes);
+        let mut found = drafted.filter(|bytes| own_log::may_be(bytes, hash));
+        found
+            .find(|bytes| own_log::hash_of(bytes) == Some(*hash))
+            .map(Vec::as_slice)
+    }
+
+    /// These changes and all that they depend on, as far as it is not at hand: each after what it depends on.
+    ///
+    /// # Errors
+    /// [`TakeError::Early`] when one of them is not held.
+    pub(super) fn closure(
+        &self,
+        heads: &[ChangeHash],
+        at_hand: impl Fn(&ChangeHash) -> bool,
+    ) -> Result<Closure, TakeError> {
+        let mut closure = Closure::default();
+        let mut seen: BTreeSet<ChangeHash> = BTreeSet::new();
+        let mut dependencies: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
+        // A stack of our own: a line of a hundred thousand changes would overflow the thread's.
+        let mut next: Vec<ChangeHash> = heads.to_vec();
+        while let Some(&hash) = next.last() {
+            if at_hand(&hash) {
+                closure.rests_on.insert(hash);
+                next.pop();
+                continue;
+            }
+            if seen.contains(&hash) {
+                next.pop();
+                continue;
+            }
+            let waits_for = match dependencies.entry(hash) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let bytes = self.bytes_aside(&hash).ok_or(TakeError::Early)?;
+                    unknown.insert(own_log::dependencies_of(bytes).ok_or(TakeError::Early)?)
+                }
+            };
+            let missing: Vec<ChangeHash> = waits_for
+                .iter()
+                .filter(|dependency| !seen.contains(dependency))
+                .copied()
+                .collect();
+            let (known, unknown): (Vec<_>, Vec<_>) = missing.into_iter().partition(|hash| at_hand(hash));
+            closure.rests_on.extend(known);
+            if unknown.is_empty() {
+                next.pop();
+                seen.insert(hash);
+                closure.changes.push(hash);
+            } else {
+                next.extend(unknown);
+            }
+        }
+        Ok(closure)
+    }
+}
+
+/// What a change depends on, and where that rests.
+#[derive(Debug, Default)]
+pub(super) struct Closure {
+    /// Changes that are not at hand, each after those that it depends on.
+    pub(super) changes: Vec<ChangeHash>,
+    /// The changes at hand that they depend on.
+    pub(super) rests_on: BTreeSet<ChangeHash>,
+}
