@@ -4,8 +4,9 @@
 /// state), and small enough that one damaged length cannot make us allocate much.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The longest key: keys are a few ids joined, and live in memory with the pages of the tree.
-pub const KEY_BYTES_MAX: usize = 1024;
+/// The longest key: a few ids joined. A node of sled holds up to 256 keys, and one above 128 KiB goes to a file that
+/// sled never syncs: with keys of 1 KiB that happened.
+pub const KEY_BYTES_MAX: usize = 256;
 
 /// The most bytes that wait for the disk. A disk this far behind is stuck or far too slow, and what
 /// waits is lost when the process dies: better to say so than to keep taking.
