@@ -108,3 +108,24 @@ pub(crate) const PUNCH_EVERY: Duration = Duration::from_secs(1);
 /// Datagrams discarded in one poll before others get their turn.
 #[cfg(feature = "webrtc")]
 pub(crate) const DISCARDS_PER_POLL: u32 = 64;
+
+/// As long as the kernel's largest coalesced read.
+#[cfg(feature = "webrtc")]
+pub(crate) const DATAGRAM_BYTES_MAX: usize = u16::MAX as usize;
+
+/// Relays of one route: one for each family of addresses.
+#[cfg(feature = "webrtc")]
+pub(crate) const RELAYS_MAX: usize = 2;
+
+/// How long only direct paths are tried: a relay that answers first would be taken.
+#[cfg(feature = "webrtc")]
+pub(crate) const RELAY_HEAD_START: Duration = Duration::from_millis(700);
+
+/// Datagrams from a relay that were taken from its socket and not yet read.
+#[cfg(feature = "webrtc")]
+pub(crate) const RELAY_INBOX_MAX: usize = 256;
+
+/// While an answer is awaited, an address translator on the way is reminded of us this often: they forget a silent
+/// device after half a minute.
+#[cfg(feature = "webrtc")]
+pub(crate) const REMIND_EVERY: Duration = Duration::from_secs(10);

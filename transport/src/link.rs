@@ -120,7 +120,10 @@ pub trait Link: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum DialError {
     /// No path was found in time.
-    #[error("no path to the other device was found within {waited_ms} ms")]
+    #[error(
+        "no path to the other device was found within {waited_ms} ms; bring both into one network, use a relay (a TURN \
+         server) that both reach, or carry an exported file across"
+    )]
     NoPath {
         /// How long was tried.
         waited_ms: u64,

@@ -125,7 +125,7 @@ async fn states_carry_their_reasons() {
         seen,
         [
             RouteState::Connecting,
-            reconnecting(1, "no path to the other device was found within 7 ms"),
+            reconnecting(1, &DialError::NoPath { waited_ms: 7 }.to_string()),
             RouteState::Failed {
                 reason: "the other device failed its proof: wrong device".to_owned()
             },

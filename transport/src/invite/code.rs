@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! 1  version (0)
-//! 1  kind: 1 offer, 2 answer; 128 more when the credentials are text
+//! 1  kind: 1 offer, 2 answer; 128 more when the credentials are text; 64 more when there are relays
 //! 32 device id of the maker
 //! 32 SHA-256 of its DTLS certificate
 //! 20 ICE user fragment (4) and password (16), which are used as hex; or, as text, each with its length in 1 before it
 //! 4  the minute, counted from 1970, in which its maker stops waiting
 //! 1  number of addresses: of IPv4 in the low four bits, of IPv6 in the high four
 //! 6  for each IPv4 address: 4 address, 2 port     18 for each IPv6 address: 16 address, 2 port
+//!    when there are relays: their addresses, in the same form
 //! 1  length of the payload, then the payload
 //! 8  answers only: which offer this answers
 //! ```
@@ -24,6 +25,7 @@ const VERSION: u8 = 0;
 const OFFER: u8 = 1;
 const ANSWER: u8 = 2;
 const TEXT_CREDENTIALS: u8 = 128;
+const RELAYS: u8 = 64;
 
 /// Which half of the exchange a code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Code {
     pub expires_minute: u32,
     /// Where it may be reached, best first; IPv4 before IPv6.
     pub addresses: Vec<SocketAddr>,
+    /// Where relays have it: for when nothing else leads there.
+    pub relays: Vec<SocketAddr>,
     /// Whatever the layer above adds.
     pub payload: Vec<u8>,
 }
@@ -179,8 +183,9 @@ impl Code {
             CodeKind::Answer(_) => ANSWER,
         };
         let compact = self.credentials.to_bytes();
-        let flag = if compact.is_some() { 0 } else { TEXT_CREDENTIALS };
-        let mut bytes = vec![VERSION, kind | flag];
+        let text = if compact.is_some() { 0 } else { TEXT_CREDENTIALS };
+        let relays = if self.relays.is_empty() { 0 } else { RELAYS };
+        let mut bytes = vec![VERSION, kind | text | relays];
         bytes.extend_from_slice(self.device.as_bytes());
         bytes.extend_from_slice(&self.fingerprint);
         if let Some((fragment, password)) = compact {
@@ -193,18 +198,9 @@ impl Code {
             }
         }
         bytes.extend_from_slice(&self.expires_minute.to_le_bytes());
-        let of_family = |is_ipv4: bool| {
-            let addresses = self
-                .addresses
-                .iter()
-                .filter(move |address| address.is_ipv4() == is_ipv4);
-            addresses.take(CODE_FAMILY_ADDRESSES_MAX)
-        };
-        let count = |is_ipv4| u8::try_from(of_family(is_ipv4).count()).unwrap_or(0);
-        bytes.push(count(true) | (count(false) << 4));
-        for address in of_family(true).chain(of_family(false)) {
-            put_ip(&mut bytes, address.ip());
-            bytes.extend_from_slice(&address.port().to_le_bytes());
+        put_by_family(&mut bytes, &self.addresses);
+        if !self.relays.is_empty() {
+            put_by_family(&mut bytes, &self.relays);
         }
         bytes.push(u8::try_from(self.payload.len()).unwrap_or(u8::MAX));
         bytes.extend_from_slice(&self.payload);
@@ -227,21 +223,19 @@ impl Code {
             credentials.to_bytes().is_none().then_some(credentials)?
         };
         let expires_minute = u32::from_le_bytes(reader.array()?);
-        let counts = reader.byte()?;
-        let (ipv4, ipv6) = (counts & 15, counts >> 4);
-        let mut addresses = Vec::with_capacity(usize::from(ipv4 + ipv6));
-        for _ in 0..ipv4 {
-            addresses.push((reader.ipv4()?, reader.port()?).into());
-        }
-        for _ in 0..ipv6 {
-            addresses.push((reader.ipv6()?, reader.port()?).into());
-        }
+        let addresses = reader.by_family()?;
+        let relays = if kind & RELAYS == 0 {
+            Vec::new()
+        } else {
+            // One code has one spelling.
+            reader.by_family().filter(|relays| !relays.is_empty())?
+        };
         let payload_bytes = usize::from(reader.byte()?);
         if payload_bytes > PAYLOAD_BYTES_MAX {
             return None;
         }
         let payload = reader.take(payload_bytes)?.to_vec();
-        let kind = match kind & !TEXT_CREDENTIALS {
+        let kind = match kind & !(TEXT_CREDENTIALS | RELAYS) {
             OFFER => CodeKind::Offer,
             ANSWER => CodeKind::Answer(reader.array()?),
             _ => return None,
@@ -253,6 +247,7 @@ impl Code {
             credentials,
             expires_minute,
             addresses,
+            relays,
             payload,
         })
     }
@@ -310,6 +305,20 @@ impl<'a> Reader<'a> {
         Some(u16::from_le_bytes(self.array()?))
     }
 
+    /// As [`put_by_family`] wrote them.
+    fn by_family(&mut self) -> Option<Vec<SocketAddr>> {
+        let counts = self.byte()?;
+        let (ipv4, ipv6) = (counts & 15, counts >> 4);
+        let mut addresses = Vec::with_capacity(usize::from(ipv4 + ipv6));
+        for _ in 0..ipv4 {
+            addresses.push((self.ipv4()?, self.port()?).into());
+        }
+        for _ in 0..ipv6 {
+            addresses.push((self.ipv6()?, self.port()?).into());
+        }
+        Some(addresses)
+    }
+
     /// With its length in a byte before it.
     fn text(&mut self) -> Option<&'a str> {
         let length = usize::from(self.byte()?);
@@ -321,6 +330,22 @@ fn put_ip(bytes: &mut Vec<u8>, ip: IpAddr) {
     match ip {
         IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
+    }
+}
+
+/// IPv4 first, as many of each as a count holds.
+fn put_by_family(bytes: &mut Vec<u8>, addresses: &[SocketAddr]) {
+    let of_family = |is_ipv4: bool| {
+        let addresses = addresses
+            .iter()
+            .filter(move |address| address.is_ipv4() == is_ipv4);
+        addresses.take(CODE_FAMILY_ADDRESSES_MAX)
+    };
+    let count = |is_ipv4| u8::try_from(of_family(is_ipv4).count()).unwrap_or(0);
+    bytes.push(count(true) | (count(false) << 4));
+    for address in of_family(true).chain(of_family(false)) {
+        put_ip(bytes, address.ip());
+        bytes.extend_from_slice(&address.port().to_le_bytes());
     }
 }
 
@@ -350,6 +375,7 @@ mod tests {
                 "192.0.2.7:40000".parse().unwrap(),
                 "[2001:db8::1]:40001".parse().unwrap(),
             ],
+            relays: vec!["198.51.100.1:50000".parse().unwrap()],
             payload: vec![1, 2, 3],
         }
     }
@@ -434,6 +460,7 @@ mod tests {
     fn an_offer_with_three_addresses_fits_into_160_characters_and_one_with_a_deck_into_256() {
         let mut offer = code(CodeKind::Offer);
         offer.addresses = (1..=3).map(|n| ([192, 168, n, 7], 40_000).into()).collect();
+        offer.relays = vec![];
         offer.payload = vec![];
         let (text, bytes) = (offer.encode().unwrap(), offer.to_bytes().unwrap());
         println!("an offer: {} characters, {} bytes", text.len(), bytes.len());

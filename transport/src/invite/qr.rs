@@ -127,6 +127,7 @@ mod tests {
             credentials: Credentials::from_bytes(&[9; 4], &[10; 16]),
             expires_minute: 29_000_000,
             addresses: (1..=3).map(|n| ([192, 168, n, 7], 40_000).into()).collect(),
+            relays: vec![],
             payload,
         }
     }

@@ -33,7 +33,12 @@ impl Code {
             CodeKind::Offer => "actpass",
             CodeKind::Answer(_) => "active",
         };
-        describe(&self.credentials, &self.fingerprint, &self.addresses, setup)
+        describe(
+            &self.credentials,
+            &self.fingerprint,
+            (&self.addresses, &self.relays),
+            setup,
+        )
     }
 
     /// From the session description that another WebRTC stack made, after it gathered its addresses. Which device that is
@@ -85,10 +90,15 @@ impl Code {
             .zip(value("a=ice-pwd:"))
             .and_then(|(fragment, password)| Credentials::from_text(fragment, password));
         let fingerprint = value("a=fingerprint:sha-256 ").and_then(parse_fingerprint);
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in lines.iter().filter_map(|line| parse_candidate(line)) {
-            if addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
-                addresses.push(address);
+        let (mut addresses, mut relays): (Vec<SocketAddr>, Vec<SocketAddr>) = (Vec::new(), Vec::new());
+        for (address, kind) in lines.iter().filter_map(|line| parse_candidate(line)) {
+            let list = if kind == "relay" {
+                &mut relays
+            } else {
+                &mut addresses
+            };
+            if list.len() < ADDRESSES_MAX && !list.contains(&address) {
+                list.push(address);
             }
         }
         Ok(Self {
@@ -98,6 +108,7 @@ impl Code {
             credentials: credentials.ok_or(SdpError::Missing("ICE credentials"))?,
             expires_minute,
             addresses,
+            relays,
             payload,
         })
     }
@@ -107,7 +118,7 @@ impl Code {
 pub(crate) fn describe(
     credentials: &Credentials,
     fingerprint: &[u8; 32],
-    addresses: &[SocketAddr],
+    (addresses, relays): (&[SocketAddr], &[SocketAddr]),
     setup: &str,
 ) -> String {
     let fingerprint: Vec<String> = fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
@@ -120,13 +131,17 @@ pub(crate) fn describe(
         credentials.password(),
         fingerprint.join(":"),
     );
-    for (number, address) in (0_u32..).zip(addresses) {
-        // Host candidates of RFC 8445: type preference 126, then the order here, component 1.
-        let priority = (126_u32 << 24) | ((65_535_u32.saturating_sub(number)) << 8) | 255;
+    let direct = addresses.iter().map(|address| (address, 126_u32, "typ host"));
+    let relayed = relays
+        .iter()
+        .map(|address| (address, 0, "typ relay raddr 0.0.0.0 rport 9"));
+    for (number, (address, preference, kind)) in (0_u32..).zip(direct.chain(relayed)) {
+        // As in RFC 8445: the preference of its type, then the order here, then component 1.
+        let priority = (preference << 24) | ((65_535_u32.saturating_sub(number)) << 8) | 255;
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "a=candidate:{} 1 udp {priority} {} {} typ host\r\n",
+            "a=candidate:{} 1 udp {priority} {} {} {kind}\r\n",
             number + 1,
             address.ip(),
             address.port()
@@ -146,8 +161,8 @@ pub(crate) fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
     bytes?.try_into().ok()
 }
 
-/// `a=candidate:foundation component transport priority address port typ ...`
-fn parse_candidate(line: &str) -> Option<SocketAddr> {
+/// `a=candidate:foundation component transport priority address port typ kind ...`
+fn parse_candidate(line: &str) -> Option<(SocketAddr, &str)> {
     let mut words = line
         .strip_prefix("a=candidate:")?
         .split_ascii_whitespace()
@@ -158,7 +173,8 @@ fn parse_candidate(line: &str) -> Option<SocketAddr> {
     }
     let ip: IpAddr = words.next()?.parse().ok()?;
     let port: u16 = words.next()?.parse().ok()?;
-    Some(SocketAddr::new(ip, port))
+    let kind = words.nth(1)?;
+    Some((SocketAddr::new(ip, port), kind))
 }
 
 #[cfg(test)]

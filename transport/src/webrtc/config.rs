@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::outside::Server;
 use crate::cable::Cable;
 
 /// Which addresses to bind, and so to offer.
@@ -21,6 +22,11 @@ pub enum Bind {
 pub struct Config {
     /// Which addresses to bind.
     pub bind: Bind,
+    /// Servers that help to find a path. None by default: devices of one network need none, and whoever runs one learns
+    /// who talks to whom.
+    pub servers: Vec<Server>,
+    /// How long to wait for those servers; what they said by then is used.
+    pub gather_within: Duration,
     /// How often each side lets the other hear of it.
     pub heartbeat: Duration,
     /// Dead after this many heartbeats in a row were not heard.
@@ -41,6 +47,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             bind: Bind::Hosts,
+            servers: Vec::new(),
+            gather_within: Duration::from_secs(3),
             heartbeat: Duration::from_secs(5),
             heartbeat_misses: 3,
             connect_within: Duration::from_secs(10),

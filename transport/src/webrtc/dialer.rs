@@ -1,8 +1,9 @@
 //! Fresh links to a device met before, without any server: see `knock` for how the two find each other.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use super::endpoint::Endpoint;
 use super::knock::Pair;
@@ -34,12 +35,12 @@ impl RouteDialer {
         })
     }
 
-    fn pairing(&self) -> Result<Arc<Pairing>, DialError> {
-        let mut kept = self.pairing.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn pairing(&self) -> Result<Arc<Pairing>, DialError> {
+        let mut kept = self.pairing.lock().await;
         if let Some(pairing) = &*kept {
             return Ok(Arc::clone(pairing));
         }
-        let pairing = self.endpoint.pairing(&self.route)?;
+        let pairing = self.endpoint.pairing(&self.route).await?;
         *kept = Some(Arc::clone(&pairing));
         Ok(pairing)
     }
@@ -59,11 +60,13 @@ impl RouteDialer {
                 credentials: own,
                 fingerprint: identity.fingerprint,
                 addresses: pairing.sockets.addresses(),
+                relays: pairing.sockets.relays(),
             },
             theirs: Party {
                 credentials: theirs,
                 fingerprint: pair.their_fingerprint,
                 addresses: pairing.peer_addresses(),
+                relays: self.route.peer_relays.clone(),
             },
             is_offerer: pairing.keys.is_smaller(),
             expected: self.route.peer,
@@ -81,7 +84,7 @@ impl Dialer for RouteDialer {
     async fn dial(&self) -> Result<Arc<dyn Link>, DialError> {
         let within = self.endpoint.config.knock_within;
         let identity = self.endpoint.identity()?;
-        let pairing = self.pairing()?;
+        let pairing = self.pairing().await?;
         pairing.replace();
         let line = tokio::time::timeout(within, pairing.sockets.line()).await;
         let mut line = line.map_err(|_| no_path(within))?;

@@ -7,6 +7,7 @@ use rtc::peer_connection::certificate::RTCCertificate;
 
 use super::config::Config;
 use super::knock::KnockKeys;
+use super::outside;
 use super::pairing::Pairing;
 use super::peer::{certificate, own_fingerprint};
 use super::saved::SavedRoute;
@@ -61,7 +62,7 @@ impl Endpoint {
     }
 
     /// The living pairing of the route, else a new one on the ports it had before.
-    pub(super) fn pairing(&self, route: &SavedRoute) -> Result<Arc<Pairing>, DialError> {
+    pub(super) async fn pairing(&self, route: &SavedRoute) -> Result<Arc<Pairing>, DialError> {
         let tag = KnockKeys::new(&route.secret, route.own < route.peer).tag();
         let living = {
             let pairings = self.pairings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +71,9 @@ impl Endpoint {
         if let Some(pairing) = living {
             return Ok(pairing);
         }
-        let sockets = Sockets::bind(&self.config, &route.own_addresses)?;
+        let mut sockets = Sockets::bind(&self.config, &route.own_addresses)?;
+        // Where we are seen now is nothing the other side could be told; a relay can reach it.
+        outside::look(&mut sockets, &self.config.servers, self.config.gather_within).await;
         let pairing = Pairing::new(route, sockets, self.identity()?.fingerprint)?;
         self.register(&pairing);
         Ok(pairing)

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Connected;
 use super::endpoint::Endpoint;
 use super::knock::KNOCK_BYTE;
+use super::outside;
 use super::pairing::{Pairing, no_path};
 use super::peer::{Party, Plan};
 use super::saved::SavedRoute;
@@ -15,12 +16,14 @@ use super::session::{self, Evictions};
 use super::socket::{Line, Sockets};
 use crate::DeviceId;
 use crate::invite::{Code, CodeError, CodeKind, Credentials};
-use crate::limits::{ADDRESSES_MAX, PUNCH_EVERY};
+use crate::limits::{ADDRESSES_MAX, PUNCH_EVERY, REMIND_EVERY};
 use crate::link::DialError;
 
 /// An offer whose answer is awaited. Its sockets are the link's once there is one; before, dropping it gives them back.
 pub struct Offering {
     side: Side,
+    /// Until there is an answer.
+    reminding: Mutex<Option<AbortOnDrop>>,
 }
 
 /// An answer to somebody's offer. Its sockets are the link's once there is one; before, dropping it gives them back.
@@ -38,10 +41,20 @@ struct Side {
     text: String,
 }
 
+/// Ends a task with whoever holds this.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Offering {
-    pub(super) fn new(endpoint: &Arc<Endpoint>, payload: Vec<u8>) -> Result<Self, DialError> {
-        let side = Side::new(endpoint, CodeKind::Offer, payload)?;
-        Ok(Self { side })
+    pub(super) async fn new(endpoint: &Arc<Endpoint>, payload: Vec<u8>) -> Result<Self, DialError> {
+        let side = Side::new(endpoint, CodeKind::Offer, payload).await?;
+        let reminding = Mutex::new(side.remind());
+        Ok(Self { side, reminding })
     }
 
     /// The text for the other device.
@@ -62,6 +75,7 @@ impl Offering {
             CodeKind::Answer(_) => {}
         }
         self.side.check(&answer)?;
+        *self.reminding.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let sockets = self.side.sockets()?;
         let line = sockets.line().await;
         self.side.connect(&answer, sockets, line).await
@@ -69,12 +83,12 @@ impl Offering {
 }
 
 impl Answering {
-    pub(super) fn new(endpoint: &Arc<Endpoint>, offer_code: &str) -> Result<Self, DialError> {
+    pub(super) async fn new(endpoint: &Arc<Endpoint>, offer_code: &str) -> Result<Self, DialError> {
         let offer = Code::decode(offer_code).map_err(code)?;
         if offer.kind != CodeKind::Offer {
             return Err(code(CodeError::Kind));
         }
-        let side = Side::new(endpoint, CodeKind::Answer(offer.tag()), Vec::new())?;
+        let side = Side::new(endpoint, CodeKind::Answer(offer.tag()), Vec::new()).await?;
         side.check(&offer)?;
         Ok(Self { side, offer })
     }
@@ -127,15 +141,20 @@ impl Answering {
         loop {
             // Begins like a knock and is none, so it is ignored wherever it arrives.
             sockets.send_to_all(&[KNOCK_BYTE], &self.offer.addresses);
+            sockets.send_to_all(&[KNOCK_BYTE], &self.offer.relays);
             tokio::time::sleep(PUNCH_EVERY).await;
         }
     }
 }
 
 impl Side {
-    fn new(endpoint: &Arc<Endpoint>, kind: CodeKind, payload: Vec<u8>) -> Result<Self, DialError> {
+    async fn new(endpoint: &Arc<Endpoint>, kind: CodeKind, payload: Vec<u8>) -> Result<Self, DialError> {
         let identity = endpoint.identity()?;
-        let sockets = Sockets::bind(&endpoint.config, &[])?;
+        let mut sockets = Sockets::bind(&endpoint.config, &[])?;
+        let config = &endpoint.config;
+        let seen = outside::look(&mut sockets, &config.servers, config.gather_within).await;
+        let mut addresses = sockets.addresses();
+        addresses.extend(seen);
         let within = match kind {
             CodeKind::Offer => endpoint.config.offer_within,
             CodeKind::Answer(_) => endpoint.config.answer_within,
@@ -146,7 +165,8 @@ impl Side {
             fingerprint: identity.fingerprint,
             credentials: credentials()?,
             expires_minute: Code::expires_after(SystemTime::now(), within),
-            addresses: sockets.addresses(),
+            addresses,
+            relays: sockets.relays(),
             payload,
         };
         let text = own.encode().map_err(code)?;
@@ -156,6 +176,29 @@ impl Side {
             own,
             text,
         })
+    }
+
+    /// Keeps this side's place at address translators and relays while a person carries the code, which may take minutes.
+    fn remind(&self) -> Option<AbortOnDrop> {
+        let servers = self.endpoint.config.servers.clone();
+        if servers.is_empty() {
+            return None;
+        }
+        let sockets = self.sockets().ok()?;
+        let task = tokio::spawn(async move {
+            loop {
+                let line = sockets.line().await;
+                let reading = async {
+                    loop {
+                        sockets.receive(&line).await;
+                    }
+                };
+                let _ = tokio::time::timeout(REMIND_EVERY, reading).await;
+                drop(line);
+                outside::remind(&sockets, &servers).await;
+            }
+        });
+        Some(AbortOnDrop(task.abort_handle()))
     }
 
     fn check(&self, theirs: &Code) -> Result<(), DialError> {
@@ -195,6 +238,7 @@ impl Side {
                 .iter()
                 .filter(|address| Some(**address) != sockets.heard_from()),
         );
+        peer_addresses.retain(|address| !theirs.relays.contains(address));
         peer_addresses.truncate(ADDRESSES_MAX);
         let route = SavedRoute {
             own: self.own.device,
@@ -202,6 +246,7 @@ impl Side {
             secret: established.proven.secret.clone(),
             own_addresses: sockets.addresses(),
             peer_addresses,
+            peer_relays: theirs.relays.clone(),
         };
         let pairing = Pairing::new(&route, sockets, identity.fingerprint)?;
         let evictions = Evictions {
@@ -228,6 +273,7 @@ fn party(code: &Code) -> Party {
         credentials: code.credentials.clone(),
         fingerprint: code.fingerprint,
         addresses: code.addresses.clone(),
+        relays: code.relays.clone(),
     }
 }
 

@@ -4,8 +4,8 @@
 //! [`WebRtc::answer`] on the other. Both then hold a [`SavedRoute`], and from it [`WebRtc::dialer`] makes a fresh link
 //! whenever it is asked, with no server: after a lost network, after a restart, from both sides at once.
 //!
-//! Only direct paths between addresses the devices know of themselves: no relay, and no server that tells a device
-//! its outer address, so two devices behind different address translators do not reach each other this way.
+//! By itself this knows only direct paths between addresses that the devices have themselves. Behind address translators
+//! it needs a [`Server`] that tells a device its outer address, and where even that does not help, one that relays.
 
 mod config;
 mod dialer;
@@ -13,9 +13,11 @@ mod endpoint;
 mod exchange;
 mod frames;
 mod knock;
+mod outside;
 mod pairing;
 mod peer;
 mod proof;
+mod relayed;
 mod saved;
 mod session;
 mod socket;
@@ -27,6 +29,7 @@ use crate::{DeviceId, DeviceKey};
 
 pub use config::{Bind, Config};
 pub use exchange::{Answering, Offering};
+pub use outside::Server;
 pub use proof::ProofError;
 pub use saved::{SavedRoute, SavedRouteError};
 
@@ -81,7 +84,7 @@ impl WebRtc {
     /// # Errors
     /// [`DialError::Local`] when no socket can be bound, [`DialError::Code`] when the payload is too long.
     pub async fn offer_with(&self, payload: Vec<u8>) -> Result<Offering, DialError> {
-        Offering::new(&self.endpoint, payload)
+        Offering::new(&self.endpoint, payload).await
     }
 
     /// Answers an offer: give the answer's code back.
@@ -89,7 +92,7 @@ impl WebRtc {
     /// # Errors
     /// [`DialError::Code`] says what is wrong with the offer, [`DialError::Local`] that no socket can be bound.
     pub async fn answer(&self, offer_code: &str) -> Result<Answering, DialError> {
-        Answering::new(&self.endpoint, offer_code)
+        Answering::new(&self.endpoint, offer_code).await
     }
 
     /// Makes links to a device met before, again and again. The other device must be dialling too.

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::knock::{Doorstep, Heard, KnockKeys, Nonce, Pair};
+use super::relayed::is_inner;
 use super::saved::SavedRoute;
 use super::socket::{Line, Socket, Sockets};
 use crate::limits::{ADDRESSES_MAX, KNOCK_EVERY_MAX, KNOCK_EVERY_MIN};
-use crate::link::DialError;
+use crate::link::{DialError, RouteKind};
 
 /// Lives as long as a link or a dialer of the route does.
 pub(super) struct Pairing {
@@ -30,6 +31,8 @@ struct Door {
     doorstep: Doorstep,
     /// Where the other side may be, where it was last proven to be first.
     peer_addresses: Vec<SocketAddr>,
+    /// Where relays had it.
+    peer_relays: Vec<SocketAddr>,
 }
 
 impl std::fmt::Debug for Pairing {
@@ -53,6 +56,7 @@ impl Pairing {
             door: Mutex::new(Door {
                 doorstep: Doorstep::new(nonce()?),
                 peer_addresses: route.peer_addresses.clone(),
+                peer_relays: route.peer_relays.clone(),
             }),
             paired: watch::Sender::new(0),
             replaced: watch::Sender::new(0),
@@ -63,6 +67,16 @@ impl Pairing {
 
     pub(super) fn peer_addresses(&self) -> Vec<SocketAddr> {
         self.door().peer_addresses.clone()
+    }
+
+    /// How the bytes of the connection that was just made travel: by where the other side's really come from.
+    pub(super) fn route_kind(&self) -> RouteKind {
+        let relays = self.door().peer_relays.clone();
+        if !self.sockets.heard_direct(|from| !relays.contains(&from)) {
+            return RouteKind::Relay;
+        }
+        let near = self.sockets.heard_direct(|from| is_inner(from.ip()));
+        if near { RouteKind::Lan } else { RouteKind::Direct }
     }
 
     /// Follows how often the other side proved a wish for a fresh link.
@@ -127,7 +141,10 @@ impl Pairing {
         loop {
             let (knock, addresses) = {
                 let door = self.door();
-                (door.doorstep.call(self.fingerprint), door.peer_addresses.clone())
+                (
+                    door.doorstep.call(self.fingerprint),
+                    [&door.peer_addresses[..], &door.peer_relays[..]].concat(),
+                )
             };
             self.sockets.send_to_all(&self.keys.seal(&knock), &addresses);
             tokio::time::sleep(every).await;

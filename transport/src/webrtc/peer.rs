@@ -44,6 +44,7 @@ pub(super) struct Party {
     pub(super) credentials: Credentials,
     pub(super) fingerprint: [u8; 32],
     pub(super) addresses: Vec<SocketAddr>,
+    pub(super) relays: Vec<SocketAddr>,
 }
 
 /// What a connection is made from.
@@ -84,7 +85,7 @@ impl Plan<'_> {
     /// free again once it is gone.
     pub(super) async fn establish(self, line: Line) -> Result<Established, DialError> {
         let within = self.within;
-        self.sockets.forget_heard_from();
+        self.sockets.begin();
         let mut peer = self.open(line).await?;
         let proved = tokio::time::timeout(within, async {
             peer.opened().await?;
@@ -251,7 +252,12 @@ impl Plan<'_> {
 
 impl Party {
     fn describe(&self, setup: &str) -> String {
-        describe(&self.credentials, &self.fingerprint, &self.addresses, setup)
+        describe(
+            &self.credentials,
+            &self.fingerprint,
+            (&self.addresses, &self.relays),
+            setup,
+        )
     }
 }
 

@@ -18,8 +18,10 @@ pub struct SavedRoute {
     pub(super) secret: Zeroizing<[u8; 32]>,
     /// Where this device was bound: the other side calls there.
     pub(super) own_addresses: Vec<SocketAddr>,
-    /// Where the other device was bound.
+    /// Where the other device was bound, and seen.
     pub(super) peer_addresses: Vec<SocketAddr>,
+    /// Where relays had it.
+    pub(super) peer_relays: Vec<SocketAddr>,
 }
 
 /// Why bytes are not a saved route.
@@ -56,6 +58,7 @@ impl SavedRoute {
         bytes.extend_from_slice(&*self.secret);
         put_addresses(&mut bytes, &self.own_addresses);
         put_addresses(&mut bytes, &self.peer_addresses);
+        put_addresses(&mut bytes, &self.peer_relays);
         let check = check(&bytes);
         bytes.extend_from_slice(&check);
         bytes
@@ -88,6 +91,7 @@ impl SavedRoute {
             secret: Zeroizing::new(reader.array()?),
             own_addresses: reader.addresses()?,
             peer_addresses: reader.addresses()?,
+            peer_relays: reader.addresses()?,
         };
         (reader.0.len() == CHECK_BYTES).then_some(route)
     }
@@ -116,6 +120,7 @@ mod tests {
             secret: Zeroizing::new([3; 32]),
             own_addresses: vec!["127.0.0.1:40000".parse().unwrap()],
             peer_addresses: vec!["[::1]:40001".parse().unwrap()],
+            peer_relays: vec!["192.0.2.1:40002".parse().unwrap()],
         };
         let bytes = route.to_bytes();
         assert_eq!(SavedRoute::from_bytes(&bytes).unwrap().to_bytes(), bytes);

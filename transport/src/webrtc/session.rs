@@ -1,6 +1,5 @@
 //! A live link over a peer connection: lanes, heartbeat, and a clean end.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -39,7 +38,7 @@ pub(super) fn start(
     let Established { peer, proven, early } = established;
     let (filler, inbox) = inbox();
     let (outbox, outgoing) = lanes(OUTBOX_BYTES_MAX, OUTBOX_BYTES_MAX);
-    let kind = kind(pairing.sockets.heard_from());
+    let kind = pairing.route_kind();
     let shared = Arc::new(Shared {
         peer: proven.peer,
         transcript: proven.transcript,
@@ -472,13 +471,4 @@ async fn eviction(mut evictions: Evictions) -> CloseReason {
         _ = evictions.replaced.changed() => {}
     }
     CloseReason::Replaced
-}
-
-/// By where the other side's datagrams really come from.
-fn kind(from: Option<SocketAddr>) -> RouteKind {
-    let near = from.is_some_and(|address| match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    });
-    if near { RouteKind::Lan } else { RouteKind::Direct }
 }

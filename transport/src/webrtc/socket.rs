@@ -18,8 +18,11 @@ use socket2::SockRef;
 use super::config::{Bind, Config};
 use super::knock::KNOCK_BYTE;
 use super::pairing::Pairing;
+use super::relayed::Relayed;
 use crate::cable::Cable;
-use crate::limits::{ADDRESSES_MAX, DISCARDS_PER_POLL, RECEIVE_WINDOW_BYTES, SOCKET_BUFFER_BYTES};
+use crate::limits::{
+    ADDRESSES_MAX, DATAGRAM_BYTES_MAX, DISCARDS_PER_POLL, RECEIVE_WINDOW_BYTES, SOCKET_BUFFER_BYTES,
+};
 use crate::link::DialError;
 
 /// The sockets of one route.
@@ -72,15 +75,46 @@ impl Sockets {
         })
     }
 
+    /// Where they are bound: relays are not.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.list.iter().map(|socket| socket.address).collect()
+        let bound = self.list.iter().filter(|socket| !socket.is_relay());
+        bound.map(|socket| socket.address).collect()
+    }
+
+    /// Where relays have us.
+    pub(super) fn relays(&self) -> Vec<SocketAddr> {
+        let relays = self.list.iter().filter(|socket| socket.is_relay());
+        relays.map(|socket| socket.address).collect()
+    }
+
+    /// From now on one of these sockets lies at a relay.
+    pub(super) fn add_relay(&mut self, relay: Relayed) {
+        let cable = self.list.first().and_then(|socket| socket.cable.clone());
+        // The stack binds this instead; see [`Lender`]. It is told apart by its address, so no other socket may have it.
+        let bound = self.addresses();
+        let mut candidates: Vec<IpAddr> = if relay.address().is_ipv4() {
+            (1..=u8::MAX).map(|n| IpAddr::from([127, 0, 0, n])).collect()
+        } else {
+            vec![IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)]
+        };
+        candidates.retain(|ip| bound.iter().all(|address| address.ip() != *ip));
+        if let Some(&placeholder) = candidates.first() {
+            self.list.push(Arc::new(Socket {
+                address: relay.address(),
+                carrier: Carrier::Relay(relay),
+                placeholder,
+                cable,
+                pairing: OnceLock::new(),
+                heard_from: Mutex::new(None),
+            }));
+        }
     }
 
     /// What to ask the stack to bind so that each socket is asked for once; see [`Lender`].
     pub(super) fn placeholders(&self) -> Vec<SocketAddr> {
         self.list
             .iter()
-            .map(|socket| SocketAddr::new(socket.address.ip(), 0))
+            .map(|socket| SocketAddr::new(socket.placeholder, 0))
             .collect()
     }
 
@@ -115,17 +149,33 @@ impl Sockets {
         }
     }
 
+    /// Sends from the socket that is bound to `own`.
+    pub(super) fn send_from(&self, own: SocketAddr, bytes: &[u8], to: SocketAddr) {
+        if let Some(socket) = self.list.iter().find(|socket| socket.address == own) {
+            socket.send(bytes, to);
+        }
+    }
+
     /// Reads, handing knocks over, until something else arrives, which is dropped: what is worth having comes again.
     /// The caller holds the line.
-    pub(super) async fn receive(&self, _line: &Line) {
-        // As long as the kernel's largest coalesced read.
-        let mut buffer = vec![0_u8; usize::from(u16::MAX)];
+    pub(super) async fn receive(&self, line: &Line) {
+        self.receive_from(line).await;
+    }
+
+    /// Reads, handing knocks over, until something else arrives: at which address, from where, and what.
+    pub(super) async fn receive_from(&self, _line: &Line) -> (SocketAddr, SocketAddr, Vec<u8>) {
+        let mut buffer = vec![0_u8; DATAGRAM_BYTES_MAX];
         std::future::poll_fn(|cx| {
             for socket in &self.list {
                 let mut meta = [RecvMeta::default()];
                 let mut buffers = [IoSliceMut::new(&mut buffer)];
                 match socket.poll_receive(cx, &mut buffers, &mut meta) {
-                    Poll::Ready(Ok(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(_)) => {
+                        let [meta] = meta;
+                        let length = meta.len.min(meta.stride.max(1));
+                        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+                        return Poll::Ready((socket.address, meta.addr, bytes));
+                    }
                     // An unreachable address reports itself here on some systems; the next call tells more.
                     Poll::Ready(Err(_)) => cx.waker().wake_by_ref(),
                     Poll::Pending => {}
@@ -133,7 +183,7 @@ impl Sockets {
             }
             Poll::Pending
         })
-        .await;
+        .await
     }
 
     /// Where the last datagram that was not a knock came from.
@@ -141,9 +191,19 @@ impl Sockets {
         self.list.iter().find_map(|socket| *socket.heard_from())
     }
 
-    pub(super) fn forget_heard_from(&self) {
+    /// Whether anything came straight from one of these addresses, rather than by a relay of ours.
+    pub(super) fn heard_direct(&self, is_direct: impl Fn(SocketAddr) -> bool) -> bool {
+        let bound = self.list.iter().filter(|socket| !socket.is_relay());
+        bound.filter_map(|socket| *socket.heard_from()).any(is_direct)
+    }
+
+    /// A connection begins.
+    pub(super) fn begin(&self) {
         for socket in &self.list {
             *socket.heard_from() = None;
+            if let Carrier::Relay(relay) = &socket.carrier {
+                relay.begin();
+            }
         }
     }
 
@@ -182,16 +242,29 @@ fn is_usable(ip: &IpAddr) -> bool {
     !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || link_local)
 }
 
-/// One bound socket.
+/// One socket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    shared: Arc<dyn AsyncUdpSocket>,
-    /// A second handle on the same socket: knocks are sent from within reads, where the writer's waker is not ours.
-    plain: UdpSocket,
+    carrier: Carrier,
+    /// Where others reach it.
     address: SocketAddr,
+    /// What the stack binds in its place; see [`Lender`].
+    placeholder: IpAddr,
     cable: Option<Cable>,
     pairing: OnceLock<Weak<Pairing>>,
     heard_from: Mutex<Option<SocketAddr>>,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    /// Bound on this machine.
+    Bound {
+        shared: Arc<dyn AsyncUdpSocket>,
+        /// A second handle on the same socket: knocks are sent from within reads, where the writer's waker is not ours.
+        plain: UdpSocket,
+    },
+    /// At a relay.
+    Relay(Relayed),
 }
 
 impl Socket {
@@ -212,10 +285,14 @@ impl Socket {
         };
         tracing::debug!(%address, granted_bytes, "socket bound");
         plain.set_nonblocking(true)?;
+        let address = plain.local_addr()?;
         let socket = Self {
-            shared: TokioRuntime.wrap_udp_socket(plain.try_clone()?)?,
-            address: plain.local_addr()?,
-            plain,
+            address,
+            placeholder: address.ip(),
+            carrier: Carrier::Bound {
+                shared: TokioRuntime.wrap_udp_socket(plain.try_clone()?)?,
+                plain,
+            },
             cable,
             pairing: OnceLock::new(),
             heard_from: Mutex::new(None),
@@ -224,10 +301,20 @@ impl Socket {
     }
 
     pub(super) fn send(&self, bytes: &[u8], to: SocketAddr) {
-        if !self.is_cut() {
-            // Nobody there, or no way there at present: the next knock tries again.
-            let _ = self.plain.send_to(bytes, to);
+        if self.is_cut() {
+            return;
         }
+        match &self.carrier {
+            Carrier::Bound { plain, .. } => {
+                // Nobody there, or no way there at present: the next knock tries again.
+                let _ = plain.send_to(bytes, to);
+            }
+            Carrier::Relay(relay) => relay.send(bytes, to),
+        }
+    }
+
+    fn is_relay(&self) -> bool {
+        matches!(self.carrier, Carrier::Relay(_))
     }
 
     fn is_cut(&self) -> bool {
@@ -249,7 +336,10 @@ impl Socket {
             return Poll::Ready(Ok(0));
         };
         for _ in 0..DISCARDS_PER_POLL {
-            let count = ready!(self.shared.poll_recv(cx, buffers, meta))?;
+            let count = match &self.carrier {
+                Carrier::Bound { shared, .. } => ready!(shared.poll_recv(cx, buffers, meta))?,
+                Carrier::Relay(relay) => ready!(relay.poll_recv(cx, buffers, meta))?,
+            };
             if count == 0 || self.is_cut() {
                 continue;
             }
@@ -313,7 +403,13 @@ impl AsyncUdpSocket for Lent {
         if self.0.is_cut() {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
-        self.0.shared.poll_send(cx, transmit)
+        match &self.0.carrier {
+            Carrier::Bound { shared, .. } => shared.poll_send(cx, transmit),
+            Carrier::Relay(relay) => {
+                relay.send(transmit.contents, transmit.destination);
+                Poll::Ready(Ok(transmit.contents.len()))
+            }
+        }
     }
 
     fn poll_recv(
@@ -326,11 +422,17 @@ impl AsyncUdpSocket for Lent {
     }
 
     fn max_gso_segments(&self) -> usize {
-        self.0.shared.max_gso_segments()
+        match &self.0.carrier {
+            Carrier::Bound { shared, .. } => shared.max_gso_segments(),
+            Carrier::Relay(_) => 1,
+        }
     }
 
     fn max_gro_segments(&self) -> usize {
-        self.0.shared.max_gro_segments()
+        match &self.0.carrier {
+            Carrier::Bound { shared, .. } => shared.max_gro_segments(),
+            Carrier::Relay(_) => 1,
+        }
     }
 }
 
@@ -351,7 +453,7 @@ impl Runtime for Lender {
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let ip = socket.local_addr()?.ip();
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = sockets.iter().position(|ours| ours.address.ip() == ip);
+        let at = sockets.iter().position(|ours| ours.placeholder == ip);
         let at = at.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
         Ok(Arc::new(Lent(sockets.swap_remove(at))))
     }
