@@ -19,7 +19,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{Credentials, text};
 use crate::DeviceId;
-use crate::limits::{ADDRESSES_MAX, CODE_CLOCK_SKEW, CODE_FAMILY_ADDRESSES_MAX, PAYLOAD_BYTES_MAX};
+#[cfg(feature = "webrtc")]
+use crate::limits::ADDRESSES_MAX;
+use crate::limits::{CODE_CLOCK_SKEW, CODE_FAMILY_ADDRESSES_MAX, PAYLOAD_BYTES_MAX};
 
 const VERSION: u8 = 0;
 const OFFER: u8 = 1;
@@ -276,6 +278,7 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().ok()
     }
 
+    #[cfg(feature = "webrtc")]
     pub(crate) fn addresses(&mut self) -> Option<Vec<SocketAddr>> {
         let count = usize::from(self.byte()?);
         if count > ADDRESSES_MAX {
@@ -284,6 +287,7 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| self.address()).collect()
     }
 
+    #[cfg(feature = "webrtc")]
     fn address(&mut self) -> Option<SocketAddr> {
         let ip = match self.byte()? {
             4 => self.ipv4()?,
@@ -350,6 +354,7 @@ fn put_by_family(bytes: &mut Vec<u8>, addresses: &[SocketAddr]) {
 }
 
 /// The first [`ADDRESSES_MAX`] of them.
+#[cfg(feature = "webrtc")]
 pub(crate) fn put_addresses(bytes: &mut Vec<u8>, addresses: &[SocketAddr]) {
     let count = addresses.len().min(ADDRESSES_MAX);
     bytes.push(u8::try_from(count).unwrap_or(u8::MAX));
