@@ -29,6 +29,7 @@
 )]
 
 mod blobs;
+mod collecting;
 mod snapshots;
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
@@ -70,7 +71,11 @@ pub fn check_contract(fresh: impl Fn() -> Box<dyn Place>) {
     for check in checks {
         check(&*fresh());
     }
-    for check in blobs::CHECKS.into_iter().chain(snapshots::CHECKS) {
+    for check in blobs::CHECKS
+        .into_iter()
+        .chain(collecting::CHECKS)
+        .chain(snapshots::CHECKS)
+    {
         check(&*fresh());
     }
 }
@@ -474,6 +479,12 @@ fn after_closing_everything_says_closed(place: &dyn Place) {
     assert!(matches!(store.first(STREAM), Err(StoreError::Closed)));
     assert!(matches!(store.check(), Err(StoreError::Closed)));
     assert!(matches!(store.blobs().list(), Err(crate::BlobError::Closed)));
+    let grace = crate::Grace {
+        now_ms: 0,
+        period_ms: 0,
+    };
+    let collected = store.blobs().collect(&Default::default(), grace);
+    assert!(matches!(collected, Err(crate::BlobError::Closed)));
     let name = crate::SnapshotName {
         key: [1; 32],
         generation: 1,

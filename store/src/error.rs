@@ -91,6 +91,25 @@ pub enum StoreError {
         /// What has the format.
         what: String,
     },
+    /// The disk, a quota or a limit on file sizes leaves no room.
+    #[error("there is no room to {doing} ({source}): free some space, then open the store again")]
+    NoSpace {
+        /// What there is no room for.
+        doing: String,
+        /// What the file system said.
+        source: Arc<io::Error>,
+    },
+    /// The folder may not be written, or not read.
+    #[error(
+        "it is not allowed to {doing} ({source}): let this user read and write the folder and all that is in it, or \
+         choose another folder"
+    )]
+    NotAllowed {
+        /// What is not allowed.
+        doing: String,
+        /// What the file system said.
+        source: Arc<io::Error>,
+    },
     /// The file system said no.
     #[error("could not {doing}: {source}")]
     Io {
@@ -106,9 +125,11 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        Self::Io {
-            doing: doing.into(),
-            source: Arc::new(source),
+        let (doing, source) = (doing.into(), Arc::new(source));
+        match Trouble::of(source.kind()) {
+            Trouble::Space => Self::NoSpace { doing, source },
+            Trouble::Rights => Self::NotAllowed { doing, source },
+            Trouble::Other => Self::Io { doing, source },
         }
     }
 
@@ -194,6 +215,25 @@ pub enum BlobError {
     /// The store was closed.
     #[error("the store is closed: open it again")]
     Closed,
+    /// The disk, a quota or a limit on file sizes leaves no room.
+    #[error("there is no room to {doing} ({source}): free some space, then open the store again")]
+    NoSpace {
+        /// What there is no room for.
+        doing: String,
+        /// What the file system said.
+        source: Arc<io::Error>,
+    },
+    /// The folder may not be written, or not read.
+    #[error(
+        "it is not allowed to {doing} ({source}): let this user read and write the folder and all that is in it, or \
+         choose another folder"
+    )]
+    NotAllowed {
+        /// What is not allowed.
+        doing: String,
+        /// What the file system said.
+        source: Arc<io::Error>,
+    },
     /// The file system said no.
     #[error("could not {doing}: {source}")]
     Io {
@@ -206,9 +246,29 @@ pub enum BlobError {
 
 impl BlobError {
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        Self::Io {
-            doing: doing.into(),
-            source: Arc::new(source),
+        let (doing, source) = (doing.into(), Arc::new(source));
+        match Trouble::of(source.kind()) {
+            Trouble::Space => Self::NoSpace { doing, source },
+            Trouble::Rights => Self::NotAllowed { doing, source },
+            Trouble::Other => Self::Io { doing, source },
+        }
+    }
+}
+
+/// What the user has to do something about.
+enum Trouble {
+    Space,
+    Rights,
+    Other,
+}
+
+impl Trouble {
+    fn of(kind: io::ErrorKind) -> Self {
+        use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match kind {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::Space,
+            PermissionDenied | ReadOnlyFilesystem => Self::Rights,
+            _ => Self::Other,
         }
     }
 }

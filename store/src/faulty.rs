@@ -1,13 +1,13 @@
 //! A store whose disk fails when told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    Batch, BlobEntry, BlobError, BlobHash, BlobStatus, Blobs, KeyedValue, ReadSeek, Record, Report, Saved,
-    Snapshot, SnapshotName, Snapshots, Store, StoreError, StreamId,
+    Batch, BlobEntry, BlobError, BlobHash, BlobPin, BlobStatus, Blobs, Collected, Grace, KeyedValue,
+    ReadSeek, Record, Report, Saved, Snapshot, SnapshotName, Snapshots, Store, StoreError, StreamId,
 };
 
 /// What happens to a commit.
@@ -28,7 +28,8 @@ pub enum Fault {
     FailAfter,
 }
 
-/// What happens to a call that changes blobs ([`Blobs::import`], [`Blobs::begin`], [`Blobs::write`]).
+/// What happens to a call that changes blobs ([`Blobs::import`], [`Blobs::begin`], [`Blobs::write`],
+/// [`Blobs::collect`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlobFault {
@@ -253,6 +254,15 @@ impl<S: Store> Blobs for FaultyStore<S> {
 
     fn remove(&self, hash: BlobHash) -> Result<(), BlobError> {
         self.inner.blobs().remove(hash)
+    }
+
+    fn pin(&self, hash: BlobHash) -> BlobPin {
+        self.inner.blobs().pin(hash)
+    }
+
+    fn collect(&self, live: &BTreeSet<BlobHash>, grace: Grace) -> Result<Collected, BlobError> {
+        self.next_blob_fault()?;
+        self.inner.blobs().collect(live, grace)
     }
 }
 

@@ -36,7 +36,8 @@ mod snapshots;
 
 pub use batch::{Batch, Operation, StreamId};
 pub use blobs::{
-    BlobEntry, BlobHash, BlobStatus, Blobs, FileBlobs, GROUP_BYTES, MemoryBlobs, ReadSeek, group_count,
+    BlobEntry, BlobHash, BlobPin, BlobStatus, Blobs, Collected, FileBlobs, GROUP_BYTES, Grace, MemoryBlobs,
+    ReadSeek, group_count,
 };
 pub use contract::{Damage, KeyedValue, Record, Report, Store};
 pub use error::{BlobError, StoreError};

@@ -42,6 +42,9 @@ pub const FRAME_GROUPS_MAX: u64 = 3;
 /// Partial blobs kept at one time: each costs files, descriptors while open and a verification at start.
 pub const PARTIAL_BLOBS_MAX: usize = 4096;
 
+/// The longest list of idle blobs that is read: some 800,000 of them.
+pub const IDLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
 /// How many damages a [`crate::Report`] spells out; the rest are counted.
 pub const REPORT_DAMAGES_MAX: usize = 64;
 

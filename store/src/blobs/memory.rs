@@ -1,22 +1,27 @@
 //! Blobs in memory, with the same verification as those in files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::collect::{BlobPin, Idle, Pins};
 use super::tree::{Groups, Shape, grow, ranges_of};
-use super::{BlobEntry, BlobHash, BlobStatus, Blobs, ReadSeek, group_count};
+use super::{BlobEntry, BlobHash, BlobStatus, Blobs, Collected, Grace, ReadSeek, group_count};
 use crate::BlobError;
 use crate::limits::{MEMORY_BLOB_BYTES_MAX, PARTIAL_BLOBS_MAX};
 
 /// Blobs in memory.
 #[derive(Debug, Default)]
-pub struct MemoryBlobs(Mutex<State>);
+pub struct MemoryBlobs {
+    state: Mutex<State>,
+    pins: Pins,
+}
 
 #[derive(Debug, Clone, Default)]
 struct State {
     blobs: BTreeMap<BlobHash, Held>,
+    idle: Idle,
     closed: bool,
 }
 
@@ -47,20 +52,23 @@ impl Held {
 impl MemoryBlobs {
     /// The same blobs, apart from now on. A crash may lose what is not whole: pass false for the worst case.
     pub(crate) fn image(&self, with_partial: bool) -> Self {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         state.closed = false;
         state.blobs.retain(|_, held| held.whole || with_partial);
-        Self(Mutex::new(state))
+        Self {
+            state: Mutex::new(state),
+            pins: Pins::default(),
+        }
     }
 
     pub(crate) fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
     }
 
     /// Changes one byte of a blob behind the store's back, as a bad disk would. For tests of what verifies;
     /// says whether there was such a byte.
     pub fn damage(&self, hash: BlobHash, position: usize) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let byte = state
             .blobs
             .get_mut(&hash)
@@ -69,7 +77,7 @@ impl MemoryBlobs {
     }
 
     fn state(&self) -> Result<MutexGuard<'_, State>, BlobError> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             Err(BlobError::Closed)
         } else {
@@ -94,7 +102,9 @@ impl Blobs for MemoryBlobs {
         }
         let (hash, tree) = grow(data.as_slice(), size).map_err(failed)?;
         let have = Shape::new(hash, size).all_groups();
-        self.state()?.blobs.insert(
+        let mut state = self.state()?;
+        state.idle.wake(hash);
+        state.blobs.insert(
             hash,
             Held {
                 data,
@@ -113,6 +123,7 @@ impl Blobs for MemoryBlobs {
                 limit: MEMORY_BLOB_BYTES_MAX,
             });
         }
+        state.idle.wake(hash);
         if let Some(held) = state.blobs.get(&hash) {
             let begun = held.size();
             return if begun == size {
@@ -227,16 +238,46 @@ impl Blobs for MemoryBlobs {
     }
 
     fn list(&self) -> Result<Vec<BlobEntry>, BlobError> {
-        let entry = |(hash, held): (&BlobHash, &Held)| BlobEntry {
-            hash: *hash,
-            size: held.size(),
-            whole: held.whole,
-        };
-        Ok(self.state()?.blobs.iter().map(entry).collect())
+        Ok(self.state()?.entries())
     }
 
     fn remove(&self, hash: BlobHash) -> Result<(), BlobError> {
         self.state()?.blobs.remove(&hash);
         Ok(())
+    }
+
+    fn pin(&self, hash: BlobHash) -> BlobPin {
+        self.pins.pin(hash)
+    }
+
+    fn collect(&self, live: &BTreeSet<BlobHash>, grace: Grace) -> Result<Collected, BlobError> {
+        let mut state = self.state()?;
+        let mut collected = Collected::default();
+        let here = state.entries();
+        let due = state.idle.mark(here, live, &self.pins, grace, &mut collected);
+        for entry in due {
+            match self
+                .pins
+                .unless_pinned(entry.hash, || state.blobs.remove(&entry.hash))
+            {
+                Some(_) => {
+                    collected.deleted += 1;
+                    collected.deleted_bytes += entry.size;
+                }
+                None => collected.pinned += 1,
+            }
+        }
+        Ok(collected)
+    }
+}
+
+impl State {
+    fn entries(&self) -> Vec<BlobEntry> {
+        let entry = |(hash, held): (&BlobHash, &Held)| BlobEntry {
+            hash: *hash,
+            size: held.size(),
+            whole: held.whole,
+        };
+        self.blobs.iter().map(entry).collect()
     }
 }

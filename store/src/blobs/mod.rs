@@ -1,13 +1,18 @@
 //! Blobs: content named by its BLAKE3 hash, sent and received in slices that prove themselves.
 
+mod collect;
 mod files;
+mod folder;
 mod hash;
 mod memory;
 mod tree;
+mod tree_file;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 use std::ops::Range;
 
+pub use collect::BlobPin;
 pub use files::FileBlobs;
 pub use hash::BlobHash;
 pub use memory::MemoryBlobs;
@@ -54,8 +59,42 @@ pub trait Blobs: Send + Sync {
     /// Every blob that is here, whole or partial, in the order of the hashes.
     fn list(&self) -> Result<Vec<BlobEntry>, BlobError>;
 
-    /// Removes a blob, whole or partial. That it was not here is no error.
+    /// Removes a blob, whole or partial, pinned or not. That it was not here is no error.
     fn remove(&self, hash: BlobHash) -> Result<(), BlobError>;
+
+    /// Keeps a blob from being collected for as long as the answer lives: for a transfer that runs, or content
+    /// that is about to be referred to. What is here when this returns stays; it need not be here yet.
+    fn pin(&self, hash: BlobHash) -> BlobPin;
+
+    /// Deletes the blobs, whole and partial, that nobody needs: those that are not in `live` and not pinned, and
+    /// were not at any call for as long as the grace period says. Taking a blob in or beginning it starts that
+    /// period anew, so a period longer than it takes from there to the change that refers to it loses nothing.
+    ///
+    /// A crash or an error on the way leaves some deleted whole and the others untouched; calling again goes on.
+    fn collect(&self, live: &BTreeSet<BlobHash>, grace: Grace) -> Result<Collected, BlobError>;
+}
+
+/// For how long a blob may be idle before it is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// The time now, in milliseconds since a moment that stays the same from start to start.
+    pub now_ms: u64,
+    /// How long a blob may be idle.
+    pub period_ms: u64,
+}
+
+/// What [`Blobs::collect`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Collected {
+    /// Blobs that were deleted.
+    pub deleted: u64,
+    /// The bytes they had.
+    pub deleted_bytes: u64,
+    /// Idle blobs whose grace period is not over.
+    pub waiting: u64,
+    /// Idle blobs that are pinned.
+    pub pinned: u64,
 }
 
 /// How much of a blob is here.

@@ -204,10 +204,12 @@ fn try_open(records: &Path, cache_bytes: u64) -> Result<::sled::Db, Refusal> {
 
 /// Troubles of the system that a repair would not cure.
 fn is_no_damage(error: &io::Error) -> bool {
-    use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{
+        FileTooLarge, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
     matches!(
         error.kind(),
-        PermissionDenied | StorageFull | QuotaExceeded | ReadOnlyFilesystem | OutOfMemory
+        PermissionDenied | StorageFull | FileTooLarge | QuotaExceeded | ReadOnlyFilesystem | OutOfMemory
     )
 }
 

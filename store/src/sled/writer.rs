@@ -196,9 +196,11 @@ impl Writer {
 
     fn make_durable(&mut self) -> Result<(), StoreError> {
         catch_unwind(AssertUnwindSafe(|| {
-            self.db.flush().map_err(|error| tree_error("flush", error))
+            self.db
+                .flush()
+                .map_err(|error| tree_error("write to the database", error))
         }))
-        .unwrap_or_else(|_| Err(panicked("flush")))?;
+        .unwrap_or_else(|_| Err(panicked("write to the database")))?;
         self.disk
             .sync(&self.file)
             .map_err(|source| StoreError::io("sync the database to the disk", source))?;
