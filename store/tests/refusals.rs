@@ -53,6 +53,8 @@ fn be_child(how: &str, folder: &Path) {
             Err(error) => {
                 assert!(matches!(error, StoreError::NoSpace { .. }), "{error:?}");
                 says(&error, &["no room", "free some space"]);
+                let repairs = folder.join("records.copy").exists();
+                assert!(!repairs, "that is no damage, and nothing to be repaired");
             }
             Ok(store) => {
                 let saved = store.commit(record(1_000_000, 3_000_000)).wait();

@@ -148,3 +148,32 @@ impl Idle {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_pinned_since_it_was_marked_is_not_deleted() {
+        let (pins, hash) = (Pins::default(), BlobHash::of(b"content"));
+        let here = vec![BlobEntry {
+            hash,
+            size: 7,
+            whole: true,
+        }];
+        let at_once = Grace {
+            now_ms: 0,
+            period_ms: 0,
+        };
+        let due = Idle::default().mark(here, &BTreeSet::new(), &pins, at_once, &mut Collected::default());
+        assert_eq!(due.len(), 1);
+        let pin = pins.pin(hash);
+        assert_eq!(pins.unless_pinned(hash, || ()), None);
+        drop(pin);
+        assert_eq!(pins.unless_pinned(hash, || ()), Some(()));
+        assert!(
+            pins.counts().is_empty(),
+            "nothing is remembered of pins that are gone"
+        );
+    }
+}
