@@ -69,7 +69,7 @@ pub(crate) struct OpTold {
     pub(crate) card: Option<String>,
     /// What the card says now, or the deck's title.
     pub(crate) text: Option<String>,
-    /// The draft that it accepted.
+    /// The draft that it accepted or declined.
     pub(crate) draft: Option<String>,
 }
 
@@ -170,7 +170,7 @@ fn tell(
         let card = card_of(note);
         let of_deck = matches!(note, Note::DeckRename | Note::DeckField { .. });
         let text = card.and_then(|card| fronts.get(card)).cloned();
-        let accepted = if let Note::DraftAccept { draft } = note {
+        let judged = if let Note::DraftAccept { draft } | Note::DraftDecline { draft, .. } = note {
             Some(draft.to_string())
         } else {
             None
@@ -179,7 +179,7 @@ fn tell(
             op: note.name().to_owned(),
             card: card.map(ToString::to_string),
             text: text.or_else(|| of_deck.then(|| title.to_owned())),
-            draft: accepted,
+            draft: judged,
         }
     };
     Entry {

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use cuecard_store::BlobHash;
 
 use crate::card::{AudioRef, Card, DeckInfo};
-use crate::core::{
-    Core, DeckError, DeviceState, DraftError, DraftInfo, EditError, Role, RoleError, UndoError, Undone,
-};
+use crate::core::{DeckError, DeviceState, EditError, Role, RoleError, UndoError, Undone};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
 use crate::history::{self, Conflict, Entry};
-use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
+use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, TermId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::op::OpError;
 use crate::role::{LateWork, Member};
+
+mod draft;
+
+pub use draft::Draft;
 
 /// A deck. Cheap to clone.
 #[derive(Clone)]
@@ -180,37 +182,6 @@ impl Deck {
         self.shared.read(|core| Ok(core.log(self.id)?.chain.late_work()))
     }
 
-    /// Opens a draft at the head of the deck: anybody may, also offline.
-    pub fn draft(&self, note: &str) -> Saving<Draft, EditError> {
-        let deck = self.clone();
-        self.shared
-            .apply(|core, now| core.open_draft(now, self.id, note))
-            .map(|id| Draft { deck, id })
-    }
-
-    /// The drafts that are known here: this device's own and those proposed to it.
-    ///
-    /// # Errors
-    /// While nothing of the deck has arrived.
-    pub fn drafts(&self) -> Result<Vec<DraftInfo>, DeckError> {
-        self.shared.read(|core| core.drafts(self.id))
-    }
-
-    /// A draft, to go on with.
-    #[must_use]
-    pub fn draft_of(&self, draft: DraftId) -> Draft {
-        Draft {
-            deck: self.clone(),
-            id: draft,
-        }
-    }
-
-    /// Makes a proposed draft part of the deck. Only the editor can.
-    pub fn accept_draft(&self, draft: DraftId) -> Saving<(), DraftError> {
-        self.shared
-            .apply(|core, now| core.accept_draft(now, self.id, draft))
-    }
-
     /// Takes audio in and says how to refer to it. It is durable when this returns, so that the edit which attaches
     /// it never refers to nothing. Cancel safe: at worst an unused blob stays.
     ///
@@ -291,57 +262,3 @@ pub struct AudioAbout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audio cannot be kept or read: {0}")]
 pub struct AudioError(String);
-
-/// A private branch of a deck, with the same edits. It survives restarts; once proposed, it is offered whenever the editor
-/// is linked.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    deck: Deck,
-    id: DraftId,
-}
-
-impl Draft {
-    /// Its id.
-    #[must_use]
-    pub const fn id(&self) -> DraftId {
-        self.id
-    }
-
-    /// Changes the draft, as [`Deck::edit`] changes a deck, and with the same bounds on what `edit` may do.
-    pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.edit_draft(now, self.deck.id, self.id, edit))
-    }
-
-    /// Takes back the latest edit of the draft, as [`Deck::undo`] does in a deck.
-    pub fn undo(&self) -> Saving<Undone, UndoError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.undo_draft(now, self.deck.id, self.id))
-    }
-
-    /// Takes back the latest undo in the draft, as [`Deck::redo`] does in a deck.
-    pub fn redo(&self) -> Saving<Undone, UndoError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.redo_draft(now, self.deck.id, self.id))
-    }
-
-    /// The deck's cards as they would be.
-    ///
-    /// # Errors
-    /// When the draft is not known here.
-    pub fn cards(&self) -> Result<Vec<Card>, DraftError> {
-        self.deck
-            .shared
-            .read(|core: &Core| core.draft_cards(self.deck.id, self.id))
-    }
-
-    /// Signs the draft and offers it to the editor, now or as soon as it is linked.
-    pub fn propose(&self) -> Saving<(), DraftError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.propose_draft(now, self.deck.id, self.id))
-    }
-}

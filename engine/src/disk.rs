@@ -3,7 +3,7 @@
 //! The store keeps opaque bytes. Here, and nowhere else, they get their names.
 
 use cuecard_store::{Batch, Store, StoreError, StreamId};
-use minicbor::bytes::ByteVec;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use crate::id::{DeckId, DeviceId, DraftId, TermId};
@@ -15,6 +15,7 @@ const ROUTE: u8 = b'r';
 const GENESIS: u8 = b'g';
 const KEY: u8 = b'k';
 const DRAFT: u8 = b'f';
+const DRAFT_WORDS: u8 = b'v';
 
 /// Records read at a time when a deck is opened.
 const READ_RECORDS: usize = 4_096;
@@ -34,8 +35,10 @@ pub struct DeckImage {
     pub records: Vec<RecordImage>,
     /// The changes of each term that has any, in the order of the records.
     pub logs: Vec<(TermId, Vec<LogRecord>)>,
-    /// Drafts: our own and those proposed to us.
+    /// Drafts: our own and those of others.
     pub drafts: Vec<(DraftImage, Vec<Vec<u8>>)>,
+    /// What was said of drafts, whether or not they are held.
+    pub draft_words: Vec<(DraftId, DraftWordsImage)>,
 }
 
 /// A charter or a term as kept in the stream of records.
@@ -81,12 +84,50 @@ pub struct DraftImage {
     /// What its author says of it.
     #[n(3)]
     pub note: String,
-    /// The signed record, once it was proposed.
+    /// The newest signed record, once it was proposed.
     #[n(4)]
     pub record: Option<ByteVec>,
-    /// Whether the canonical path holds its acceptance.
+    /// The records of the versions that some editor accepted.
     #[n(5)]
-    pub accepted: bool,
+    pub accepted: Vec<ByteVec>,
+    /// When it was opened, in milliseconds since 1970.
+    #[n(6)]
+    pub opened_ms: u64,
+    /// Of an own draft: the devices that hold its newest version.
+    #[n(7)]
+    pub held_by: Vec<ByteArray<32>>,
+}
+
+/// What was said of one draft.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DraftWordsImage {
+    /// By editors, in changes of the log.
+    #[n(0)]
+    pub declines: Vec<DeclineImage>,
+    /// By its author: the signed withdrawal.
+    #[n(1)]
+    pub withdrawal: Option<ByteVec>,
+}
+
+/// One decline, found in a change of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DeclineImage {
+    /// The change.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub change: [u8; 32],
+    /// The newest version that it declines.
+    #[n(1)]
+    pub version: u32,
+    /// The editor.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub by: [u8; 32],
+    /// Why.
+    #[n(3)]
+    pub reason: String,
 }
 
 fn deck_key(deck: DeckId, kind: u8) -> Vec<u8> {
@@ -152,6 +193,17 @@ pub fn append_draft_change(batch: &mut Batch, deck: DeckId, draft: DraftId, inde
 pub fn drop_draft(batch: &mut Batch, deck: DeckId, draft: DraftId) {
     batch.delete(draft_key(deck, draft));
     batch.drop_stream(draft_stream(deck, draft));
+}
+
+/// Keeps what was said of a draft; forgets it where nothing is left.
+pub fn put_draft_words(batch: &mut Batch, deck: DeckId, draft: DraftId, image: &DraftWordsImage) {
+    let mut key = deck_key(deck, DRAFT_WORDS);
+    key.extend_from_slice(draft.as_bytes());
+    if image.declines.is_empty() && image.withdrawal.is_none() {
+        batch.delete(key);
+    } else {
+        batch.put(key, to_bytes(image));
+    }
 }
 
 fn draft_key(deck: DeckId, draft: DraftId) -> Vec<u8> {
@@ -227,6 +279,7 @@ pub fn load(store: &dyn Store) -> Result<Vec<DeckImage>, LoadError> {
                 records: vec![],
                 logs: vec![],
                 drafts: vec![],
+                draft_words: vec![],
             };
             images.push(load_records(store, image)?);
         }
@@ -264,6 +317,15 @@ fn load_records(store: &dyn Store, mut image: DeckImage) -> Result<DeckImage, Lo
         })?;
         let changes = read_whole(store, draft_stream(deck, DraftId::from_bytes(draft)))?;
         image.drafts.push((from_bytes(&value, "a draft")?, changes));
+    }
+    for (key, value) in store.scan(&deck_key(deck, DRAFT_WORDS))? {
+        let draft = split_deck_key(&key).and_then(|(_, _, draft)| draft.try_into().ok());
+        let draft = draft.map(DraftId::from_bytes).ok_or(LoadError::Form {
+            what: "the key of what was said of a draft",
+        })?;
+        image
+            .draft_words
+            .push((draft, from_bytes(&value, "what was said of a draft")?));
     }
     Ok(image)
 }

@@ -281,26 +281,56 @@ impl Document {
             return Err(OpError::TooManyCards);
         }
         self.check_merged_texts(&previous)?;
+        self.judge(actor, now_ms, previous, named, Notes::of_accept(draft))
+    }
+
+    /// Says that a draft is not wanted: a change without operations. The document need not hold the draft.
+    ///
+    /// # Errors
+    /// If the document has another head than `previous`.
+    pub fn decline_draft(
+        &mut self,
+        actor: &ActorId,
+        now_ms: u64,
+        draft: DraftId,
+        version: u32,
+        reason: &str,
+        previous: ChangeHash,
+    ) -> Result<Committed<()>, OpError> {
+        let heads = self.heads();
+        if heads != [previous] {
+            return Err(OpError::SeveralHeads { heads });
+        }
+        let notes = Notes::of_decline(draft, version, reason);
+        self.judge(actor, now_ms, previous, BTreeSet::from([previous]), notes)
+    }
+
+    /// A change without operations, on all heads, that is the editor's word on a draft.
+    fn judge(
+        &mut self,
+        actor: &ActorId,
+        now_ms: u64,
+        previous: ChangeHash,
+        deps: BTreeSet<ChangeHash>,
+        notes: Notes,
+    ) -> Result<Committed<()>, OpError> {
         let damaged = |what: &str| OpError::Damaged {
             what: what.to_owned(),
         };
         let before = self
             .automerge
             .get_change_meta_by_hash(&previous)
-            .ok_or_else(|| damaged("the line that accepts is missing"))?;
+            .ok_or_else(|| damaged("the line that judges is missing"))?;
         let seq = if *before.actor == *actor {
             before.seq + 1
         } else {
             1
         };
-        let ops = self
-            .op_count_at(&previous)
-            .max(self.op_count_at(&draft_head))
-            .unwrap_or(DECK_OPS_MAX);
+        let ops = deps.iter().map(|head| self.op_count_at(head)).max().flatten();
+        let ops = ops.unwrap_or(DECK_OPS_MAX);
         if ops >= DECK_OPS_MAX {
             return Err(OpError::DeckFull);
         }
-        let notes = Notes::of_accept(draft);
         let change = Change::from(ExpandedChange {
             operations: Vec::new(),
             actor_id: actor.clone(),
@@ -309,7 +339,7 @@ impl Document {
             start_op: NonZeroU64::MIN.saturating_add(ops),
             time: seconds(now_ms),
             message: Some(notes.render()),
-            deps: named.into_iter().collect(),
+            deps: deps.into_iter().collect(),
             extra_bytes: Vec::new(),
             author: None,
         });
@@ -322,7 +352,7 @@ impl Document {
             .apply_changes([change])
             .map_err(|error| damaged(&error.to_string()))?;
         if self.heads() != [new.hash] {
-            return Err(damaged("accepting left another head"));
+            return Err(damaged("judging a draft left another head"));
         }
         Ok(Committed {
             value: (),

@@ -3,6 +3,7 @@
 use crate::blob::fetch::BlobProgress;
 use crate::document::DeckChange;
 use crate::id::{DeckId, DeviceId, DraftId};
+use crate::sync::message::DraftRefusal;
 
 /// Something that happened, here or elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub enum Event {
         /// How many changes were taken out.
         taken_out: u64,
     },
-    /// A draft arrived, or one that was known has grown.
+    /// A draft was proposed, here or elsewhere, for the first time or anew.
     DraftProposed {
         /// Which deck.
         deck: DeckId,
@@ -55,12 +56,65 @@ pub enum Event {
         /// Who wrote it.
         author: DeviceId,
     },
-    /// The editor's device holds a draft of ours, durably.
+    /// Another device holds a draft of ours, durably, and passes it on.
     DraftDelivered {
         /// Which deck.
         deck: DeckId,
         /// Which draft.
         draft: DraftId,
+        /// Which device.
+        to: DeviceId,
+    },
+    /// Another device does not keep a draft of ours.
+    DraftRefused {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// Which device.
+        by: DeviceId,
+        /// Why.
+        why: DraftRefusal,
+    },
+    /// A draft is part of the deck, as far as its author had proposed it.
+    DraftAccepted {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// Who wrote it.
+        author: DeviceId,
+    },
+    /// The editor does not want a draft. It stays with its author.
+    DraftDeclined {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// Who wrote it.
+        author: DeviceId,
+        /// The editor.
+        by: DeviceId,
+        /// Why.
+        reason: String,
+    },
+    /// Its author took a draft back.
+    DraftWithdrawn {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// Who wrote it.
+        author: DeviceId,
+    },
+    /// What was said of a draft no longer counts, as a reorganisation took it out of the deck's log: it waits again.
+    DraftReopened {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// Who wrote it.
+        author: DeviceId,
     },
     /// A device said which changes it holds durably: they are safe with it. Audio and drafts are not part of that.
     SafeWith {

@@ -65,8 +65,8 @@ pub use cuecard_transport as transport;
 pub use crate::blob::fetch::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
-    DeckError, DeviceState, DraftError, DraftInfo, DraftState, EditError, RestoreError, Role, RoleError,
-    StoreHasFailed, UndoError, Undone,
+    DeckError, DeviceState, DraftError, DraftInfo, DraftPreview, DraftState, EditError, RestoreError, Role,
+    RoleError, StoreHasFailed, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, Draft};
 pub use crate::document::undo::WhyNothing;
@@ -78,6 +78,7 @@ pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermI
 pub use crate::invite::DeckInvite;
 pub use crate::op::OpError;
 pub use crate::role::{Member, Rights};
+pub use crate::sync::message::DraftRefusal;
 
 /// The examples of the README are compiled and run as well.
 #[cfg(all(doctest, feature = "webrtc"))]

@@ -31,6 +31,19 @@ pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
 pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Open drafts of one member: a member can burden the others only so far.
 pub const DRAFTS_PER_MEMBER_MAX: usize = 8;
+/// Drafts of one member that were declined or withdrawn, kept by others so that an editor can look at them again: a few,
+/// as each may have a mebibyte. All stay with their author.
+pub const DRAFTS_CLOSED_PER_MEMBER_MAX: usize = 4;
+/// Withdrawals of one member: they keep what was taken back from coming back by a third device. Each is 150 bytes.
+pub const WITHDRAWALS_PER_MEMBER_MAX: usize = 32;
+/// Declines kept of one draft, on all branches: an editor can say so once for each time that it was proposed.
+pub const DECLINES_PER_DRAFT_MAX: usize = 16;
+/// Marks of drafts in one message, and kept of one device: open and closed drafts and withdrawals of all members are below.
+pub const DRAFT_MARKS_MAX: usize = 4_096;
+/// Bytes of drafts on their way to one device before it answers: several, bounded in memory.
+pub const DRAFT_OFFERS_BYTES_MAX: usize = 4 * DRAFT_BYTES_MAX;
+/// Drafts that a device offered and that were not kept, to be asked for again when there is room.
+pub const DRAFTS_REFUSED_KEPT_MAX: usize = 64;
 /// Changes in one draft.
 pub const DRAFT_CHANGES_MAX: u64 = 1_000;
 /// Bytes of one draft's changes.

@@ -12,7 +12,7 @@ use cuecard::core::Core;
 use cuecard::sim::{Backup, Peer, Sim};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
-use cuecard::{DeckId, DraftState, Member, Rights, Role};
+use cuecard::{DeckId, Member, Rights, Role};
 use cuecard_tests::seeds;
 
 const SEEDS: u64 = 100;
@@ -216,7 +216,7 @@ impl World {
             return Ok(());
         };
         let drafts = self.sim.drafts(editor, deck);
-        if let Some(draft) = drafts.iter().find(|draft| draft.state == DraftState::Proposed) {
+        if let Some(draft) = drafts.iter().find(|draft| draft.state.is_proposed()) {
             // Its base may be on a branch that a restored backup lost: then it says so.
             self.sim.act(editor, |core, now| {
                 core.accept_draft(now, deck, draft.draft).map(drop)

@@ -250,12 +250,13 @@ fn run(seed: u64, crashes: u32) -> Outcome {
                 .map(|info| info.state)
         };
         let (laptop_state, phone_state) = (state(laptop), state(phone));
-        if laptop_state == Some(DraftState::Proposed) {
+        if laptop_state.as_ref().is_some_and(DraftState::is_proposed) {
             act(&mut story.sim, laptop, |core, now| {
                 core.accept_draft(now, deck, draft)
             })?;
         }
-        Ok(laptop_state == Some(DraftState::Accepted) && phone_state == Some(DraftState::Accepted))
+        let accepted = Some(DraftState::Accepted);
+        Ok(laptop_state == accepted && phone_state == accepted)
     })?;
     assert!(
         story
@@ -326,7 +327,7 @@ fn write_draft(story: &mut Story) -> Outcome<DraftId> {
             })?;
             return Ok(false);
         };
-        if draft.state == DraftState::Proposed {
+        if draft.state.is_proposed() {
             proposed = Some(draft.draft);
             return Ok(story.is_durable(phone));
         }

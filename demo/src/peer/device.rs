@@ -230,8 +230,8 @@ impl Device {
             .count();
         let (_, members) = deck.members()?;
         let holders = members.into_iter().filter(|member| member.rights == Rights::Hold);
-        let state = |state| match state {
-            DraftState::Proposed => DraftStands::Proposed,
+        let state = |state: &DraftState| match state {
+            DraftState::Proposed | DraftState::Delivered { .. } => DraftStands::Proposed,
             DraftState::Accepted => DraftStands::Accepted,
             _ => DraftStands::Open,
         };
@@ -239,7 +239,7 @@ impl Device {
             author: draft.author.to_string(),
             note: draft.note,
             changes: draft.len,
-            state: state(draft.state),
+            state: state(&draft.state),
         });
         Ok(DeckTold {
             head: deck.head()?.to_string(),

@@ -9,7 +9,7 @@ use crate::core::{Core, LinkId, Output, ReadId};
 use crate::disk::{self, LogRecord};
 use crate::document::DeckChange;
 use crate::event::Event;
-use crate::id::{DeckId, DraftId};
+use crate::id::DeckId;
 use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::{Cut, Genesis};
 use crate::sync::message::{DraftItem, Item, Message, Position};
@@ -71,7 +71,6 @@ impl Core {
             .and_then(|state| state.sessions.get_mut(&deck));
         let Some(session) = session else { return };
         session.acked_up_to(held, |a, b| log.is_before(a, b));
-        session.offer_again();
         self.tell_safe(link, deck, true);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
@@ -99,22 +98,6 @@ impl Core {
                 in_sync,
             });
         }
-    }
-
-    pub(super) fn take_held(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) {
-        let Some(session) = self.session(link, deck) else {
-            return;
-        };
-        if session.offered.contains_key(&draft) && session.delivered.insert(draft, len) != Some(len) {
-            self.event(Event::DraftDelivered { deck, draft });
-        }
-    }
-
-    pub(super) fn note_offer(&mut self, link: LinkId, deck: DeckId, draft: DraftId, len: u64) -> bool {
-        let Some(session) = self.session(link, deck) else {
-            return false;
-        };
-        session.heard && session.offered.insert(draft, len) != Some(len)
     }
 
     /// Sends what the other side lacks, as much as there is room for.
@@ -216,7 +199,10 @@ impl Core {
             Err(why) => return self.fail_store(why),
         };
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let accepts = |change: &[u8]| log.drafts.get(&own_log::accepted_draft(change)?)?.item();
+        let accepts = |change: &[u8]| {
+            let (draft, deps) = own_log::acceptance(change)?;
+            log.drafts.get(&draft)?.accepted_item(&deps)
+        };
         let Some((changes, seal)) = cut_at_seal(records, wanted, accepts) else {
             tracing::error!(deck = %deck.short(), "the log has no seal within a slice");
             return;
@@ -274,6 +260,7 @@ impl Core {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
         }
+        self.tell_drafts(deck);
         self.after_turn(deck);
         if taken.role {
             let editor = self.log(deck).ok().and_then(|log| log.chain.canonical().editor);

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use cuecard_store::Batch;
 use cuecard_transport::Lane;
 
-use crate::core::log::TakeError;
 use crate::core::{CloseWhy, Core, DeckError, LinkId, Output, deck_proof};
 use crate::disk::{self};
 use crate::event::Event;
@@ -223,14 +222,18 @@ impl Core {
             Message::Ack { deck, held } => self.take_ack(link, deck, held),
             Message::Propose { deck, draft } => {
                 if self.session(link, deck).is_some() {
-                    match self.take_proposal(link, peer, deck, &draft) {
-                        // Its base is on the way, or on a branch that lost. It is offered again when we get on.
-                        Err(TakeError::Early) => {}
-                        taken => self.answer_for(link, deck, taken),
-                    }
+                    let taken = self.take_proposal(link, deck, &draft);
+                    self.answer_for(link, deck, taken);
                 }
             }
-            Message::Held { deck, draft, len } => self.take_held(link, deck, draft, len),
+            Message::DraftsHeld { deck, whole, marks } => self.take_drafts_held(link, deck, whole, &marks),
+            Message::Withdraw { deck, record } => {
+                if self.session(link, deck).is_some() {
+                    let taken = self.take_withdrawal(link, deck, &record);
+                    self.answer_for(link, deck, taken);
+                }
+            }
+            Message::DraftRefused { deck, draft, why } => self.take_draft_refused(link, deck, draft, why),
             Message::Pull {
                 transfer,
                 blob,

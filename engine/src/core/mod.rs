@@ -8,7 +8,7 @@
 //! - `ports`: everything that goes in and comes out.
 //! - `links`: links coming and going, and the greeting.
 //! - `catch_up`: status, entries, acknowledgement.
-//! - `draft_log`, `drafts`: private branches, proposals and their acceptance.
+//! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `audio`: pulling and serving blobs.
 //! - `undo`: taking back what this device did.
 //! - `restore`: from what the store holds back to a running core.
@@ -41,8 +41,8 @@ use crate::role::{Genesis, Member};
 use crate::sync::message::Position;
 use crate::time::Time;
 
-pub use self::draft_log::{DraftInfo, DraftState};
-pub use self::drafts::DraftError;
+use self::drafts::DraftSaved;
+pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
@@ -86,8 +86,8 @@ struct Saving {
     deck: DeckId,
     /// Where the deck's canonical path stood in that batch.
     position: Option<Position>,
-    /// A draft that a link is waiting to hear is kept.
-    held_draft: Option<(LinkId, crate::id::DraftId, u64)>,
+    /// What of a draft may be spoken of then.
+    draft: Option<DraftSaved>,
 }
 
 /// An edit's result, and the batch that makes it durable (none when nothing was changed).
@@ -361,6 +361,7 @@ impl Core {
             }),
         }
         let ticket = Some(self.save(deck, batch, None));
+        self.tell_drafts(deck);
         self.after_turn(deck);
         self.event(Event::MembersChanged { deck });
         Ok(Applied { value: (), ticket })
@@ -424,12 +425,7 @@ impl Core {
         self.next_number
     }
 
-    fn save(
-        &mut self,
-        deck: DeckId,
-        batch: Batch,
-        held_draft: Option<(LinkId, crate::id::DraftId, u64)>,
-    ) -> Ticket {
+    fn save(&mut self, deck: DeckId, batch: Batch, draft: Option<DraftSaved>) -> Ticket {
         let ticket = Ticket(self.number());
         let position = self.log(deck).ok().map(Log::position);
         self.saving.insert(
@@ -437,7 +433,7 @@ impl Core {
             Saving {
                 deck,
                 position,
-                held_draft,
+                draft,
             },
         );
         self.outputs.push_back(Output::Save { ticket, batch });
@@ -452,7 +448,7 @@ impl Core {
         let Some(Saving {
             deck,
             position,
-            held_draft,
+            draft,
         }) = saving
         else {
             return;
@@ -463,8 +459,8 @@ impl Core {
         if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
             log.set_durable(position);
         }
-        if let Some((link, draft, len)) = held_draft {
-            self.tell_held(link, deck, draft, len);
+        if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
+            log.draft_saved(draft);
         }
         self.after_durable(deck);
     }

@@ -28,23 +28,44 @@ pub(crate) fn merges(bytes: &[u8]) -> bool {
 }
 
 const DRAFT_ACCEPT: &[u8] = b"\"draft.accept\"";
+const DRAFT_DECLINE: &[u8] = b"\"draft.decline\"";
 
 /// Parsing every change of a long log would cost more than reading it; the message is spelled in the clear.
 fn names(bytes: &[u8], op: &[u8]) -> bool {
     bytes.windows(op.len()).any(|window| window == op)
 }
 
-/// The draft that a change accepts, if it accepts one.
-pub(crate) fn accepted_draft(bytes: &[u8]) -> Option<DraftId> {
-    if !names(bytes, DRAFT_ACCEPT) {
+/// The draft that a change accepts, if it accepts one, and what the change depends on: the draft's head is among it.
+pub(crate) fn acceptance(bytes: &[u8]) -> Option<(DraftId, Vec<ChangeHash>)> {
+    let (notes, change) = verdict(bytes, DRAFT_ACCEPT)?;
+    match notes.as_slice() {
+        [Note::DraftAccept { draft }] => Some((*draft, change.deps().to_vec())),
+        _ => None,
+    }
+}
+
+/// The draft that a change declines, if it declines one: up to which version, why, and the change's hash.
+pub(crate) fn declined_draft(bytes: &[u8]) -> Option<(DraftId, u32, String, ChangeHash)> {
+    let (notes, change) = verdict(bytes, DRAFT_DECLINE)?;
+    match notes.as_slice() {
+        [
+            Note::DraftDecline {
+                draft,
+                version,
+                reason,
+            },
+        ] => Some((*draft, *version, reason.clone(), change.hash())),
+        _ => None,
+    }
+}
+
+fn verdict(bytes: &[u8], op: &[u8]) -> Option<(Notes, Change)> {
+    if !names(bytes, op) {
         return None;
     }
     let change = Change::try_from(bytes).ok()?;
     let notes = Notes::parse(change.message()?).ok()?;
-    notes.as_slice().iter().find_map(|note| match note {
-        Note::DraftAccept { draft } => Some(*draft),
-        _ => None,
-    })
+    Some((notes, change))
 }
 
 /// All the audio that a deck refers to.

@@ -8,7 +8,7 @@ use crate::core::own_log;
 use crate::core::{Core, DeckState};
 use crate::disk::{DeckImage, RecordImage};
 use crate::id::{ChangeHash, DeckId, DeviceId};
-use crate::role::{Charter, Cut, Genesis, Seal, Signed, Term};
+use crate::role::{Charter, Cut, Genesis, Seal, Signed, Term, Withdrawal};
 
 /// Why a deck could not be opened from what the store holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +84,13 @@ impl Log {
             }
             log.drafts.insert(draft.id(), draft);
         }
+        for (draft, words) in image.draft_words {
+            let withdrawal = words.withdrawal.as_ref();
+            let withdrawal = withdrawal.map(|bytes| -> Result<_, TakeError> {
+                Ok(Signed::<Withdrawal>::decode(bytes)?.verify(log.deck)?)
+            });
+            log.words.restore(draft, words, withdrawal.transpose()?);
+        }
         for (term, records) in image.logs {
             let mut changes = Vec::with_capacity(records.len());
             let mut hashes: Vec<ChangeHash> = Vec::with_capacity(records.len());
@@ -111,6 +118,7 @@ impl Log {
             return Err(damaged("the log (its head is not the sealed one)"));
         }
         log.set_durable(log.position());
+        log.restore_drafts();
         Ok(log)
     }
 

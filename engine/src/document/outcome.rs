@@ -85,6 +85,11 @@ pub enum DeckChange {
         /// The draft.
         draft: DraftId,
     },
+    /// A draft was declined: no card is another.
+    DraftDeclined {
+        /// The draft.
+        draft: DraftId,
+    },
 }
 
 impl From<&Note> for DeckChange {
@@ -106,6 +111,7 @@ impl From<&Note> for DeckChange {
                 name,
             },
             Note::DraftAccept { draft } => Self::DraftAccepted { draft },
+            Note::DraftDecline { draft, .. } => Self::DraftDeclined { draft },
         }
     }
 }

@@ -289,6 +289,39 @@ fn a_card_moves_between_neighbours_that_share_one_position() {
     assert_eq!(fronts(&document), ["b", "c", "there", "a", "here"]);
 }
 
+#[test]
+fn what_declines_a_draft_is_what_the_gate_of_another_device_takes() {
+    let (mut document, _) = three();
+    let mut other = document.clone();
+    let previous = document.heads()[0];
+    let draft = DraftId::from_bytes([1; 32]);
+    let line = crate::gate::Line {
+        actor: actor(7),
+        next_seq: 1,
+        previous,
+    };
+    let declined = document
+        .decline_draft(&actor(7), 0, draft, 1, "¿?", previous)
+        .unwrap();
+    let change = declined.change.unwrap();
+    assert_eq!(document.heads(), [change.hash]);
+    assert!(matches!(
+        document.decline_draft(&actor(7), 0, draft, 1, "", previous),
+        Err(OpError::SeveralHeads { .. })
+    ));
+    let segment = crate::gate::Segment {
+        line,
+        changes: vec![&change.bytes],
+        kind: crate::gate::Kind::Term,
+        accepts: std::collections::BTreeMap::new(),
+    };
+    other
+        .apply(crate::gate::admit(&other, &[segment], change.hash).unwrap())
+        .unwrap();
+    assert_eq!(other.heads(), document.heads());
+    edit(&mut document, |edit| edit.rename_deck("it goes on")).unwrap();
+}
+
 fn other_base(other: &Document) -> ChangeHash {
     let head = other.heads()[0];
     other.automerge().get_change_by_hash(&head).unwrap().deps()[0]

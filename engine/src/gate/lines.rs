@@ -287,12 +287,10 @@ impl Lines<'_> {
     }
 }
 
-/// The head of the draft that a change accepts, if it accepts one; and a change does that, or has operations.
+/// The head of the draft that a change accepts, if it accepts one. A change is the editor's word on one draft, or it has
+/// operations.
 fn accepted(segment: &Segment<'_>, change: &Change, notes: &Notes) -> Result<Option<ChangeHash>, Refusal> {
-    let accepts = notes
-        .as_slice()
-        .iter()
-        .any(|note| matches!(note, Note::DraftAccept { .. }));
+    let judges = notes.as_slice().iter().any(Note::is_verdict);
     match notes.as_slice() {
         [Note::DraftAccept { draft }] if change.is_empty() && segment.kind == Kind::Term => segment
             .accepts
@@ -300,7 +298,8 @@ fn accepted(segment: &Segment<'_>, change: &Change, notes: &Notes) -> Result<Opt
             .copied()
             .map(Some)
             .ok_or(Refusal::WrongAccept),
-        _ if accepts => Err(Refusal::WrongAccept),
+        [Note::DraftDecline { .. }] if change.is_empty() && segment.kind == Kind::Term => Ok(None),
+        _ if judges => Err(Refusal::WrongAccept),
         _ if change.is_empty() => Err(Refusal::Empty),
         _ => Ok(None),
     }

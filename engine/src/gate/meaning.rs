@@ -112,7 +112,7 @@ impl<'a> Meaning<'a> {
             return Err(Refusal::Incomplete);
         }
         let mut said: BTreeSet<Note> = notes.as_slice().iter().cloned().collect();
-        said.retain(|note| !matches!(note, Note::DraftAccept { .. }));
+        said.retain(|note| !note.is_verdict());
         // A new card's texts and position are part of adding it; saying so again is neither needed nor wrong.
         let implied = |note: &Note| match note {
             Note::CardText { card, .. } | Note::CardMove { card } => step.cards.contains(card),

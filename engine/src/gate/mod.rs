@@ -213,11 +213,11 @@ pub enum Refusal {
     /// The message does not say what the change does.
     #[error("the message does not say what the change does")]
     MessageLies,
-    /// A change that does nothing and accepts nothing.
+    /// A change that does nothing, and neither accepts nor declines a draft.
     #[error("the change does nothing")]
     Empty,
-    /// It accepts a draft that it may not accept, or with operations of its own.
-    #[error("the change accepts a draft that it may not accept")]
+    /// It accepts a draft that it may not accept; or it accepts or declines one with operations of its own, or in a draft.
+    #[error("the change accepts or declines a draft as it may not")]
     WrongAccept,
     /// It takes back a change that is not in its past, or one that this op is not for.
     #[error("the change takes back one that is not in its past, or undoes an undo, or redoes what is none")]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{TextField, check_file_name, check_name};
 use crate::id::{CardId, ChangeHash, DraftId};
-use crate::limits::{CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX};
+use crate::limits::{CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, NOTE_BYTES_MAX};
 
 /// What one op of a change was, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +86,15 @@ pub enum Note {
         /// The draft.
         draft: DraftId,
     },
+    /// `draft.decline`
+    DraftDecline {
+        /// The draft.
+        draft: DraftId,
+        /// The newest version of it that is declined.
+        version: u32,
+        /// What its author is told.
+        reason: String,
+    },
 }
 
 impl Note {
@@ -106,6 +115,7 @@ impl Note {
             Self::AudioDetach { .. } => "audio.detach",
             Self::CardField { .. } => "card.field",
             Self::DraftAccept { .. } => "draft.accept",
+            Self::DraftDecline { .. } => "draft.decline",
         }
     }
 
@@ -123,8 +133,17 @@ impl Note {
             | Self::AudioAttach { card, .. }
             | Self::AudioDetach { card, .. }
             | Self::CardField { card, .. } => Some(card),
-            Self::DeckRename | Self::DeckField { .. } | Self::DraftAccept { .. } => None,
+            Self::DeckRename
+            | Self::DeckField { .. }
+            | Self::DraftAccept { .. }
+            | Self::DraftDecline { .. } => None,
         }
+    }
+
+    /// Whether it is the editor's word on a draft: a change of its own, without operations, that is never taken back.
+    #[must_use]
+    pub const fn is_verdict(&self) -> bool {
+        matches!(self, Self::DraftAccept { .. } | Self::DraftDecline { .. })
     }
 }
 
@@ -138,7 +157,7 @@ impl fmt::Display for Note {
             Self::CardText { field, .. } => write!(f, " {field}"),
             Self::AudioAttach { slot, .. } | Self::AudioDetach { slot, .. } => write!(f, " {slot}"),
             Self::CardField { name, .. } | Self::DeckField { name } => write!(f, " {name}"),
-            Self::DraftAccept { draft } => write!(f, " {}", draft.short()),
+            Self::DraftAccept { draft } | Self::DraftDecline { draft, .. } => write!(f, " {}", draft.short()),
             Self::DeckRename
             | Self::CardAdd { .. }
             | Self::CardMove { .. }
@@ -230,6 +249,10 @@ struct Written {
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     draft: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -295,6 +318,20 @@ impl Notes {
         }
     }
 
+    /// The notes of a change that declines a draft.
+    #[must_use]
+    pub fn of_decline(draft: DraftId, version: u32, reason: &str) -> Self {
+        let reason = reason.to_owned();
+        Self {
+            notes: vec![Note::DraftDecline {
+                draft,
+                version,
+                reason,
+            }],
+            reversal: None,
+        }
+    }
+
     /// The message, in its one spelling.
     #[must_use]
     pub fn render(&self) -> String {
@@ -334,8 +371,9 @@ impl Notes {
         };
         for one in written {
             let note = read(one)?;
-            if reversal.is_some() && matches!(note, Note::DraftAccept { .. }) {
-                // A draft that was accepted once is never accepted again: taking it back is done op by op.
+            if reversal.is_some() && note.is_verdict() {
+                // What was accepted once is never accepted again: taking it back is done op by op. A declined draft can
+                // still be accepted.
                 return Err(NoteError::Malformed);
             }
             notes.push(&mut seen, note);
@@ -380,6 +418,15 @@ fn write(note: &Note) -> Written {
         Note::AudioAttach { slot, .. } | Note::AudioDetach { slot, .. } => written.slot = Some(slot.clone()),
         Note::CardField { name, .. } | Note::DeckField { name } => written.name = Some(name.clone()),
         Note::DraftAccept { draft } => written.draft = Some(draft.to_string()),
+        Note::DraftDecline {
+            draft,
+            version,
+            reason,
+        } => {
+            written.draft = Some(draft.to_string());
+            written.version = Some(*version);
+            written.reason = Some(reason.clone());
+        }
         Note::DeckRename
         | Note::CardAdd { .. }
         | Note::CardMove { .. }
@@ -413,6 +460,14 @@ fn read(written: Written) -> Result<Note, NoteError> {
             .filter(|slot| check_file_name(slot).is_ok())
             .ok_or(NoteError::WrongIds)
     };
+    let draft = || -> Result<DraftId, NoteError> {
+        written
+            .draft
+            .as_deref()
+            .ok_or(NoteError::WrongIds)?
+            .parse()
+            .map_err(|_| NoteError::WrongIds)
+    };
     Ok(match written.op.as_str() {
         "deck.rename" => Note::DeckRename,
         "deck.field" => Note::DeckField {
@@ -445,13 +500,18 @@ fn read(written: Written) -> Result<Note, NoteError> {
             card: card()?,
             name: named(&written.name)?,
         },
-        "draft.accept" => Note::DraftAccept {
-            draft: written
-                .draft
-                .as_deref()
-                .ok_or(NoteError::WrongIds)?
-                .parse()
-                .map_err(|_| NoteError::WrongIds)?,
+        "draft.accept" => Note::DraftAccept { draft: draft()? },
+        "draft.decline" => Note::DraftDecline {
+            draft: draft()?,
+            version: written
+                .version
+                .filter(|version| *version > 0)
+                .ok_or(NoteError::WrongIds)?,
+            reason: written
+                .reason
+                .clone()
+                .filter(|reason| reason.len() <= NOTE_BYTES_MAX)
+                .ok_or(NoteError::WrongIds)?,
         },
         _ => return Err(NoteError::UnknownOp),
     })

@@ -2,6 +2,7 @@
 
 use super::bytes::{Malformed, Reader, Writer};
 use super::record::{Cause, Charter, Cut, Draft, Member, Point, Rights, Seal, Term};
+use super::withdrawal::Withdrawal;
 use crate::id::{DeckId, TermId};
 use crate::limits::{DECK_CHANGES_MAX, MEMBERS_MAX, NOTE_BYTES_MAX};
 use cuecard_transport::DeviceId;
@@ -9,13 +10,14 @@ use cuecard_transport::DeviceId;
 /// The format of every record. A reader refuses what it does not know.
 pub(super) const FORMAT_VERSION: u8 = 0;
 
-/// A record that carries a signature: [`Charter`], [`Term`], [`Seal`] and [`Draft`], and no other type.
+/// A record that carries a signature: [`Charter`], [`Term`], [`Seal`], [`Draft`] and [`Withdrawal`], and no other type.
 pub trait Record: Layout + Clone {}
 
 impl Record for Charter {}
 impl Record for Term {}
 impl Record for Seal {}
 impl Record for Draft {}
+impl Record for Withdrawal {}
 
 /// How a record is laid out. Not named outside, so that no other type can become a record.
 pub trait Layout: Sized {
@@ -214,6 +216,8 @@ impl Layout for Draft {
         to.bytes(self.base.as_ref());
         to.bytes(self.author.as_bytes());
         to.bytes(&self.nonce);
+        to.u32(self.version);
+        to.u64(self.signed_ms);
         write_cut(
             to,
             Cut {
@@ -231,6 +235,8 @@ impl Layout for Draft {
         let base = from.change()?;
         let author = from.device()?;
         let nonce = from.array()?;
+        let version = from.u32()?;
+        let signed_ms = from.u64()?;
         let cut = read_cut(from)?;
         let note_bytes = usize::from(from.u16()?);
         if note_bytes > NOTE_BYTES_MAX {
@@ -242,6 +248,8 @@ impl Layout for Draft {
             base,
             author,
             nonce,
+            version,
+            signed_ms,
             len: cut.len,
             head: cut.head,
             note: note.to_owned(),
@@ -251,6 +259,9 @@ impl Layout for Draft {
     fn check(&self) -> Result<(), Malformed> {
         if self.note.len() > NOTE_BYTES_MAX {
             return Err(Malformed::Limit("note"));
+        }
+        if self.version == 0 {
+            return Err(Malformed::Field("version"));
         }
         if (self.len == 0) != (self.head == self.base) {
             return Err(Malformed::Field("head"));

@@ -17,6 +17,7 @@
 //! | `seals` | which seals of one term are worth keeping, and the proof of a cheat |
 //! | `canonical` | the choice at each divergence |
 //! | `late` | what is signed and held, and not canonical |
+//! | `withdrawal` | the author's word that a draft is not to be accepted any more |
 //!
 //! Membership is judged when choosing, never when a record arrives: a charter that comes later may change it. What
 //! `Chain` refuses is what no charter could ever make right.
@@ -34,6 +35,7 @@ mod seals;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod withdrawal;
 
 pub use actor::{actor_of_draft, actor_of_genesis, actor_of_term, draft_id};
 pub use bytes::Malformed;
@@ -45,3 +47,4 @@ pub use line::Line;
 pub use record::{Cause, Charter, Cut, Draft, Genesis, Member, Point, Rights, Seal, Term};
 pub use seals::Equivocation;
 pub use signed::{RecordId, Signed, Unproved, Verified};
+pub use withdrawal::Withdrawal;

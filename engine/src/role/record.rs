@@ -157,6 +157,10 @@ pub struct Draft {
     pub author: DeviceId,
     /// Random: rewriting a draft takes a new one.
     pub nonce: [u8; 16],
+    /// Which time its author signed it, from 1. A later one replaces an earlier one, and may have more changes.
+    pub version: u32,
+    /// When it was signed, in milliseconds since 1970, by its author's clock.
+    pub signed_ms: u64,
     /// How many changes.
     pub len: u64,
     /// The last of them; with none, the base.

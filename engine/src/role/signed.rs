@@ -6,6 +6,7 @@ use std::ops::Deref;
 use super::bytes::{Malformed, Reader, Writer};
 use super::layout::{FORMAT_VERSION, Record, read_header};
 use super::record::{Charter, Draft, Seal, Term};
+use super::withdrawal::Withdrawal;
 use crate::id::{DeckId, TermId};
 use cuecard_transport::{DeviceId, DeviceKey};
 
@@ -183,6 +184,7 @@ macro_rules! names_its_signer {
 names_its_signer!(Charter, signer);
 names_its_signer!(Term, signer);
 names_its_signer!(Draft, author);
+names_its_signer!(Withdrawal, author);
 
 impl Signed<Seal> {
     /// Checks the signature of the term's holder, whom the seal itself does not name.

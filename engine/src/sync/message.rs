@@ -9,9 +9,10 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::id::{BlobId, ChangeHash, DeckId, DraftId, TermId};
 use crate::limits::{
-    DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
+    DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX,
+    SLICE_CHANGES_MAX,
 };
-use crate::role::Cut;
+use crate::role::{Cut, Draft};
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
 pub const PROTOCOL_VERSION: u32 = 0;
@@ -67,7 +68,7 @@ pub enum Message {
         #[n(1)]
         held: Position,
     },
-    /// A draft that its author offers to the editor.
+    /// A draft that its author offers to the editor; passed on by everybody.
     #[n(4)]
     Propose {
         /// Which deck.
@@ -76,19 +77,6 @@ pub enum Message {
         /// The draft, whole.
         #[n(1)]
         draft: DraftItem,
-    },
-    /// The editor has the draft, durably.
-    #[n(5)]
-    Held {
-        /// Which deck.
-        #[n(0)]
-        deck: DeckId,
-        /// Which draft.
-        #[n(1)]
-        draft: DraftId,
-        /// Up to which of its changes.
-        #[n(2)]
-        len: u64,
     },
     /// Send me these groups of a blob on the binary lane.
     #[n(6)]
@@ -113,6 +101,92 @@ pub enum Message {
         #[n(0)]
         transfer: u32,
     },
+    /// What I hold, durably, of the drafts that are not part of the deck.
+    #[n(30)]
+    DraftsHeld {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Whether this is all; else it is what is new.
+        #[n(1)]
+        whole: bool,
+        /// A mark for each draft.
+        #[cbor(n(2), decode_with = "at_most::marks")]
+        marks: Vec<DraftMark>,
+    },
+    /// An author takes a draft back; passed on by everybody.
+    #[n(31)]
+    Withdraw {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The signed withdrawal.
+        #[n(1)]
+        record: ByteVec,
+    },
+    /// A draft that was offered is not kept, and that is no offence.
+    #[n(32)]
+    DraftRefused {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Which draft.
+        #[n(1)]
+        draft: DraftId,
+        /// Why.
+        #[n(2)]
+        why: DraftRefusal,
+    },
+}
+
+/// Which version of a draft a device holds, or does not need because it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DraftMark {
+    /// Which draft.
+    #[n(0)]
+    pub draft: DraftId,
+    /// The newest version; 0 for none.
+    #[n(1)]
+    pub version: u32,
+    /// The last change of that version: one number can be signed twice.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub head: [u8; 32],
+    /// The version up to which its author's withdrawal is held; 0 for none.
+    #[n(3)]
+    pub withdrawn: u32,
+}
+
+impl DraftMark {
+    /// Whether a device that says so need not be sent this version.
+    #[must_use]
+    pub(crate) fn holds(&self, record: &Draft) -> bool {
+        self.version > record.version || (self.version == record.version && self.head == record.head.0)
+    }
+}
+
+/// Why a draft is not kept, though nobody broke a rule. It is offered again when that may be otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[cbor(index_only)]
+#[non_exhaustive]
+pub enum DraftRefusal {
+    /// Its author has not the right.
+    #[n(0)]
+    #[error("its author may not propose drafts; the owner can give it the right to")]
+    MayNotPropose,
+    /// A member may have only so many drafts waiting.
+    #[n(1)]
+    #[error("too many drafts of its author are waiting; withdraw one, or let the editor decide")]
+    TooMany,
+    /// Its base is not here.
+    #[n(2)]
+    #[error("what it was written on is not here")]
+    Early,
+    /// Another text is here under the same id.
+    #[n(3)]
+    #[error("another text was proposed under the same id before; write it anew as a draft of its own")]
+    Rewritten,
 }
 
 /// A proof that a deck's key is held.
@@ -248,7 +322,8 @@ mod at_most {
     use minicbor::{Decode, Decoder};
 
     use super::{
-        DRAFT_CHANGES_MAX, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX, Position, SLICE_CHANGES_MAX,
+        DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DraftMark, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX,
+        Position, SLICE_CHANGES_MAX,
     };
 
     pub(super) fn positions<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Position>, Error> {
@@ -269,6 +344,10 @@ mod at_most {
             context,
             usize::try_from(DRAFT_CHANGES_MAX).unwrap_or(usize::MAX),
         )
+    }
+
+    pub(super) fn marks<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<DraftMark>, Error> {
+        list(from, context, DRAFT_MARKS_MAX)
     }
 
     fn list<'b, C, T: Decode<'b, C>>(

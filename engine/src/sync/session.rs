@@ -2,10 +2,11 @@
 //!
 //! Everything here is a guess that the next status corrects; nothing is lost with it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::id::{DraftId, ReadId};
+use crate::id::ReadId;
 use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
+use crate::sync::exchange::Exchange;
 use crate::sync::message::{Item, Position};
 
 /// See the [module](self).
@@ -29,10 +30,8 @@ pub(crate) struct Session {
     in_flight: VecDeque<(Position, usize)>,
     /// The question to our own log that is being answered.
     pub(crate) reading: Option<Reading>,
-    /// Drafts of ours that it was offered, and how much of them.
-    pub(crate) offered: BTreeMap<DraftId, u64>,
-    /// Drafts of ours that it holds durably.
-    pub(crate) delivered: BTreeMap<DraftId, u64>,
+    /// Drafts, of whomever.
+    pub(crate) drafts: Exchange,
 }
 
 /// A question to our own log. The cursor may move on while it is being answered: an acknowledgement overtakes it.
@@ -77,18 +76,11 @@ impl Session {
         }
     }
 
-    /// It got on: a draft that it could not take before it may take now.
-    pub(crate) fn offer_again(&mut self) {
-        let delivered = &self.delivered;
-        self.offered
-            .retain(|draft, len| delivered.get(draft) == Some(len));
-    }
-
     /// The other side said anew where it stands: forget what was guessed.
     pub(crate) fn restart_at(&mut self, cursor: Option<Position>) {
         self.cursor = cursor;
         self.in_flight.clear();
         self.reading = None;
-        self.offered.clear();
+        self.drafts.restart();
     }
 }

@@ -42,7 +42,7 @@ fn a_draft_signed_twice_with_other_content_does_not_stop_the_disk() {
     let drafts = world.sim.drafts(world.laptop, deck);
     assert_eq!(drafts.len(), 1);
     assert_eq!(
-        (drafts[0].len, drafts[0].state),
+        (drafts[0].len, drafts[0].state.clone()),
         (1, DraftState::Proposed),
         "the first one stays"
     );

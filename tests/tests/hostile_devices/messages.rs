@@ -3,7 +3,7 @@
 use cuecard::card::TextField;
 use cuecard::id::{ChangeHash, TermId};
 use cuecard::sim::Sim;
-use cuecard::sync::message::{Item, Message, Position};
+use cuecard::sync::message::{DraftMark, Item, Message, Position};
 use cuecard::transport::memory::Conditions;
 use cuecard::transport::{DeviceKey, Lane};
 use cuecard::{Member, Rights};
@@ -75,10 +75,15 @@ fn extreme_numbers_do_no_harm() {
                 charter: Some((number, number)),
                 locator: vec![held, stranger],
             },
-            Message::Held {
+            Message::DraftsHeld {
                 deck,
-                draft: cuecard::DraftId::from_bytes([1; 32]),
-                len,
+                whole: len % 2 == 0,
+                marks: vec![DraftMark {
+                    draft: cuecard::DraftId::from_bytes([1; 32]),
+                    version: number,
+                    head: [2; 32],
+                    withdrawn: number,
+                }],
             },
             Message::Pull {
                 transfer: number,

@@ -208,6 +208,8 @@ pub(crate) fn draft_item(
         base,
         author: world.mallory.id(),
         nonce,
+        version: 1,
+        signed_ms: 1_750_000_000_000,
         len: changes.len() as u64,
         head,
         note: String::new(),

@@ -37,13 +37,13 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "engine/src/document.rs",
-        "accept_draft",
+        "judge",
         "Change::from",
         "a change of our own, without operations",
     ),
     (
         "engine/src/document.rs",
-        "accept_draft",
+        "judge",
         "apply_changes",
         "the change that was just made here",
     ),
@@ -73,7 +73,13 @@ const ALLOWED: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "engine/src/core/own_log.rs",
-        "accepted_draft",
+        "verdict",
+        "Change::try_from",
+        "from our own log, under our own checksum, or just past the gate",
+    ),
+    (
+        "engine/src/core/own_log.rs",
+        "dependencies_of",
         "Change::try_from",
         "from our own log, under our own checksum",
     ),

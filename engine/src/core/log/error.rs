@@ -36,6 +36,10 @@ pub enum EditError {
     /// There is no such draft of this device.
     #[error("this device has no open draft {}", .0.short())]
     NoDraft(DraftId),
+    /// The disk lost what was saved last, so what the draft's next change would be may have been another before.
+    #[error("the disk has lost what was saved last, so draft {} is written no further; propose it, and go on in \
+        another", .0.short())]
+    DraftFrozen(DraftId),
     /// The draft has as many changes or bytes as a draft may have.
     #[error("draft {} is as long as a draft may be; propose it, and go on in another", .0.short())]
     DraftFull(DraftId),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cuecard_store::Batch;
 
 use crate::core::draft_log::DraftLog;
+use crate::core::drafts::DraftWords;
 use crate::disk::{self, RecordImage};
 use crate::document::Document;
 use crate::history::{Writer, WriterKind};
@@ -67,6 +68,8 @@ pub(crate) struct Log {
     /// Set when the document broke: nothing is edited or taken in any more.
     broken: Option<String>,
     pub(crate) drafts: BTreeMap<DraftId, DraftLog>,
+    /// What was said of drafts.
+    pub(crate) words: DraftWords,
     /// Changes of this device that an undo or redo found nothing left of: the next one looks further back.
     pub(crate) passed_over: BTreeSet<ChangeHash>,
     /// Who writes as which Automerge actor.
@@ -105,6 +108,7 @@ impl Log {
             records: 0,
             broken: None,
             drafts: BTreeMap::new(),
+            words: DraftWords::default(),
             passed_over: BTreeSet::new(),
             writers: BTreeMap::new(),
             genesis,
@@ -195,6 +199,11 @@ impl Log {
         self.note_writer(id, holder);
         self.append_record(&RecordImage::Term(id, bytes.into()), batch);
         Ok(true)
+    }
+
+    /// How many charters and terms are kept.
+    pub(crate) const fn records(&self) -> u64 {
+        self.records
     }
 
     pub(crate) fn count_record(&mut self) {

@@ -185,6 +185,7 @@ impl Log {
         }
         let back = self.bring_back(&path);
         back.map_err(|error| self.broke(error.to_string()))?;
+        self.reopen_drafts();
         let before_turn = self.inside.last().copied();
         self.inside = path;
         if turned {

@@ -104,11 +104,17 @@ impl Log {
         };
         let document = branch.as_ref().unwrap_or(&self.document);
         let accepts = drafts.iter().map(|draft| (draft.id(), draft.head())).collect();
-        let drafts: Vec<DraftLog> = drafts
+        let mut drafts: Vec<DraftLog> = drafts
             .into_iter()
             .filter(|draft| !document.contains(&draft.head()))
             .collect();
-        let mut segments: Vec<Segment<'_>> = drafts.iter().map(DraftLog::segment).collect();
+        for draft in &mut drafts {
+            // A draft may be accepted in parts, each time as much as its author had proposed.
+            if let Some(known) = self.drafts.get(&draft.id()) {
+                draft.learn_accepted(known);
+            }
+        }
+        let mut segments: Vec<Segment<'_>> = drafts.iter().map(|draft| draft.segment_on(document)).collect();
         let drafted: usize = segments.iter().map(|segment| segment.changes.len()).sum();
         let line = Line {
             actor: role::actor_of_term(term),
@@ -152,6 +158,7 @@ impl Log {
             };
             disk::append_change(batch, self.deck, term, held + 1 + at as u64, &record);
         }
+        self.note_verdicts(term, fresh, batch);
         // Only these passed the gate. One whose head was in the document already may hold anything.
         self.keep_accepted(drafts, batch);
         if place == Place::Tip {

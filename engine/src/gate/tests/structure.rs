@@ -175,6 +175,25 @@ fn a_change_that_does_nothing_or_accepts_what_it_may_not() {
 }
 
 #[test]
+fn a_change_that_declines_a_draft_and_does_more_or_does_it_in_a_draft() {
+    let mut pair = Pair::new();
+    let decline = Notes::of_decline(DraftId::from_bytes([5; 32]), 1, "too long").render();
+    let bytes = pair.altered(|change| change.message = Some(decline.clone()));
+    assert_eq!(pair.refused(&bytes), Refusal::WrongAccept, "with operations");
+    let bytes = pair.forged(&decline, vec![]);
+    let head = Change::try_from(bytes.as_slice()).unwrap().hash();
+    let mut in_a_draft = segment(pair.line(), vec![&bytes]);
+    in_a_draft.kind = Kind::Draft;
+    let refusal = admit(&pair.viewer, &[in_a_draft], head).map(|_| ()).unwrap_err();
+    assert_eq!(refusal, Refusal::WrongAccept, "in a draft");
+    // Alone and in a term it is what an editor may say.
+    let admitted = pair.admit(&bytes).unwrap();
+    let events = pair.viewer.apply(admitted).unwrap();
+    let draft = DraftId::from_bytes([5; 32]);
+    assert_eq!(events, [crate::document::DeckChange::DraftDeclined { draft }]);
+}
+
+#[test]
 fn what_was_admitted_to_another_state_is_not_applied() {
     let mut pair = Pair::new();
     let bytes = pair.change(|edit| edit.rename_deck("title"));

@@ -43,6 +43,11 @@ fn one_of_each() -> Vec<Note> {
         Note::DraftAccept {
             draft: DraftId::from_bytes([3; 32]),
         },
+        Note::DraftDecline {
+            draft: DraftId::from_bytes([3; 32]),
+            version: 2,
+            reason: "too \"long\"\n¿no?".into(),
+        },
     ]
 }
 
@@ -124,11 +129,36 @@ fn a_message_that_takes_back_in_another_form_is_refused() {
             ),
             NoteError::Malformed,
         ),
+        (
+            format!(
+                r#"{{"op":"undo","change":"{change}","ops":[{{"op":"draft.decline","draft":"{draft}","version":1,"reason":""}}]}}"#
+            ),
+            NoteError::Malformed,
+        ),
         (r#"{"op":"undo"}"#.to_owned(), NoteError::UnknownOp),
     ];
     for (message, refusal) in cases {
         assert_eq!(Notes::parse(&message), Err(refusal), "{message}");
     }
+}
+
+#[test]
+fn a_draft_is_declined_in_a_version_and_with_a_reason_of_bounded_length() {
+    let draft = "03".repeat(32);
+    let decline = |rest: &str| format!(r#"{{"op":"draft.decline","draft":"{draft}"{rest}}}"#);
+    let long = "x".repeat(NOTE_BYTES_MAX + 1);
+    for refused in [
+        decline(""),
+        decline(r#","version":1"#),
+        decline(r#","reason":"no""#),
+        decline(r#","version":0,"reason":"no""#),
+        decline(&format!(r#","version":1,"reason":"{long}""#)),
+    ] {
+        assert_eq!(Notes::parse(&refused), Err(NoteError::WrongIds), "{refused}");
+    }
+    let notes = Notes::of_decline(DraftId::from_bytes([3; 32]), 1, "no");
+    assert_eq!(notes.render(), decline(r#","version":1,"reason":"no""#));
+    assert_eq!(Notes::parse(&notes.render()), Ok(notes));
 }
 
 #[test]

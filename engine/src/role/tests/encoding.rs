@@ -28,6 +28,9 @@ fn every_truncation_and_every_extra_byte_is_refused() {
     check(&samples.draft.encode(), &|bytes| {
         Signed::<Draft>::decode(bytes).map(drop)
     });
+    check(&samples.withdrawal.encode(), &|bytes| {
+        Signed::<Withdrawal>::decode(bytes).map(drop)
+    });
 }
 
 #[test]
@@ -55,6 +58,9 @@ fn every_flipped_bit_breaks_the_form_or_the_signature() {
     check(samples.draft.encode(), &|bytes| {
         Signed::<Draft>::decode(bytes).is_ok_and(|signed| signed.verify(deck).is_ok())
     });
+    check(samples.withdrawal.encode(), &|bytes| {
+        Signed::<Withdrawal>::decode(bytes).is_ok_and(|signed| signed.verify(deck).is_ok())
+    });
 }
 
 #[test]
@@ -67,6 +73,7 @@ fn random_bytes_never_panic_and_what_decodes_is_spelled_one_way() {
         samples.term.encode(),
         samples.seal.encode(),
         samples.draft.encode(),
+        samples.withdrawal.encode(),
     ];
     for round in 0..20_000 {
         let mut bytes = sources[draw.below(sources.len())].clone();
@@ -96,6 +103,9 @@ fn random_bytes_never_panic_and_what_decodes_is_spelled_one_way() {
         }
         if let Ok(Ok(proved)) = Signed::<Draft>::decode(&bytes).map(|signed| signed.verify(deck)) {
             assert_eq!(proved, samples.draft, "{told}");
+        }
+        if let Ok(Ok(proved)) = Signed::<Withdrawal>::decode(&bytes).map(|signed| signed.verify(deck)) {
+            assert_eq!(proved, samples.withdrawal, "{told}");
         }
         let holder = samples.seal.signed_by();
         if let Ok(Ok(proved)) = Signed::<Seal>::decode(&bytes).map(|signed| signed.verify(deck, holder)) {
@@ -175,6 +185,12 @@ fn what_others_would_not_read_is_not_signed() {
     let mut long = (*samples.draft).clone();
     long.note = "x".repeat(crate::limits::NOTE_BYTES_MAX + 1);
     assert_eq!(long.sign(key).err(), Some(Malformed::Limit("note")));
+    let mut never_signed = (*samples.draft).clone();
+    never_signed.version = 0;
+    assert_eq!(never_signed.sign(key).err(), Some(Malformed::Field("version")));
+    let mut of_nothing = *samples.withdrawal;
+    of_nothing.version = 0;
+    assert_eq!(of_nothing.sign(key).err(), Some(Malformed::Field("version")));
     let mut far = *samples.seal;
     far.len = crate::limits::DECK_CHANGES_MAX + 1;
     assert_eq!(

@@ -10,6 +10,7 @@ pub(super) struct Samples {
     pub(super) term: Verified<Term>,
     pub(super) seal: Verified<Seal>,
     pub(super) draft: Verified<Draft>,
+    pub(super) withdrawal: Verified<Withdrawal>,
 }
 
 pub(super) fn samples() -> Samples {
@@ -23,11 +24,21 @@ pub(super) fn samples() -> Samples {
         base: change(3),
         author: deck.device(2),
         nonce: [5; 16],
+        version: 1,
+        signed_ms: 1_700_000_000_000,
         len: 2,
         head: change(5),
         note: "¿qué tal?".to_owned(),
     };
     let draft = draft.sign(&deck.keys[2]).unwrap();
+    let withdrawal = Withdrawal {
+        deck: deck.id(),
+        author: deck.device(2),
+        nonce: [5; 16],
+        version: 1,
+        signed_ms: 1_700_000_001_000,
+    };
+    let withdrawal = withdrawal.sign(&deck.keys[2]).unwrap();
     Samples {
         deck,
         genesis,
@@ -35,6 +46,7 @@ pub(super) fn samples() -> Samples {
         term,
         seal,
         draft,
+        withdrawal,
     }
 }
 
@@ -100,12 +112,22 @@ fn draft() {
     let draft = samples().draft;
     assert_eq!(
         hex(draft.encode()),
-        "05005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97ced4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d10505050505050505050505050505050502000000000000007670a5a683b5119971841294a5291a339464be45d612a0e0e083dc6b09de86f30b00c2bf7175c3a92074616c3f4799a5bd5d5a0ad625cb6de5c4d330ba1090363f33745187e6815ea72526d830c36598b2f9358a90186abd74e85065efd8d780b7368a6204fdadbecaa2364e02"
+        "05005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97ced4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d105050505050505050505050505050505010000000068e5cf8b01000002000000000000007670a5a683b5119971841294a5291a339464be45d612a0e0e083dc6b09de86f30b00c2bf7175c3a92074616c3ff133056f51966a97b534ac05f01cfc061a2f74d1f188de840ecff9489634805d38dc8fedd739d19246d5f4d011e763ab5a618ece99730ce0f8b8c2bb3a7ebe00"
     );
     assert_eq!(
         draft.id().to_string(),
         "02a138bd492a3d10921b6f07a0f183d72b90fc348347969739d49f09abeed615"
     );
+}
+
+#[test]
+fn withdrawal() {
+    let withdrawal = samples().withdrawal;
+    assert_eq!(
+        hex(withdrawal.encode()),
+        "1e005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d10505050505050505050505050505050501000000e86be5cf8b01000089820ed63d286b0af4402c91731de56ab276f3053fbf1565dce63178a9493c25c548e29368a6067d29e0632c79e6e33bd66c3f75e5df6cd2e06f957b5e038d09"
+    );
+    assert_eq!(withdrawal.draft(), samples().draft.id());
 }
 
 #[test]

@@ -1,0 +1,335 @@
+//! Where a draft stands: worked out from what its author signed, what the deck's log says and what was heard.
+//!
+//! Nothing of it is kept as such, so that no order of arrival, no crash and no turn of the path can leave it wrong: an
+//! acceptance counts while the document holds what it merged, a decline while the document holds the change that says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cuecard_store::Batch;
+
+use crate::core::log::Log;
+use crate::core::own_log;
+use crate::disk::{self, DeclineImage, DraftWordsImage};
+use crate::id::{ChangeHash, DeviceId, DraftId, TermId};
+use crate::limits::{DECLINES_PER_DRAFT_MAX, WITHDRAWALS_PER_MEMBER_MAX};
+use crate::role::{Verified, Withdrawal};
+
+/// Where a draft stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DraftState {
+    /// Being written by its author, and not proposed as it is now.
+    #[default]
+    Open,
+    /// Signed and offered: to be accepted or declined by the editor.
+    Proposed,
+    /// The same, of an own draft that other devices hold durably by now.
+    Delivered {
+        /// Which devices.
+        to: BTreeSet<DeviceId>,
+    },
+    /// Part of the deck.
+    Accepted,
+    /// Not wanted by the editor. Its author can propose it again, as it is or edited on.
+    Declined {
+        /// The editor who said so.
+        by: DeviceId,
+        /// Why.
+        reason: String,
+    },
+    /// Taken back by its author, who can propose it again.
+    Withdrawn,
+}
+
+impl DraftState {
+    /// Whether it waits for the editor's word.
+    #[must_use]
+    pub const fn is_proposed(&self) -> bool {
+        matches!(self, Self::Proposed | Self::Delivered { .. })
+    }
+
+    /// Whether it is over unless its author proposes it again.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Declined { .. } | Self::Withdrawn)
+    }
+}
+
+/// What there is to say of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftInfo {
+    /// Its id.
+    pub draft: DraftId,
+    /// Who wrote it.
+    pub author: DeviceId,
+    /// What its author says of it.
+    pub note: String,
+    /// The head that it was opened at.
+    pub base: ChangeHash,
+    /// How many changes it has.
+    pub len: u64,
+    /// How many of them its author proposed.
+    pub proposed: u64,
+    /// When it was last proposed, or else opened, in milliseconds since 1970 by its author's clock.
+    pub time_ms: u64,
+    /// Where it stands.
+    pub state: DraftState,
+}
+
+/// What is compared to see whether there is news.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Standing {
+    version: u32,
+    /// How many of its changes are part of the deck.
+    accepted: u64,
+    pub(crate) state: DraftState,
+}
+
+/// What became of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    Proposed,
+    Accepted,
+    Declined { by: DeviceId, reason: String },
+    Withdrawn,
+    Reopened,
+}
+
+/// An editor's word against a draft, in a change of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decline {
+    change: ChangeHash,
+    version: u32,
+    by: DeviceId,
+    reason: String,
+}
+
+/// An author's word against its own draft.
+#[derive(Debug, Clone)]
+pub(super) struct Withdrawn {
+    pub(super) record: Verified<Withdrawal>,
+    /// Whether it is on this disk, and so may be passed on.
+    pub(super) saved: bool,
+}
+
+/// What was said of drafts, whether or not they are held here.
+#[derive(Debug, Default)]
+pub(crate) struct DraftWords {
+    /// Found in changes of the log, canonical or not.
+    declines: BTreeMap<DraftId, Vec<Decline>>,
+    pub(super) withdrawals: BTreeMap<DraftId, Withdrawn>,
+    /// Drafts that are not part of the deck, all of them.
+    pub(super) unfinished: BTreeSet<DraftId>,
+    pub(super) news: Vec<(DraftId, DeviceId, News)>,
+    /// Grows whenever there may be something to tell a neighbour.
+    pub(super) revision: u64,
+    /// How many drafts came to an end so far: each makes room for another.
+    pub(super) ended: u64,
+}
+
+impl DraftWords {
+    fn image(&self, draft: DraftId) -> DraftWordsImage {
+        let declines = self.declines.get(&draft).into_iter().flatten();
+        let decline = |decline: &Decline| DeclineImage {
+            change: decline.change.0,
+            version: decline.version,
+            by: *decline.by.as_bytes(),
+            reason: decline.reason.clone(),
+        };
+        let withdrawal = self.withdrawals.get(&draft);
+        DraftWordsImage {
+            declines: declines.map(decline).collect(),
+            withdrawal: withdrawal.map(|withdrawn| withdrawn.record.encode().into()),
+        }
+    }
+
+    pub(crate) fn restore(
+        &mut self,
+        draft: DraftId,
+        image: DraftWordsImage,
+        withdrawal: Option<Verified<Withdrawal>>,
+    ) {
+        let decline = |image: DeclineImage| Decline {
+            change: ChangeHash(image.change),
+            version: image.version,
+            by: DeviceId::from_bytes(image.by),
+            reason: image.reason,
+        };
+        let declines: Vec<Decline> = image.declines.into_iter().map(decline).collect();
+        if !declines.is_empty() {
+            self.declines.insert(draft, declines);
+        }
+        if let Some(record) = withdrawal {
+            self.withdrawals.insert(draft, Withdrawn { record, saved: true });
+        }
+    }
+
+    pub(super) fn withdrawn(&self, draft: DraftId) -> u32 {
+        self.withdrawals
+            .get(&draft)
+            .map_or(0, |withdrawn| withdrawn.record.version)
+    }
+}
+
+impl Log {
+    /// Keeps what changes that just passed the gate (or were made here) say against drafts. To be called for every change,
+    /// canonical or not: whether it counts is asked each time.
+    pub(crate) fn note_verdicts(&mut self, term: TermId, changes: &[&[u8]], batch: &mut Batch) {
+        let Some(by) = self.chain.holder(term) else { return };
+        for bytes in changes {
+            let Some((draft, version, reason, change)) = own_log::declined_draft(bytes) else {
+                continue;
+            };
+            let declines = self.words.declines.entry(draft).or_default();
+            if declines.iter().any(|known| known.change == change) {
+                continue;
+            }
+            if declines.len() >= DECLINES_PER_DRAFT_MAX {
+                declines.remove(0);
+            }
+            declines.push(Decline {
+                change,
+                version,
+                by,
+                reason,
+            });
+            disk::put_draft_words(batch, self.deck, draft, &self.words.image(draft));
+            self.refresh_draft(draft);
+        }
+    }
+
+    /// Keeps an author's word. False where it is old, or older than all that is kept of that author.
+    pub(super) fn note_withdrawal(&mut self, record: Verified<Withdrawal>, batch: &mut Batch) -> bool {
+        let (draft, author) = (record.draft(), record.author);
+        if self.words.withdrawn(draft) >= record.version {
+            return false;
+        }
+        let saved = false;
+        self.words.withdrawals.insert(draft, Withdrawn { record, saved });
+        let of_author = |words: &DraftWords| {
+            let theirs = words
+                .withdrawals
+                .iter()
+                .filter(|(_, w)| w.record.author == author);
+            let mut theirs: Vec<(u64, DraftId)> = theirs.map(|(id, w)| (w.record.signed_ms, *id)).collect();
+            theirs.sort_unstable();
+            theirs
+        };
+        // The oldest go: whoever still offers such a draft meets its author's word again at the next link to it.
+        let theirs = of_author(&self.words);
+        let too_many = theirs.len().saturating_sub(WITHDRAWALS_PER_MEMBER_MAX);
+        for (_, dropped) in theirs.into_iter().take(too_many) {
+            self.words.withdrawals.remove(&dropped);
+            disk::put_draft_words(batch, self.deck, dropped, &self.words.image(dropped));
+            self.refresh_draft(dropped);
+        }
+        disk::put_draft_words(batch, self.deck, draft, &self.words.image(draft));
+        self.refresh_draft(draft);
+        self.words.withdrawals.contains_key(&draft)
+    }
+
+    /// The decline that counts against a version of a draft.
+    pub(super) fn decline_of(&self, draft: DraftId, version: u32) -> Option<(DeviceId, &str)> {
+        let declines = self.words.declines.get(&draft)?.iter().rev();
+        let mut counts =
+            declines.filter(|said| said.version >= version && self.document.contains(&said.change));
+        counts.next().map(|said| (said.by, said.reason.as_str()))
+    }
+
+    fn standing_of(&self, draft: DraftId) -> Option<Standing> {
+        let entry = self.drafts.get(&draft)?;
+        let accepted = entry.accepted_in(&self.document).map_or(0, |record| record.len);
+        let version = entry.version();
+        let edited_on = entry.len() > entry.signed_len();
+        let state = if accepted > 0 && accepted >= entry.len() {
+            DraftState::Accepted
+        } else if entry.signed_len() <= accepted {
+            DraftState::Open
+        } else if self.words.withdrawn(draft) >= version {
+            if edited_on {
+                DraftState::Open
+            } else {
+                DraftState::Withdrawn
+            }
+        } else if let Some((by, reason)) = self.decline_of(draft, version) {
+            let reason = reason.to_owned();
+            if edited_on {
+                DraftState::Open
+            } else {
+                DraftState::Declined { by, reason }
+            }
+        } else if entry.held_by.is_empty() {
+            DraftState::Proposed
+        } else {
+            let to = entry.held_by.clone();
+            DraftState::Delivered { to }
+        };
+        Some(Standing {
+            version,
+            accepted,
+            state,
+        })
+    }
+
+    /// Looks anew where a draft stands, and keeps what is news.
+    pub(crate) fn refresh_draft(&mut self, draft: DraftId) {
+        self.words.revision += 1;
+        let Some(now) = self.standing_of(draft) else {
+            self.words.unfinished.remove(&draft);
+            return;
+        };
+        let Some(entry) = self.drafts.get_mut(&draft) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.standing, now.clone());
+        let author = entry.author;
+        if now.state == DraftState::Accepted {
+            self.words.unfinished.remove(&draft);
+        } else {
+            self.words.unfinished.insert(draft);
+        }
+        if let Some(news) = news(&before, &now) {
+            self.words.ended += u64::from(!matches!(news, News::Proposed | News::Reopened));
+            self.words.news.push((draft, author, news));
+        }
+    }
+
+    /// Looks at all drafts anew: to be called when the path turned, or changes came back that it had lost. A draft whose
+    /// acceptance or decline is no longer canonical is proposed again; nothing is written for it.
+    pub(crate) fn reopen_drafts(&mut self) {
+        let all: Vec<DraftId> = self.drafts.keys().copied().collect();
+        for draft in all {
+            self.refresh_draft(draft);
+        }
+    }
+
+    /// Looks at all drafts for the first time: how they stand is no news.
+    pub(crate) fn restore_drafts(&mut self) {
+        self.reopen_drafts();
+        self.words.news.clear();
+    }
+}
+
+fn news(before: &Standing, now: &Standing) -> Option<News> {
+    if now.accepted > before.accepted {
+        return Some(News::Accepted);
+    }
+    if now.accepted < before.accepted {
+        return Some(News::Reopened);
+    }
+    match &now.state {
+        DraftState::Open | DraftState::Accepted => None,
+        DraftState::Proposed | DraftState::Delivered { .. } if now.version > before.version => {
+            Some(News::Proposed)
+        }
+        DraftState::Proposed | DraftState::Delivered { .. } => {
+            before.state.is_closed().then_some(News::Reopened)
+        }
+        DraftState::Declined { by, reason } if before.state != now.state => Some(News::Declined {
+            by: *by,
+            reason: reason.clone(),
+        }),
+        DraftState::Withdrawn if before.state != now.state => Some(News::Withdrawn),
+        DraftState::Declined { .. } | DraftState::Withdrawn => None,
+    }
+}
