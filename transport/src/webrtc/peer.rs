@@ -87,11 +87,21 @@ impl Plan<'_> {
         let within = self.within;
         self.sockets.begin();
         let mut peer = self.open(line).await?;
+        let mut is_open = false;
         let proved = tokio::time::timeout(within, async {
             peer.opened().await?;
+            is_open = true;
             self.prove(&mut peer).await
         });
-        match proved.await.unwrap_or_else(|_| Err(no_path(within))) {
+        let proved = proved.await;
+        let late = || {
+            if is_open {
+                proof(ProofError::Silent)
+            } else {
+                no_path(within)
+            }
+        };
+        match proved.unwrap_or_else(|_| Err(late())) {
             Ok((proven, early)) => Ok(Established { peer, proven, early }),
             Err(error) => {
                 peer.close().await;

@@ -43,6 +43,9 @@ pub enum ProofError {
     /// Its messages are malformed or out of turn.
     #[error("its proof is malformed")]
     Malformed,
+    /// There is a path to it, and no proof came by it.
+    #[error("it was reached, and did not prove itself in time")]
+    Silent,
     /// It refused our proof.
     #[error("it refused the proof of this device")]
     Refused,
@@ -58,6 +61,7 @@ impl ProofError {
             Self::Signature => 4,
             Self::Certificate => 5,
             Self::Malformed => 6,
+            Self::Silent => 8,
             Self::Refused => 7,
         }
     }

@@ -13,44 +13,48 @@ mod common;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use common::{bounded, endpoint};
+use common::{bounded, endpoint, key, quick};
 use cuecard_browser::{Browser, Page};
 use cuecard_transport::invite::{Code, CodeKind};
-use cuecard_transport::webrtc::Connected;
+use cuecard_transport::webrtc::{Config, Connected, WebRtc};
 use cuecard_transport::{CloseReason, DeviceId, DialError, Lane, LinkEvent};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
+
+/// A browser, and the page that devices run in.
+struct Others {
+    browser: Browser,
+    folder: tempfile::TempDir,
+}
+
+impl Others {
+    fn start(test: &str) -> Option<Self> {
+        block_in_place(|| {
+            let browser = Browser::start(test)?;
+            let folder = tempfile::tempdir().unwrap();
+            let script = include_str!("peer.js");
+            let page = format!("<!doctype html><meta charset=utf-8><script>{script}</script>");
+            std::fs::write(folder.path().join("peer.html"), page).unwrap();
+            Some(Self { browser, folder })
+        })
+    }
+
+    fn one(&self) -> Other {
+        block_in_place(|| {
+            let page = self.browser.open_file(&self.folder.path().join("peer.html"));
+            let device = device(&page.eval("start()"));
+            Other { page, device }
+        })
+    }
+}
 
 /// A page with a device of its own. Waiting for it blocks, which this thread may.
 struct Other {
     page: Page,
     device: DeviceId,
-    // Dropped last.
-    _browser: Browser,
-    _folder: tempfile::TempDir,
 }
 
 impl Other {
-    fn start(test: &str) -> Option<Self> {
-        let browser = Browser::start(test)?;
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("peer.html");
-        let script = include_str!("peer.js");
-        std::fs::write(
-            &file,
-            format!("<!doctype html><meta charset=utf-8><script>{script}</script>"),
-        )
-        .unwrap();
-        let page = browser.open_file(&file);
-        let device = device(&page.eval("start()"));
-        Some(Self {
-            page,
-            device,
-            _browser: browser,
-            _folder: folder,
-        })
-    }
-
     fn run(&self, function: &str, arguments: &[Value]) -> Value {
         block_in_place(|| self.page.run(function, arguments))
     }
@@ -79,7 +83,10 @@ fn hex(bytes: &[u8]) -> Value {
 
 /// We offer, the browser answers.
 async fn offered_by_us(other: &Other) -> Connected {
-    let us = endpoint(1);
+    offered_by(&endpoint(1), other).await.unwrap()
+}
+
+async fn offered_by(us: &WebRtc, other: &Other) -> Result<Connected, DialError> {
     let offering = us.offer().await.unwrap();
     let offer = Code::decode(&offering.code()).unwrap();
     let answer = other.run(
@@ -87,7 +94,7 @@ async fn offered_by_us(other: &Other) -> Connected {
         &[json!(offer.to_sdp()), hex(us.device().as_bytes())],
     );
     let answer = other.code(CodeKind::Answer(offer.tag()), &answer);
-    bounded(offering.accept(&answer)).await.unwrap()
+    bounded(offering.accept(&answer)).await
 }
 
 /// The browser offers, we answer.
@@ -154,9 +161,10 @@ fn filled(size: usize) -> Bytes {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_answers_our_offer_and_hears_our_goodbye() {
-    let Some(other) = block_in_place(|| Other::start("a browser answers our offer")) else {
+    let Some(others) = Others::start("a browser answers our offer") else {
         return;
     };
+    let other = others.one();
     let connected = offered_by_us(&other).await;
     exchange(&other, &connected).await;
     bounded(connected.link.close(CloseReason::Here)).await;
@@ -165,9 +173,10 @@ async fn a_browser_answers_our_offer_and_hears_our_goodbye() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn we_answer_a_browsers_offer_and_hear_its_goodbye() {
-    let Some(other) = block_in_place(|| Other::start("we answer a browser's offer")) else {
+    let Some(others) = Others::start("we answer a browser's offer") else {
         return;
     };
+    let other = others.one();
     let connected = offered_by_the_browser(&other).await;
     exchange(&other, &connected).await;
     other.run("peer.goodbye", &[]);
@@ -181,25 +190,102 @@ async fn we_answer_a_browsers_offer_and_hear_its_goodbye() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_signs_with_another_key_is_refused_by_name() {
-    let Some(other) = block_in_place(|| Other::start("a page with the wrong key")) else {
+    let Some(others) = Others::start("a page with the wrong key") else {
         return;
     };
+    let other = others.one();
     block_in_place(|| {
         other.page.eval(
             "crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']).then(other => { peer.key = other; })",
         )
     });
-    let us = endpoint(1);
-    let offering = us.offer().await.unwrap();
-    let offer = Code::decode(&offering.code()).unwrap();
-    let answer = other.run(
-        "peer.answer",
-        &[json!(offer.to_sdp()), hex(us.device().as_bytes())],
-    );
-    let answer = other.code(CodeKind::Answer(offer.tag()), &answer);
-    let refused = bounded(offering.accept(&answer)).await.unwrap_err();
+    let refused = offered_by(&endpoint(1), &other).await.unwrap_err();
     assert!(
         matches!(&refused, DialError::Proof(why) if why.contains("its signature does not fit")),
         "{refused:?}"
     );
+}
+
+/// What a page does instead of what it should, and how this ends. Each in a page of its own.
+const BEFORE_THE_PROOF: [(&str, &str); 4] = [
+    ("peer.greet = () => {}", "did not prove itself in time"),
+    (
+        "peer.greet = () => peer.control.send(new Uint8Array([4, 0, 0, 3]))",
+        "its proof is malformed",
+    ),
+    (
+        "peer.greet = () => peer.control.send(new Uint8Array([4, 9, 0, 3]))",
+        "it speaks version 9 of the protocol",
+    ),
+    (
+        "peer.greet = () => peer.control.send(new Uint8Array([99]))",
+        "its proof is malformed",
+    ),
+];
+
+const AFTER_THE_PROOF: [(&str, &str); 8] = [
+    ("peer.control.send(new Uint8Array([99]))", "control frame"),
+    ("peer.control.send(new Uint8Array([]))", "control frame"),
+    ("peer.binary.send(new Uint8Array([99]))", "binary frame"),
+    (
+        "(peer.sequence += 1000000n, peer.part(FIRST | LAST, new Uint8Array(1)))",
+        "too far ahead of its turn",
+    ),
+    (
+        "peer.part(LAST, new Uint8Array(1))",
+        "does not begin where it should",
+    ),
+    (
+        "(peer.part(FIRST, new Uint8Array(1)), peer.goodbye())",
+        "does not begin where it should",
+    ),
+    (
+        "(async () => { for (let n = 0; n < 160; n++) { peer.part(n ? 0 : FIRST, new Uint8Array(60000)); \
+       while (peer.control.bufferedAmount > 500000) await new Promise((later) => setTimeout(later, 5)); } })()",
+        "longer than 8 MiB",
+    ),
+    (
+        "(() => { const end = Date.now() + 3000; while (Date.now() < end); })()",
+        "nothing heard for",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_page_sends_instead_costs_its_link_and_is_named() {
+    let Some(others) = Others::start("pages that break the rules") else {
+        return;
+    };
+    for (instead, name) in BEFORE_THE_PROOF {
+        let other = others.one();
+        block_in_place(|| other.page.eval(&format!("void ({instead})")));
+        let us = WebRtc::new(
+            key(1),
+            Config {
+                connect_within: std::time::Duration::from_secs(3),
+                ..quick()
+            },
+        );
+        let refused = offered_by(&us, &other).await.unwrap_err();
+        assert!(
+            matches!(refused, DialError::Proof(_)) && refused.to_string().contains(name),
+            "{instead}: {refused:?}"
+        );
+    }
+    for (instead, name) in AFTER_THE_PROOF {
+        let other = others.one();
+        let connected = offered_by(&WebRtc::new(key(1), quick()), &other).await.unwrap();
+        let page = block_in_place(|| other.page.eval("peer.up"));
+        assert_eq!(page, hex(&connected.link.transcript()));
+        let doing = async { block_in_place(|| other.page.eval(&format!("void ({instead})"))) };
+        let ((), ended) = tokio::join!(async { drop(doing.await) }, async {
+            loop {
+                if let LinkEvent::Closed(why) = bounded(connected.link.recv()).await {
+                    return why;
+                }
+            }
+        });
+        println!("{instead}: {ended}");
+        assert!(ended.to_string().contains(name), "{instead}: {ended:?}");
+        connected.link.close(CloseReason::Here).await;
+    }
 }
