@@ -20,7 +20,7 @@ use automerge::{
 };
 
 use crate::card::{Card, DeckInfo, Reader, key};
-use crate::gate::Admitted;
+use crate::gate::{Admitted, Places};
 use crate::id::{CardId, DraftId};
 use crate::limits::{
     CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX, TEXT_BYTES_MAX,
@@ -48,6 +48,8 @@ pub(crate) struct Beyond {
 pub struct Document {
     automerge: Automerge,
     order: Order,
+    /// What the gate has learned of this document; empty again wherever changes may have left it.
+    places: Places,
     genesis: ChangeHash,
 }
 
@@ -67,6 +69,7 @@ impl Document {
         Self {
             automerge,
             order: Order::default(),
+            places: Places::default(),
             genesis,
         }
     }
@@ -234,6 +237,7 @@ impl Document {
         let bytes = change.raw_bytes().to_vec();
         if bytes_at_most > CHANGE_BYTES_MAX && bytes.len() > CHANGE_BYTES_MAX {
             // Its size is known only once it is made. Rebuilding is slow, and this is rare.
+            self.places = Places::default();
             self.automerge = self
                 .automerge
                 .fork_at(&[head])
@@ -439,6 +443,7 @@ impl Document {
             changes,
             notes,
             expected,
+            learned,
             ..
         } = admitted;
         // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
@@ -461,6 +466,7 @@ impl Document {
                 what: "another head than the admitted one".to_owned(),
             });
         }
+        self.places.learn(learned);
         let mut events: Vec<DeckChange> = Vec::new();
         for note in notes.iter().flat_map(Notes::as_slice) {
             self.follow(note);
@@ -562,6 +568,7 @@ impl Document {
         Self {
             automerge,
             order,
+            places: Places::default(),
             genesis,
         }
     }
@@ -571,6 +578,11 @@ impl Document {
         self.automerge
             .get_change_meta_by_hash(change)
             .map(|meta| meta.max_op)
+    }
+
+    /// What the gate has learned of where objects are.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// For reading: the gate, the history.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use automerge::{Change, ChangeHash, ObjId, ReadDoc};
 
 use super::meaning::Meaning;
+use super::places::Learned;
 use super::{Admitted, Kind, Refusal, Segment, chunk};
 use crate::document::Document;
 use crate::limits::{DECK_OPS_MAX, SLICE_BYTES_MAX};
@@ -78,6 +79,7 @@ pub(super) fn admit(
         changes: Vec::new(),
         notes: Vec::new(),
         expected: Vec::new(),
+        learned: Learned::default(),
     };
     for (number, segment) in segments.iter().enumerate() {
         let mut previous = segment.line.previous;
@@ -108,6 +110,7 @@ pub(super) fn admit(
         return Err(Refusal::WrongHead);
     }
     admitted.expected = heads.into_iter().collect();
+    admitted.learned = meaning.learned();
     Ok(admitted)
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
+use automerge::{ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
 
 use super::Refusal;
 use super::lines::Past;
+use super::places::{Learned, Name};
 use crate::card::{FieldValue, TextField, check_file_name, check_line, check_mime, check_name, key};
 use crate::document::Document;
 use crate::id::{BlobId, CardId};
@@ -16,14 +17,12 @@ use crate::limits::{
 use crate::op::{Note, Notes};
 use crate::position::is_position;
 
-/// An operation's name: its number and its actor.
-type Name = (u64, ActorId);
 /// Which change of the batch: (segment, index).
 type At = (usize, usize);
 
 /// Where an object is in the schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(super) enum Place {
     Root,
     Deck,
     DeckFields,
@@ -143,6 +142,12 @@ impl<'a> Meaning<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The places that this batch asked for and made.
+    pub(super) fn learned(self) -> Learned {
+        let made = self.made.into_iter().map(|(object, made)| (object, made.place));
+        Learned(self.places.into_iter().chain(made).collect())
     }
 
     fn op(&mut self, step: &mut Step<'_>, op: &Op, name: Name) -> Result<(), Refusal> {
@@ -304,7 +309,8 @@ impl<'a> Meaning<'a> {
         }
         let id = object_id(object);
         let automerge = self.document.automerge();
-        let place = match self.places.get(object) {
+        let known = self.places.get(object);
+        let place = match known.or_else(|| self.document.places().get(object)) {
             Some(place) => place.clone(),
             None => {
                 let kind = automerge.object_type(&id).ok()?;

@@ -32,6 +32,7 @@
 mod chunk;
 mod lines;
 mod meaning;
+mod places;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +45,8 @@ use crate::limits::{
     CHANGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX, SLICE_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use crate::op::{NoteError, Notes};
+
+pub(crate) use places::Places;
 
 /// A run of changes of one line, in order.
 #[derive(Debug, Clone)]
@@ -85,6 +88,7 @@ pub struct Admitted {
     pub(crate) changes: Vec<Change>,
     pub(crate) notes: Vec<Notes>,
     pub(crate) expected: Vec<ChangeHash>,
+    pub(crate) learned: places::Learned,
 }
 
 impl Admitted {

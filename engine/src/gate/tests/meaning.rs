@@ -4,7 +4,7 @@ use automerge::ObjType;
 use automerge::legacy::ElementId;
 
 use super::*;
-use crate::card::TextField;
+use crate::card::{FieldValue, TextField};
 use crate::document::tests::audio;
 use crate::op::Note;
 
@@ -318,4 +318,25 @@ fn audio_is_replaced_as_a_whole_and_never_edited() {
     );
     let bytes = pair.forged(&message, vec![put(slot, "name", "other.webm")]);
     assert!(schema(&pair.refused(&bytes)));
+}
+
+#[test]
+fn an_object_that_left_with_its_change_is_forgotten() {
+    let mut pair = Pair::new();
+    let before = pair.viewer.heads()[0];
+    let added = pair.change(|edit| edit.add_card("third", "").map(drop));
+    let admitted = pair.admit(&added).unwrap();
+    pair.viewer.apply(admitted).unwrap();
+    let third = pair.viewer.cards().last().unwrap().id;
+    let fields = pair.object(&["cards", third.as_str(), "fields"]);
+
+    // The path turned, and the card is on no path any more.
+    pair.viewer = pair.viewer.fork_at(before).unwrap();
+    let first = pair.cards[0].clone();
+    let honest = pair.change(|edit| edit.set_field(&first, "seen", Some(FieldValue::Bool(true))));
+    let honest = Change::try_from(honest.as_slice()).unwrap();
+    let message = honest.message().unwrap().replace(first.as_str(), third.as_str());
+    let hostile = pair.forged(&message, vec![put(fields, "seen", true)]);
+    let refusal = pair.refused(&hostile);
+    assert!(matches!(refusal, Refusal::UnknownObject { .. }), "{refusal:?}");
 }
