@@ -109,6 +109,22 @@ pub(crate) const PUNCH_EVERY: Duration = Duration::from_secs(1);
 #[cfg(feature = "webrtc")]
 pub(crate) const DISCARDS_PER_POLL: u32 = 64;
 
+/// The longest that a link may be silent before it is dead, unless more was set: a person looks at the screen.
+#[cfg(feature = "webrtc")]
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// Round trips of silence that are no sign of death: one lost frame and its repetition fit in.
+#[cfg(feature = "webrtc")]
+pub(crate) const ROUND_TRIPS_SILENT_MAX: u32 = 4;
+
+/// Heartbeats that statistics look back on.
+#[cfg(feature = "webrtc")]
+pub(crate) const HEARTBEATS_REMEMBERED: usize = 32;
+
+/// A heartbeat that comes back this much later than the best was lost on the way and sent again.
+#[cfg(feature = "webrtc")]
+pub(crate) const LATE_BY: Duration = Duration::from_millis(500);
+
 /// As long as the kernel's largest coalesced read.
 #[cfg(feature = "webrtc")]
 pub(crate) const DATAGRAM_BYTES_MAX: usize = u16::MAX as usize;

@@ -76,6 +76,8 @@ pub enum LinkEvent {
 pub struct LinkStats {
     /// Latest round trip of a heartbeat, once there was one.
     pub round_trip: Option<Duration>,
+    /// Of a thousand heartbeats, how many were lost on the way at first; over the last few, once there was one.
+    pub loss_per_mille: Option<u16>,
     /// Bytes of messages sent, both lanes.
     pub sent_bytes: u64,
     /// Bytes of messages received, both lanes.
@@ -110,6 +112,12 @@ pub trait Link: Send + Sync + 'static {
 
     /// Closes the link and waits until its tasks and sockets are gone. Idempotent.
     async fn close(&self, reason: CloseReason);
+
+    /// From now on each side is to hear of the other this often, whatever was set before: an editor that others wait for
+    /// is missed sooner. How long silence may last follows from it. Transports without heartbeats have nothing to change.
+    fn set_heartbeat(&self, every: Duration) {
+        let _ = every;
+    }
 
     /// Quality and volume so far.
     fn stats(&self) -> LinkStats;

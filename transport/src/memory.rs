@@ -197,6 +197,7 @@ impl Link for MemoryLink {
     fn stats(&self) -> LinkStats {
         LinkStats {
             round_trip: Some(self.shared.round_trip),
+            loss_per_mille: None,
             sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
         }

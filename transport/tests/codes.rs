@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::{bounded, connect, endpoint, greet, quick};
 use cuecard_transport::invite::Code;
 use cuecard_transport::webrtc::{Config, WebRtc};
-use cuecard_transport::{CloseReason, DialError, RouteKind};
+use cuecard_transport::{CloseReason, DialError, RouteKind, RouteState};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_devices_connect_by_codes() {
@@ -140,4 +140,40 @@ async fn nobody_there_is_no_path() {
         bounded(offering.accept(&answer)).await.err(),
         Some(DialError::NoPath { waited_ms: 500 })
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_found_later_connects_and_every_state_is_told() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let offering = a.offer().await.unwrap();
+    let mut at_a = offering.state();
+    assert_eq!(*at_a.borrow_and_update(), RouteState::Offering);
+    let answering = b.answer(&offering.code()).await.unwrap();
+    assert_eq!(*at_a.borrow_and_update(), RouteState::WaitingForAnswer);
+    let mut at_b = answering.state();
+    assert_eq!(*at_b.borrow_and_update(), RouteState::Answering);
+    let mut answer = Code::decode(&answering.code()).unwrap();
+    let found_later = answer.addresses.remove(0);
+    let answer = answer.encode().unwrap();
+    let later = async {
+        // Not before it tries.
+        at_a.wait_for(|state| *state == RouteState::Connecting)
+            .await
+            .unwrap();
+        offering.learn(found_later);
+    };
+    let made = async { tokio::join!(offering.accept(&answer), answering.connect(), later) };
+    let (made_a, made_b, ()) = bounded(made).await;
+    let (made_a, made_b) = (made_a.unwrap(), made_b.unwrap());
+    let connected = RouteState::Connected { kind: RouteKind::Lan };
+    assert_eq!(
+        (
+            offering.state().borrow().clone(),
+            at_b.borrow_and_update().clone()
+        ),
+        (connected.clone(), connected)
+    );
+    greet(&*made_a.link, &*made_b.link).await;
+    bounded(made_a.link.close(CloseReason::Here)).await;
+    bounded(made_b.link.close(CloseReason::Here)).await;
 }

@@ -14,6 +14,6 @@ pub(crate) use code::{Reader, put_addresses};
 pub use credentials::Credentials;
 #[cfg(feature = "qr")]
 pub use qr::Qr;
-pub use sdp::SdpError;
+pub use sdp::{SdpError, address_of_candidate};
 #[cfg(feature = "webrtc")]
-pub(crate) use sdp::{describe, parse_fingerprint};
+pub(crate) use sdp::{candidate, describe, parse_fingerprint};

@@ -91,7 +91,10 @@ impl Code {
             .and_then(|(fragment, password)| Credentials::from_text(fragment, password));
         let fingerprint = value("a=fingerprint:sha-256 ").and_then(parse_fingerprint);
         let (mut addresses, mut relays): (Vec<SocketAddr>, Vec<SocketAddr>) = (Vec::new(), Vec::new());
-        for (address, kind) in lines.iter().filter_map(|line| parse_candidate(line)) {
+        for (address, kind) in lines
+            .iter()
+            .filter_map(|line| parse_candidate(line.strip_prefix("a=")?))
+        {
             let list = if kind == "relay" {
                 &mut relays
             } else {
@@ -136,8 +139,7 @@ pub(crate) fn describe(
         .iter()
         .map(|address| (address, 0, "typ relay raddr 0.0.0.0 rport 9"));
     for (number, (address, preference, kind)) in (0_u32..).zip(direct.chain(relayed)) {
-        // As in RFC 8445: the preference of its type, then the order here, then component 1.
-        let priority = (preference << 24) | ((65_535_u32.saturating_sub(number)) << 8) | 255;
+        let priority = priority(preference, number);
         // Writing to a string cannot fail.
         let _ = write!(
             text,
@@ -151,6 +153,31 @@ pub(crate) fn describe(
     text
 }
 
+/// One more address, after so many, as `RTCIceCandidate` has it.
+#[cfg(any(feature = "webrtc", test))]
+pub(crate) fn candidate(number: usize, address: &SocketAddr) -> String {
+    let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1_000);
+    format!(
+        "candidate:{number} 1 udp {} {} {} typ host",
+        priority(126, number),
+        address.ip(),
+        address.port()
+    )
+}
+
+/// As in RFC 8445: the preference of its type, then the order, then component 1.
+fn priority(preference: u32, number: u32) -> u32 {
+    (preference << 24) | ((65_535_u32.saturating_sub(number)) << 8) | 255
+}
+
+/// The address in a candidate that another stack found after its description was made, as its `RTCIceCandidate` spells
+/// it; `None` where it is of no use to a link.
+#[must_use]
+pub fn address_of_candidate(candidate: &str) -> Option<SocketAddr> {
+    let candidate = candidate.strip_prefix("a=").unwrap_or(candidate);
+    parse_candidate(candidate).map(|(address, _)| address)
+}
+
 /// `AA:BB:..`, 32 of them.
 pub(crate) fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
     let bytes: Option<Vec<u8>> = text
@@ -161,12 +188,9 @@ pub(crate) fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
     bytes?.try_into().ok()
 }
 
-/// `a=candidate:foundation component transport priority address port typ kind ...`
+/// `candidate:foundation component transport priority address port typ kind ...`
 fn parse_candidate(line: &str) -> Option<(SocketAddr, &str)> {
-    let mut words = line
-        .strip_prefix("a=candidate:")?
-        .split_ascii_whitespace()
-        .skip(1);
+    let mut words = line.strip_prefix("candidate:")?.split_ascii_whitespace().skip(1);
     let (component, transport, _priority) = (words.next()?, words.next()?, words.next()?);
     if component != "1" || !transport.eq_ignore_ascii_case("udp") {
         return None;
@@ -251,6 +275,18 @@ mod tests {
             from(OF_A_BROWSER, CodeKind::Answer([0; 8])).is_err(),
             "an offer is no answer"
         );
+    }
+
+    #[test]
+    fn an_address_found_later_is_read_as_browsers_spell_it() {
+        let address = "192.0.2.7:51473".parse().unwrap();
+        let spelled =
+            "candidate:3 1 udp 1677729535 192.0.2.7 51473 typ srflx raddr 0.0.0.0 rport 0 generation 0";
+        assert_eq!(address_of_candidate(spelled), Some(address));
+        assert_eq!(address_of_candidate(&candidate(0, &address)), Some(address));
+        let hidden = "candidate:1 1 udp 2113937151 6b1f3c1e-3b1a-4d3a-9c39-5f1d6a1c2e77.local 51472 typ host";
+        assert_eq!(address_of_candidate(hidden), None);
+        assert_eq!(address_of_candidate(""), None, "the end of them");
     }
 
     #[test]

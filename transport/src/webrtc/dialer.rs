@@ -1,9 +1,10 @@
 //! Fresh links to a device met before, without any server: see `knock` for how the two find each other.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::endpoint::Endpoint;
 use super::knock::Pair;
@@ -71,8 +72,14 @@ impl RouteDialer {
             is_offerer: pairing.keys.is_smaller(),
             expected: self.route.peer,
             within: self.endpoint.config.connect_within,
+            learned: nothing_more(),
         }
     }
+}
+
+/// What there is to know of the other side was in the saved route.
+fn nothing_more() -> watch::Receiver<Vec<SocketAddr>> {
+    watch::channel(Vec::new()).1
 }
 
 #[async_trait]

@@ -1,8 +1,10 @@
 //! The first link of two devices, by two codes that people carry across.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Connected;
@@ -18,6 +20,7 @@ use crate::DeviceId;
 use crate::invite::{Code, CodeError, CodeKind, Credentials};
 use crate::limits::{ADDRESSES_MAX, PUNCH_EVERY, REMIND_EVERY};
 use crate::link::DialError;
+use crate::route::RouteState;
 
 /// An offer whose answer is awaited. Its sockets are the link's once there is one; before, dropping it gives them back.
 pub struct Offering {
@@ -39,6 +42,9 @@ struct Side {
     sockets: Mutex<Option<Sockets>>,
     own: Code,
     text: String,
+    state: watch::Sender<RouteState>,
+    /// Addresses of the other side that were not in its code.
+    learned: watch::Sender<Vec<SocketAddr>>,
 }
 
 /// Ends a task with whoever holds this.
@@ -60,7 +66,26 @@ impl Offering {
     /// The text for the other device.
     #[must_use]
     pub fn code(&self) -> String {
+        self.side.state.send_if_modified(|state| {
+            let given = *state == RouteState::Offering;
+            if given {
+                *state = RouteState::WaitingForAnswer;
+            }
+            given
+        });
         self.side.text.clone()
+    }
+
+    /// Follows where the exchange stands.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<RouteState> {
+        self.side.state.subscribe()
+    }
+
+    /// The other side found another address of its own after it gave its code away. Whoever brings it need not be trusted:
+    /// who answers there has to prove itself all the same.
+    pub fn learn(&self, address: SocketAddr) {
+        self.side.learn(address);
     }
 
     /// Connects by the code that came back. May be called again with another code when one was not usable.
@@ -97,6 +122,17 @@ impl Answering {
     #[must_use]
     pub fn code(&self) -> String {
         self.side.text.clone()
+    }
+
+    /// Follows where the exchange stands.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<RouteState> {
+        self.side.state.subscribe()
+    }
+
+    /// As [`Offering::learn`].
+    pub fn learn(&self, address: SocketAddr) {
+        self.side.learn(address);
     }
 
     /// What the layer above put into the offer.
@@ -142,6 +178,7 @@ impl Answering {
             // Begins like a knock and is none, so it is ignored wherever it arrives.
             sockets.send_to_all(&[KNOCK_BYTE], &self.offer.addresses);
             sockets.send_to_all(&[KNOCK_BYTE], &self.offer.relays);
+            sockets.send_to_all(&[KNOCK_BYTE], &self.side.learned.borrow().clone());
             tokio::time::sleep(PUNCH_EVERY).await;
         }
     }
@@ -170,11 +207,17 @@ impl Side {
             payload,
         };
         let text = own.encode().map_err(code)?;
+        let state = match kind {
+            CodeKind::Offer => RouteState::Offering,
+            CodeKind::Answer(_) => RouteState::Answering,
+        };
         Ok(Self {
             endpoint: Arc::clone(endpoint),
             sockets: Mutex::new(Some(sockets)),
             own,
             text,
+            state: watch::Sender::new(state),
+            learned: watch::Sender::new(Vec::new()),
         })
     }
 
@@ -218,7 +261,31 @@ impl Side {
         sockets.ok_or_else(|| DialError::Code(used.to_owned()))
     }
 
+    fn learn(&self, address: SocketAddr) {
+        self.learned.send_if_modified(|learned| {
+            let new = learned.len() < ADDRESSES_MAX && !learned.contains(&address);
+            if new {
+                learned.push(address);
+            }
+            new
+        });
+    }
+
     async fn connect(&self, theirs: &Code, sockets: Sockets, line: Line) -> Result<Connected, DialError> {
+        self.state.send_replace(RouteState::Connecting);
+        let made = self.make(theirs, sockets, line).await;
+        self.state.send_replace(match &made {
+            Ok(connected) => RouteState::Connected {
+                kind: connected.link.route(),
+            },
+            Err(error) => RouteState::Failed {
+                reason: error.to_string(),
+            },
+        });
+        made
+    }
+
+    async fn make(&self, theirs: &Code, sockets: Sockets, line: Line) -> Result<Connected, DialError> {
         let identity = self.endpoint.identity()?;
         let plan = Plan {
             key: &self.endpoint.key,
@@ -229,6 +296,7 @@ impl Side {
             is_offerer: self.own.kind == CodeKind::Offer,
             expected: theirs.device,
             within: self.endpoint.config.connect_within,
+            learned: self.learned.subscribe(),
         };
         let established = plan.establish(line).await?;
         let mut peer_addresses: Vec<_> = sockets.heard_from().into_iter().collect();

@@ -17,6 +17,7 @@ mod outside;
 mod pairing;
 mod peer;
 mod proof;
+mod pulse;
 mod relayed;
 mod saved;
 mod session;

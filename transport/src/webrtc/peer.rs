@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use ::webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use ::webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, SettingEngineBuilder, StatsSelector,
+    RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry,
+    SettingEngineBuilder, StatsSelector,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use super::frames::{BINARY_CHANNEL, CONTROL_CHANNEL, ControlFrame, Part};
 use super::pairing::no_path;
 use super::proof::{Proof, ProofError, Proven};
 use super::socket::{Line, Sockets};
-use crate::invite::{Credentials, describe, parse_fingerprint};
+use crate::invite::{Credentials, candidate, describe, parse_fingerprint};
 use crate::limits::{EARLY_FRAMES_MAX, FRAME_BYTES_MAX, OUTSTANDING_BYTES_MAX};
 use crate::link::DialError;
 use crate::{DeviceId, DeviceKey};
@@ -57,6 +58,8 @@ pub(super) struct Plan<'a> {
     pub(super) is_offerer: bool,
     pub(super) expected: DeviceId,
     pub(super) within: Duration,
+    /// Addresses of theirs that come to be known while this connects.
+    pub(super) learned: watch::Receiver<Vec<SocketAddr>>,
 }
 
 /// An open peer connection. It leaks if it is not closed, so dropping it closes it in the background.
@@ -88,10 +91,18 @@ impl Plan<'_> {
         self.sockets.begin();
         let mut peer = self.open(line).await?;
         let mut is_open = false;
-        let proved = tokio::time::timeout(within, async {
+        let connection = Arc::clone(&peer.connection);
+        let learning = learn(connection, self.learned.clone());
+        let proving = async {
             peer.opened().await?;
             is_open = true;
             self.prove(&mut peer).await
+        };
+        let proved = tokio::time::timeout(within, async {
+            tokio::select! {
+                proved = proving => proved,
+                () = learning => Err(ended()),
+            }
         });
         let proved = proved.await;
         let late = || {
@@ -380,6 +391,29 @@ pub(super) fn certificate() -> Result<RTCCertificate, DialError> {
     let scheme = rtc::crypto::SignatureScheme::EcdsaP256Sha256;
     let params = rtc::peer_connection::certificate::CertificateParams::default();
     RTCCertificate::generate(provider.crypto(), scheme, params).map_err(local)
+}
+
+/// Tells the connection of addresses as they come to be known. Never ends.
+async fn learn(connection: Arc<dyn PeerConnection>, mut learned: watch::Receiver<Vec<SocketAddr>>) {
+    let mut told = 0;
+    loop {
+        let new: Vec<SocketAddr> = learned.borrow_and_update().iter().skip(told).copied().collect();
+        for address in &new {
+            let candidate = RTCIceCandidateInit {
+                candidate: candidate(told, address),
+                sdp_mid: Some("0".to_owned()),
+                sdp_mline_index: Some(0),
+                ..RTCIceCandidateInit::default()
+            };
+            if let Err(error) = connection.add_ice_candidate(candidate).await {
+                tracing::debug!(%address, %error, "this address is of no use");
+            }
+            told += 1;
+        }
+        if learned.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 async fn channel(

@@ -1,7 +1,7 @@
 //! A live link over a peer connection: lanes, heartbeat, and a clean end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::webrtc::data_channel::{DataChannel, DataChannelEvent};
@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
 
 use super::config::Config;
 use super::frames::{ControlFrame, Joined, Joiner, Part, Splitter, decode_binary, encode_binary};
 use super::pairing::Pairing;
 use super::peer::{Established, Peer};
+use super::pulse::Pulse;
 use crate::DeviceId;
 use crate::inbox::{Filler, Held, Inbox, inbox, lanes};
 use crate::limits::{CLOSE_FLUSH_MAX, OUTBOX_BYTES_MAX};
@@ -45,10 +45,7 @@ pub(super) fn start(
         kind,
         closing: watch::Sender::new(None),
         gone: watch::Sender::new(false),
-        started: Instant::now(),
-        heard_ms: AtomicU64::new(0),
-        blocked: AtomicUsize::new(0),
-        round_trip_us: AtomicU64::new(0),
+        pulse: Pulse::new(config),
         sent_bytes: AtomicU64::new(0),
         received_bytes: AtomicU64::new(0),
     });
@@ -65,12 +62,7 @@ pub(super) fn start(
     });
     tasks.spawn(read_binary(Arc::clone(&shared), Arc::clone(&binary), filler));
     tasks.spawn(write_binary(binary, binary_out));
-    tasks.spawn(heartbeat(
-        Arc::clone(&shared),
-        Arc::clone(&control),
-        config.heartbeat,
-        config.silence_max(),
-    ));
+    tasks.spawn(heartbeat(Arc::clone(&shared), Arc::clone(&control)));
     tasks.spawn(failure(peer.state.clone()));
     tasks.spawn(eviction(evictions));
     let writer = Writer {
@@ -106,13 +98,7 @@ struct Shared {
     closing: watch::Sender<Option<CloseReason>>,
     /// Tasks and sockets are given back.
     gone: watch::Sender<bool>,
-    started: Instant,
-    /// When anything was last heard, in milliseconds since the start.
-    heard_ms: AtomicU64,
-    /// Lanes that wait for this side's reader: then silence is our own doing.
-    blocked: AtomicUsize,
-    /// 0 while unknown.
-    round_trip_us: AtomicU64,
+    pulse: Pulse,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
 }
@@ -140,14 +126,6 @@ impl Shared {
             .ok()
             .and_then(|reason| reason.clone())
             .unwrap_or(CloseReason::Here)
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn hear(&self) {
-        self.heard_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 }
 
@@ -214,10 +192,14 @@ impl Link for WebRtcLink {
         let _ = gone.wait_for(|gone| *gone).await;
     }
 
+    fn set_heartbeat(&self, every: Duration) {
+        self.shared.pulse.set_every(every);
+    }
+
     fn stats(&self) -> LinkStats {
-        let round_trip_us = self.shared.round_trip_us.load(Ordering::Relaxed);
         LinkStats {
-            round_trip: (round_trip_us > 0).then(|| Duration::from_micros(round_trip_us)),
+            round_trip: self.shared.pulse.round_trip(),
+            loss_per_mille: self.shared.pulse.loss_per_mille(),
             sent_bytes: self.shared.sent_bytes.load(Ordering::Relaxed),
             received_bytes: self.shared.received_bytes.load(Ordering::Relaxed),
         }
@@ -344,7 +326,7 @@ async fn read_control(
             Some(frame) => frame,
             None => return CloseReason::There,
         };
-        shared.hear();
+        shared.pulse.hear();
         match ControlFrame::decode(&frame) {
             Some(ControlFrame::Part(part)) => {
                 if let Err(why) = joiner.add(part) {
@@ -356,10 +338,7 @@ async fn read_control(
                 let _ = channel.try_send(ControlFrame::Pong(stamp).encode()).await;
             }
             Some(ControlFrame::Pong(stamp)) => {
-                let now = u64::try_from(shared.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                if let Some(round_trip) = now.checked_sub(stamp) {
-                    shared.round_trip_us.store(round_trip.max(1), Ordering::Relaxed);
-                }
+                shared.pulse.answered(stamp);
             }
             // The rest of a proof that both sides have accepted already.
             Some(
@@ -375,7 +354,7 @@ async fn read_control(
 
 async fn read_binary(shared: Arc<Shared>, channel: Arc<dyn DataChannel>, filler: Filler) -> CloseReason {
     while let Some(frame) = next_message(&*channel).await {
-        shared.hear();
+        shared.pulse.hear();
         match decode_binary(&frame) {
             Some(message) => deliver(&shared, &filler, Lane::Binary, message).await,
             None => return CloseReason::Protocol("a binary frame of no known kind".to_owned()),
@@ -398,11 +377,8 @@ async fn deliver(shared: &Shared, filler: &Filler, lane: Lane, message: Bytes) {
     let room = match filler.try_room(lane, message.len()) {
         Some(room) => Some(room),
         None => {
-            shared.blocked.fetch_add(1, Ordering::Relaxed);
-            let room = filler.room(lane, message.len()).await;
-            shared.blocked.fetch_sub(1, Ordering::Relaxed);
-            shared.hear();
-            room
+            let _blocked = shared.pulse.block();
+            filler.room(lane, message.len()).await
         }
     };
     if let Some(room) = room {
@@ -423,32 +399,13 @@ async fn write_binary(
     std::future::pending().await
 }
 
-async fn heartbeat(
-    shared: Arc<Shared>,
-    channel: Arc<dyn DataChannel>,
-    every: Duration,
-    silence_max: Duration,
-) -> CloseReason {
-    let mut beat = tokio::time::interval(every);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let silence_max_ms = u64::try_from(silence_max.as_millis()).unwrap_or(u64::MAX);
+async fn heartbeat(shared: Arc<Shared>, channel: Arc<dyn DataChannel>) -> CloseReason {
+    let mut beats = shared.pulse.beats();
     loop {
-        let silent_ms = shared
-            .now_ms()
-            .saturating_sub(shared.heard_ms.load(Ordering::Relaxed));
-        if shared.blocked.load(Ordering::Relaxed) > 0 {
-            shared.hear();
-        } else if silent_ms >= silence_max_ms {
-            return CloseReason::Silent { silent_ms };
-        }
-        let left = Duration::from_millis(silence_max_ms.saturating_sub(silent_ms).max(1));
-        tokio::select! {
-            _ = beat.tick() => {
-                let stamp = u64::try_from(shared.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                // With no room for it, the traffic that takes the room shows the other side that we live.
-                let _ = channel.try_send(ControlFrame::Ping(stamp).encode()).await;
-            }
-            () = tokio::time::sleep(left) => {}
+        match beats.next().await {
+            // With no room for it, the traffic that takes the room shows the other side that we live.
+            Ok(ping) => drop(channel.try_send(ping.encode()).await),
+            Err(silent) => return silent,
         }
     }
 }

@@ -1,0 +1,241 @@
+//! The heartbeat of one link: how often, how long silence may last, and what the answers tell of the path.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::config::Config;
+use super::frames::ControlFrame;
+use crate::limits::{HEARTBEATS_REMEMBERED, LATE_BY, ROUND_TRIPS_SILENT_MAX, SILENCE_MAX};
+use crate::link::CloseReason;
+
+pub(super) struct Pulse {
+    started: Instant,
+    every: watch::Sender<Duration>,
+    misses: u32,
+    /// When anything was last heard, in milliseconds since the start.
+    heard_ms: AtomicU64,
+    /// Lanes that wait for this side's reader: then silence is our own doing.
+    blocked: AtomicUsize,
+    answers: Mutex<Answers>,
+}
+
+impl Pulse {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            started: Instant::now(),
+            every: watch::Sender::new(config.heartbeat),
+            misses: config.heartbeat_misses.max(1),
+            heard_ms: AtomicU64::new(0),
+            blocked: AtomicUsize::new(0),
+            answers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn set_every(&self, every: Duration) {
+        self.every.send_replace(every);
+    }
+
+    pub(super) fn hear(&self) {
+        self.heard_ms
+            .store(millis(self.started.elapsed()), Ordering::Relaxed);
+    }
+
+    /// Counts a lane as waiting for its reader until that is dropped.
+    pub(super) fn block(&self) -> Blocked<'_> {
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+        Blocked(self)
+    }
+
+    /// One of our beats came back.
+    pub(super) fn answered(&self, stamp_us: u64) {
+        if let Some(round_trip_us) = self.now_us().checked_sub(stamp_us) {
+            self.answers().take(Duration::from_micros(round_trip_us.max(1)));
+        }
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.answers().latest
+    }
+
+    pub(super) fn loss_per_mille(&self) -> Option<u16> {
+        self.answers().loss_per_mille()
+    }
+
+    fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn beats(&self) -> Beats<'_> {
+        Beats {
+            pulse: self,
+            every: self.every.subscribe(),
+            beat: None,
+        }
+    }
+
+    fn heard(&self) -> Duration {
+        Duration::from_millis(self.heard_ms.load(Ordering::Relaxed))
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// See [`Pulse::beats`].
+pub(super) struct Beats<'a> {
+    pulse: &'a Pulse,
+    every: watch::Receiver<Duration>,
+    beat: Option<Interval>,
+}
+
+impl Beats<'_> {
+    /// The next ping, when its time has come; an error when nothing was heard for too long.
+    pub(super) async fn next(&mut self) -> Result<ControlFrame, CloseReason> {
+        let pulse = self.pulse;
+        loop {
+            let interval = *self.every.borrow_and_update();
+            let beat = self.beat.get_or_insert_with(|| {
+                let mut beat = tokio::time::interval(interval);
+                beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                beat
+            });
+            let silent = pulse.started.elapsed().saturating_sub(pulse.heard());
+            let silence_max = silence_max(interval, pulse.misses, pulse.round_trip());
+            if pulse.blocked.load(Ordering::Relaxed) > 0 {
+                pulse.hear();
+            } else if silent >= silence_max {
+                let silent_ms = millis(silent);
+                return Err(CloseReason::Silent { silent_ms });
+            }
+            let left = silence_max.saturating_sub(silent).max(Duration::from_millis(1));
+            tokio::select! {
+                _ = beat.tick() => return Ok(ControlFrame::Ping(pulse.now_us())),
+                () = tokio::time::sleep(left) => {}
+                // The sender lives in the pulse.
+                _ = self.every.changed() => self.beat = None,
+            }
+        }
+    }
+}
+
+/// See [`Pulse::block`].
+pub(super) struct Blocked<'a>(&'a Pulse);
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        self.0.blocked.fetch_sub(1, Ordering::Relaxed);
+        self.0.hear();
+    }
+}
+
+/// How long nothing may be heard. A quick heartbeat on a slow path must not take the path's own delay for death; and
+/// whatever is set, a person does not wait longer than [`SILENCE_MAX`] unless it was they who set that.
+fn silence_max(every: Duration, misses: u32, round_trip: Option<Duration>) -> Duration {
+    let set = every * misses;
+    let slow = round_trip.unwrap_or_default() * ROUND_TRIPS_SILENT_MAX;
+    set.max(slow.min(SILENCE_MAX))
+}
+
+#[derive(Default)]
+struct Answers {
+    latest: Option<Duration>,
+    /// The last of them.
+    round_trips: VecDeque<Duration>,
+}
+
+impl Answers {
+    fn take(&mut self, round_trip: Duration) {
+        self.latest = Some(round_trip);
+        self.round_trips.push_back(round_trip);
+        if self.round_trips.len() > HEARTBEATS_REMEMBERED {
+            self.round_trips.pop_front();
+        }
+    }
+
+    /// Beats are reliable, so a lost one comes back late: the stack waits at least a second before it sends again.
+    fn loss_per_mille(&self) -> Option<u16> {
+        let best = *self.round_trips.iter().min()?;
+        let late = self
+            .round_trips
+            .iter()
+            .filter(|&&round_trip| round_trip > best + LATE_BY);
+        u16::try_from(late.count() * 1_000 / self.round_trips.len()).ok()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn silence_is_measured_by_the_path_as_well() {
+        assert_eq!(silence_max(ms(5_000), 3, None), ms(15_000));
+        assert_eq!(silence_max(ms(5_000), 3, Some(ms(600))), ms(15_000));
+        // Half a second between beats, over a satellite.
+        assert_eq!(silence_max(ms(166), 3, Some(ms(600))), ms(2_400));
+        assert_eq!(silence_max(ms(500), 3, Some(ms(20))), ms(1_500));
+        assert_eq!(silence_max(ms(500), 3, Some(ms(60_000))), SILENCE_MAX);
+        assert_eq!(silence_max(ms(30_000), 3, None), ms(90_000), "as it was set");
+    }
+
+    #[test]
+    fn a_lost_beat_shows_as_a_late_one() {
+        let mut answers = Answers::default();
+        assert_eq!(answers.loss_per_mille(), None);
+        for n in 0..8 {
+            answers.take(ms(if n == 3 { 1_020 } else { 20 + n }));
+        }
+        assert_eq!(answers.loss_per_mille(), Some(125));
+        for _ in 0..HEARTBEATS_REMEMBERED {
+            answers.take(ms(20));
+        }
+        assert_eq!(answers.loss_per_mille(), Some(0), "long ago");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quicker_heartbeat_notices_sooner() {
+        let pulse = Pulse::new(&Config::default());
+        let mut beats = pulse.beats();
+        for (count, at_ms) in [(1, 0), (2, 5_000), (3, 10_000)] {
+            beats.next().await.unwrap();
+            assert_eq!(millis(pulse.started.elapsed()), at_ms, "beat {count}");
+        }
+        // In the middle of the next pause.
+        let sooner = async {
+            tokio::time::sleep(ms(1_000)).await;
+            pulse.hear();
+            pulse.set_every(ms(500));
+            std::future::pending::<()>().await;
+        };
+        let mut came = 0;
+        let silent = async {
+            loop {
+                match beats.next().await {
+                    Ok(_) => came += 1,
+                    Err(why) => return why,
+                }
+            }
+        };
+        let why = tokio::select! {
+            why = silent => why,
+            () = sooner => unreachable!(),
+        };
+        assert_eq!(why, CloseReason::Silent { silent_ms: 1_500 });
+        assert_eq!(millis(pulse.started.elapsed()), 12_500);
+        assert!(came >= 3, "{came}");
+    }
+}
