@@ -78,7 +78,7 @@ pub(crate) struct OpTold {
 /// # Errors
 /// While nothing of the deck has arrived.
 pub(crate) fn of(engine: &Engine, deck: &Deck) -> Result<History, DeckError> {
-    let entries = deck.history()?;
+    let entries: Vec<EngineEntry> = deck.history()?.collect();
     let title = deck.info()?.title;
     let mut devices = BTreeMap::new();
     for device in entries

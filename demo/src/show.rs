@@ -99,7 +99,6 @@ fn all(engine: &Engine, data_folder: &Path, at: Option<&str>) -> Result<Vec<Show
     for deck in &decks {
         let entries = deck.history()?;
         let hashes = entries
-            .iter()
             .map(|entry| entry.hash)
             .filter(|hash| hash.to_string().starts_with(at));
         found.extend(hashes.map(|hash| (deck, hash)));

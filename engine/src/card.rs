@@ -79,6 +79,9 @@ pub enum TextField {
 }
 
 impl TextField {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Front, Self::Back];
+
     /// Its key in the document, and its name in a history.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -307,7 +310,12 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
         }
     }
 
-    fn keys(&self, object: &ObjId) -> Vec<String> {
+    /// The name of the operation that wrote the value that shows.
+    pub(crate) fn written(&self, object: &ObjId, key: &str) -> Option<ObjId> {
+        self.value(object, key).map(|(_, id)| id)
+    }
+
+    pub(crate) fn keys(&self, object: &ObjId) -> Vec<String> {
         match &self.heads {
             None => self.document.keys(object).collect(),
             Some(heads) => self.document.keys_at(object, heads).collect(),

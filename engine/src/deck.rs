@@ -1,5 +1,7 @@
 //! A deck, as an app holds it: edit, read, draft, role, history.
 
+mod history;
+
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
@@ -9,7 +11,6 @@ use crate::card::{AudioRef, Card, DeckInfo};
 use crate::core::{DeckError, DeviceState, EditError, Role, RoleError, UndoError, Undone};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
-use crate::history::{self, Conflict, Entry};
 use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, TermId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
@@ -19,6 +20,8 @@ use crate::role::{LateWork, Member};
 mod draft;
 
 pub use draft::Draft;
+
+pub use history::{History, HistoryError, View};
 
 /// A deck. Cheap to clone.
 #[derive(Clone)]
@@ -85,6 +88,24 @@ impl Deck {
             .read(|core| Ok(core.log(self.id)?.document.cards().collect()))
     }
 
+    /// How many cards it has, without the deleted ones. Reads nothing else of them.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn card_count(&self) -> Result<usize, DeckError> {
+        self.shared
+            .read(|core| Ok(core.log(self.id)?.document.living_ids().count()))
+    }
+
+    /// The ids of its cards in order, to read those that are to be seen. Reads nothing else of them.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn card_ids(&self) -> Result<Vec<CardId>, DeckError> {
+        self.shared
+            .read(|core| Ok(core.log(self.id)?.document.living_ids().cloned().collect()))
+    }
+
     /// One card; also a deleted one.
     ///
     /// # Errors
@@ -94,53 +115,12 @@ impl Deck {
             .read(|core| Ok(core.log(self.id)?.document.card(card)))
     }
 
-    /// The cards as they were when `head` was the head.
-    ///
-    /// # Errors
-    /// While nothing of the deck has arrived.
-    pub fn cards_at(&self, head: ChangeHash) -> Result<Vec<Card>, DeckError> {
-        self.shared
-            .read(|core| Ok(core.log(self.id)?.document.cards_at(&[head])))
-    }
-
     /// The hash of its latest change. Devices with equal heads have equal decks.
     ///
     /// # Errors
     /// While nothing of it has arrived.
     pub fn head(&self) -> Result<ChangeHash, DeckError> {
         self.shared.read(|core| Ok(core.log(self.id)?.head()))
-    }
-
-    /// Everything that happened to it, newest first.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn history(&self) -> Result<Vec<Entry>, DeckError> {
-        self.shared.read(|core| {
-            let log = core.log(self.id)?;
-            Ok(history::entries(&log.document, |actor| log.writers.get(actor).cloned()).collect())
-        })
-    }
-
-    /// The places of it that several devices wrote to without knowing of one another: what shows, and what does not.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn conflicts(&self) -> Result<Vec<Conflict>, DeckError> {
-        self.shared.read(|core| {
-            let log = core.log(self.id)?;
-            Ok(history::conflicts(&log.document, |actor| {
-                log.writers.get(actor).cloned()
-            }))
-        })
-    }
-
-    /// How many changes it is made of, drafts that were accepted included.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn entry_count(&self) -> Result<usize, DeckError> {
-        self.history().map(|history| history.len())
     }
 
     /// Who may edit.

@@ -108,6 +108,23 @@ impl Document {
         self.order.len()
     }
 
+    /// The ids of all cards in (position, id) order, tombstones too. Reads nothing of the cards.
+    pub fn card_ids(&self) -> impl Iterator<Item = &CardId> + '_ {
+        self.order.iter()
+    }
+
+    /// The ids of the cards that are not deleted, in (position, id) order. Reads nothing else of the cards.
+    pub fn living_ids(&self) -> impl Iterator<Item = &CardId> + '_ {
+        let reader = Reader::now(&self.automerge);
+        let cards = reader.cards_object();
+        self.order.iter().filter(move |card| {
+            let object = cards
+                .as_ref()
+                .and_then(|cards| reader.object(cards, card.as_str(), ObjType::Map));
+            object.is_some_and(|object| !reader.is_deleted(&object))
+        })
+    }
+
     /// What the deck says of itself.
     #[must_use]
     pub fn deck(&self) -> DeckInfo {

@@ -68,7 +68,7 @@ pub use crate::core::{
     DeckError, DeviceState, DraftError, DraftInfo, DraftPreview, DraftState, EditError, RestoreError, Role,
     RoleError, StoreHasFailed, UndoError, Undone,
 };
-pub use crate::deck::{AudioAbout, AudioError, Deck, Draft};
+pub use crate::deck::{AudioAbout, AudioError, Deck, Draft, History, HistoryError, View};
 pub use crate::document::undo::WhyNothing;
 pub use crate::document::{DeckChange, Edit};
 pub use crate::driver::Saving;

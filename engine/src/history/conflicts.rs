@@ -4,9 +4,9 @@
 //! devices show the same one of the values; the others stay in the document until somebody writes that place again.
 //! Texts are not among them: they merge, character by character.
 
-use automerge::{ActorId, ObjId, ReadDoc, Value};
+use automerge::{ActorId, Automerge, ObjId, ReadDoc, Value};
 
-use super::Writer;
+use super::{Origin, Writer};
 use crate::card::{AudioRef, FieldValue, Reader, key};
 use crate::document::Document;
 use crate::id::CardId;
@@ -20,6 +20,17 @@ pub struct Conflict {
     pub winner: Written,
     /// The others.
     pub others: Vec<Written>,
+    /// Why the winner shows.
+    pub precedence: Precedence,
+}
+
+/// Why one of several values shows: the same on all devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precedence {
+    /// More had been done to the deck where it was written: its operation has the highest number.
+    Number,
+    /// The numbers are equal, and its writer's name in the document is the greatest.
+    Name,
 }
 
 impl Conflict {
@@ -57,8 +68,8 @@ pub enum ConflictPlace {
 pub struct Written {
     /// The value.
     pub value: WrittenValue,
-    /// Who wrote it; `None` if nobody here knows its actor.
-    pub writer: Option<Writer>,
+    /// Who wrote it, when, and in which entry.
+    pub origin: Origin,
 }
 
 /// What a place of a deck can hold.
@@ -73,10 +84,10 @@ pub enum WrittenValue {
 
 /// Every place with more than one value, the deck's own first, then card by card. Deleted cards are among them.
 ///
-/// Reads all of the deck; `resolve` tells who an actor is.
+/// Looks at all of the deck, but for the texts; `resolve` tells who an actor is.
 pub fn conflicts(document: &Document, resolve: impl Fn(&ActorId) -> Option<Writer>) -> Vec<Conflict> {
     let search = Search {
-        document,
+        automerge: document.automerge(),
         resolve: &resolve,
     };
     let reader = Reader::now(document.automerge());
@@ -86,35 +97,53 @@ pub fn conflicts(document: &Document, resolve: impl Fn(&ActorId) -> Option<Write
         found.extend(search.at(&deck, key::DESCRIPTION, ConflictPlace::Description));
         found.extend(search.below(&deck, key::FIELDS, ConflictPlace::DeckField));
     }
-    for card in document.all_cards() {
-        let id = card.id;
-        let Some(object) = reader.card_object(&id) else {
-            continue;
-        };
-        found.extend(search.at(&object, key::POSITION, ConflictPlace::Position(id.clone())));
-        found.extend(search.at(&object, key::DELETED, ConflictPlace::Deleted(id.clone())));
-        found.extend(search.below(&object, key::TAGS, |tag| ConflictPlace::Tag(id.clone(), tag)));
-        found.extend(search.below(&object, key::AUDIO, |slot| ConflictPlace::Audio(id.clone(), slot)));
-        found.extend(search.below(&object, key::FIELDS, |name| {
-            ConflictPlace::CardField(id.clone(), name)
-        }));
+    for card in document.card_ids() {
+        found.extend(search.of_card(card));
     }
     found
 }
 
+/// The places of one card with more than one value. Costs what the card holds.
+pub fn conflicts_of(
+    document: &Document,
+    card: &CardId,
+    resolve: impl Fn(&ActorId) -> Option<Writer>,
+) -> Vec<Conflict> {
+    let search = Search {
+        automerge: document.automerge(),
+        resolve: &resolve,
+    };
+    search.of_card(card)
+}
+
 struct Search<'a, F> {
-    document: &'a Document,
+    automerge: &'a Automerge,
     resolve: &'a F,
 }
 
 impl<F: Fn(&ActorId) -> Option<Writer>> Search<'_, F> {
+    fn of_card(&self, id: &CardId) -> Vec<Conflict> {
+        let mut found = Vec::new();
+        let Some(object) = Reader::now(self.automerge).card_object(id) else {
+            return found;
+        };
+        found.extend(self.at(&object, key::POSITION, ConflictPlace::Position(id.clone())));
+        found.extend(self.at(&object, key::DELETED, ConflictPlace::Deleted(id.clone())));
+        found.extend(self.below(&object, key::TAGS, |tag| ConflictPlace::Tag(id.clone(), tag)));
+        found.extend(self.below(&object, key::AUDIO, |slot| ConflictPlace::Audio(id.clone(), slot)));
+        found.extend(self.below(&object, key::FIELDS, |name| {
+            ConflictPlace::CardField(id.clone(), name)
+        }));
+        found
+    }
+
     fn at(&self, object: &ObjId, name: &str, place: ConflictPlace) -> Option<Conflict> {
-        let values = self.document.automerge().get_all(object, name).ok()?;
+        let values = self.automerge.get_all(object, name).ok()?;
         if values.len() < 2 {
             return None;
         }
         // The one that shows is the last.
-        let mut written: Vec<Written> = values
+        let mut written: Vec<(u64, Written)> = values
             .into_iter()
             .rev()
             .filter_map(|(value, id)| self.written(&value, &id))
@@ -122,16 +151,22 @@ impl<F: Fn(&ActorId) -> Option<Writer>> Search<'_, F> {
         if written.len() < 2 {
             return None;
         }
-        let winner = written.remove(0);
+        let (number, winner) = written.remove(0);
+        let tied = written.iter().any(|(other, _)| *other == number);
         Some(Conflict {
             place,
             winner,
-            others: written,
+            others: written.into_iter().map(|(_, written)| written).collect(),
+            precedence: if tied {
+                Precedence::Name
+            } else {
+                Precedence::Number
+            },
         })
     }
 
     fn below(&self, owner: &ObjId, map: &str, place: impl Fn(String) -> ConflictPlace) -> Vec<Conflict> {
-        let automerge = self.document.automerge();
+        let automerge = self.automerge;
         let Ok(Some((Value::Object(_), object))) = automerge.get(owner, map) else {
             return Vec::new();
         };
@@ -141,15 +176,15 @@ impl<F: Fn(&ActorId) -> Option<Writer>> Search<'_, F> {
             .collect()
     }
 
-    fn written(&self, value: &Value<'_>, id: &ObjId) -> Option<Written> {
+    /// A value with the number of the operation that wrote it.
+    fn written(&self, value: &Value<'_>, id: &ObjId) -> Option<(u64, Written)> {
         let value = match value {
             Value::Scalar(scalar) => WrittenValue::Value(FieldValue::from_scalar(scalar)?),
-            Value::Object(_) => WrittenValue::Audio(Reader::now(self.document.automerge()).audio_in(id)?),
+            Value::Object(_) => WrittenValue::Audio(Reader::now(self.automerge).audio_in(id)?),
         };
-        let ObjId::Id(_, actor, _) = id else { return None };
-        Some(Written {
-            value,
-            writer: (self.resolve)(actor),
-        })
+        let ObjId::Id(number, _, _) = id else { return None };
+        let entry = self.automerge.hash_for_opid(id)?;
+        let origin = Origin::of(self.automerge, entry, self.resolve)?;
+        Some((*number, Written { value, origin }))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::walk::between;
 use crate::card::Card;
 use crate::document::Document;
 use crate::id::{CardId, ChangeHash};
@@ -35,25 +36,23 @@ impl CardDiff {
 
 /// What differs between two points, in the order of the cards' ids. `None` where a head is unknown.
 ///
-/// Looks only at cards that some change beyond either point names.
+/// Looks only at cards that some change between the two points names: the cost is that of these changes and cards.
 #[must_use]
 pub fn diff(document: &Document, before: &[ChangeHash], after: &[ChangeHash]) -> Option<Vec<CardDiff>> {
     if before.iter().chain(after).any(|head| !document.contains(head)) {
         return None;
     }
     let mut cards: BTreeSet<CardId> = BTreeSet::new();
-    for heads in [before, after] {
-        for change in document.automerge().get_changes_meta(heads) {
-            let notes = change
-                .message
-                .as_deref()
-                .and_then(|message| Notes::parse(message).ok());
-            let named = notes
-                .iter()
-                .flat_map(Notes::as_slice)
-                .filter_map(|note| note.card().cloned());
-            cards.extend(named);
-        }
+    for change in between(document.automerge(), before, after) {
+        let notes = change
+            .message
+            .as_deref()
+            .and_then(|message| Notes::parse(message).ok());
+        let named = notes
+            .iter()
+            .flat_map(Notes::as_slice)
+            .filter_map(|note| note.card().cloned());
+        cards.extend(named);
     }
     let at = |heads: &[ChangeHash], card: &CardId| document.card_at(heads, card).filter(|card| !card.deleted);
     let differs = |card: &CardId| match (at(before, card), at(after, card)) {

@@ -3,23 +3,30 @@
 //! | file | subject |
 //! |---|---|
 //! | `mod` | the entries, and who wrote them |
+//! | `walk` | going through them from newer to older, at the cost of what is looked at |
+//! | `blame` | who wrote what of a card |
 //! | `conflicts` | what was written to one place at a time by several |
 //! | `diff` | what differs between two points, card by card |
 //! | `graph` | the lanes of a drawing |
 //!
 //! All of it is read from the document; there is no second copy of the truth.
 
+mod blame;
 mod conflicts;
 mod diff;
 pub mod graph;
+mod walk;
 
-use automerge::{ActorId, ChangeMetadata};
+use automerge::{ActorId, Automerge, ChangeMetadata, ReadDoc};
 
 use crate::document::Document;
 use crate::id::{ChangeHash, DeviceId, DraftId, TermId};
 use crate::op::{Note, Notes, Reversal};
 
-pub use conflicts::{Conflict, ConflictPlace, Written, WrittenValue, conflicts};
+use walk::Walk;
+
+pub use blame::{Blame, Run, blame};
+pub use conflicts::{Conflict, ConflictPlace, Precedence, Written, WrittenValue, conflicts, conflicts_of};
 pub use diff::{CardDiff, diff};
 
 /// One change, as it shows in a history.
@@ -92,18 +99,78 @@ impl Writer {
     }
 }
 
-/// The entries of a document, newest first: each before everything it was made on.
+/// Who wrote something, when, and in which entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The entry.
+    pub entry: ChangeHash,
+    /// Who wrote it, and as what; `None` if nobody here knows its actor.
+    pub writer: Option<Writer>,
+    /// When, by its writer's clock, in whole seconds.
+    pub time_ms: u64,
+}
+
+impl Origin {
+    fn of(
+        automerge: &Automerge,
+        entry: ChangeHash,
+        resolve: &impl Fn(&ActorId) -> Option<Writer>,
+    ) -> Option<Self> {
+        let change = automerge.get_change_meta_by_hash(&entry)?;
+        Some(Self {
+            entry,
+            writer: resolve(&change.actor),
+            time_ms: time_ms(&change),
+        })
+    }
+}
+
+/// Some entries, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The entries, newest first: each before everything it was made on.
+    pub entries: Vec<Entry>,
+    /// What to ask for to get the entries that follow; empty at the end.
+    pub rest: Vec<ChangeHash>,
+}
+
+/// Everything up to the document's heads, newest first: each before everything it was made on. All devices with equal
+/// heads see the same order.
 ///
-/// Reads each change's description when it is asked for; `resolve` tells who an actor is.
+/// Reads each change when it is its turn; `resolve` tells who an actor is.
 pub fn entries<'a>(
     document: &'a Document,
     resolve: impl Fn(&ActorId) -> Option<Writer> + 'a,
-) -> impl DoubleEndedIterator<Item = Entry> + ExactSizeIterator + 'a {
-    let changes = document.automerge().get_changes_meta(&[]);
-    changes
-        .into_iter()
-        .rev()
-        .map(move |change| entry(document, &change, &resolve))
+) -> impl Iterator<Item = Entry> + 'a {
+    let walk = Walk::from(document.automerge(), &document.heads());
+    walk.map(move |change| entry(document, &change, &resolve))
+}
+
+/// At most `count` entries: these and what they were made on, newest first. Costs what it answers.
+///
+/// With a [`Page::rest`] it goes on where that page ended; with one entry it is that entry and its past. Entries that
+/// the document does not have are left out.
+pub fn page(
+    document: &Document,
+    from: &[ChangeHash],
+    count: usize,
+    resolve: impl Fn(&ActorId) -> Option<Writer>,
+) -> Page {
+    let mut walk = Walk::from(document.automerge(), from);
+    let entries = walk
+        .by_ref()
+        .take(count)
+        .map(|change| entry(document, &change, &resolve));
+    Page {
+        entries: entries.collect(),
+        rest: walk.rest(),
+    }
+}
+
+/// How many entries there are.
+#[must_use]
+pub fn entry_count(document: &Document) -> usize {
+    usize::try_from(document.automerge().stats().num_changes).unwrap_or(usize::MAX)
 }
 
 /// One entry; `None` if the document has no such change.
@@ -139,13 +206,17 @@ fn entry(
     Entry {
         hash: change.hash,
         writer: resolve(&change.actor),
-        time_ms: u64::try_from(change.timestamp).unwrap_or(0).saturating_mul(1000),
+        time_ms: time_ms(change),
         reversal: notes.as_ref().and_then(Notes::reversal),
         notes: notes.map(|notes| notes.as_slice().to_vec()).unwrap_or_default(),
         is_merge: deps.len() > 1,
         deps,
         seq: change.seq,
     }
+}
+
+fn time_ms(change: &ChangeMetadata<'_>) -> u64 {
+    u64::try_from(change.timestamp).unwrap_or(0).saturating_mul(1000)
 }
 
 #[cfg(test)]

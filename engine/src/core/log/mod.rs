@@ -124,6 +124,11 @@ impl Log {
         log
     }
 
+    /// Who an actor is, for a history.
+    pub(crate) fn who(&self) -> impl Fn(&automerge::ActorId) -> Option<Writer> + '_ {
+        |actor| self.writers.get(actor).cloned()
+    }
+
     pub(crate) fn note_writer(&mut self, term: TermId, holder: Option<DeviceId>) {
         if let Some(holder) = holder {
             self.writers.insert(

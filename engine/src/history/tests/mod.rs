@@ -1,3 +1,8 @@
+//! Entries, differences and conflicts, in a history with a draft that was accepted.
+
+mod blame;
+mod paging;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -197,7 +202,7 @@ fn conflicts_name_every_value_its_writer_and_the_one_that_shows() {
     assert_eq!(places, expected.iter().collect::<Vec<_>>());
     let (term, draft) = (who(&actor(2)), who(&actor(3)));
     for conflict in &found {
-        let writers = [&conflict.winner, &conflict.others[0]].map(|written| written.writer.clone());
+        let writers = [&conflict.winner, &conflict.others[0]].map(|written| written.origin.writer.clone());
         assert!(
             writers == [term.clone(), draft.clone()] || writers == [draft.clone(), term.clone()],
             "{conflict:?}"
@@ -245,4 +250,33 @@ fn edits_of_different_places_and_of_one_text_are_no_conflict() {
         },
     );
     assert_eq!(conflicts(&document, who), []);
+}
+
+#[test]
+fn a_conflict_says_why_its_winner_shows() {
+    let title = |edit: &mut Edit<'_>, _: &CardId| edit.rename_deck("longer");
+    let (document, ..) = merge(title, |edit, _| edit.rename_deck("x"));
+    assert_eq!(conflicts(&document, who)[0].precedence, Precedence::Name);
+    let later = |edit: &mut Edit<'_>, card: &CardId| {
+        edit.tag(card, "before")?;
+        edit.rename_deck("later")
+    };
+    let (document, _, [_, _, drafted, ..]) = merge(later, |edit, _| edit.rename_deck("x"));
+    let [conflict] = &conflicts(&document, who)[..] else {
+        panic!("one place was written to twice");
+    };
+    assert_eq!(conflict.precedence, Precedence::Number);
+    assert_eq!(conflict.winner.origin.entry, drafted);
+    assert_eq!(conflict.others.len(), 1);
+}
+
+#[test]
+fn conflicts_of_a_card_are_those_of_the_deck_that_name_it() {
+    let (document, card, _) = merge(
+        |edit, card| write_all(edit, card, 1),
+        |edit, card| write_all(edit, card, 2),
+    );
+    let mut all = conflicts(&document, who);
+    all.drain(..3);
+    assert_eq!(conflicts_of(&document, &card, who), all);
 }
