@@ -81,6 +81,11 @@ impl SimLink {
                 };
                 *gone = None;
                 other.get_or_insert(now + SILENCE + Duration::from_millis(slack_ms));
+                if numbers.iter().all(Option::is_none) {
+                    // Nobody is left to notice, and nothing else need ever happen.
+                    let retry_at = now + Duration::from_millis(slack_ms);
+                    self.state = State::Down { retry_at };
+                }
             }
         }
     }

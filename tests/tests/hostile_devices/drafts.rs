@@ -1,9 +1,10 @@
 //! Drafts that nobody accepted, that were signed twice, that are too much.
 
 use cuecard::card::FieldValue;
-use cuecard::role::{self};
-use cuecard::sync::message::{Item, Message};
-use cuecard::{DraftState, Rights};
+use cuecard::role::{self, Withdrawal};
+use cuecard::sync::message::{DraftItem, Item, Message};
+use cuecard::transport::DeviceKey;
+use cuecard::{DraftId, DraftRefusal, DraftState, Rights};
 
 use super::world::*;
 
@@ -110,5 +111,238 @@ fn large_drafts_accepted_one_after_the_other_reach_a_newcomer() {
     }
     world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
     assert_eq!(world.before.1.len(), 3 + 24);
+    world.assert_unharmed();
+}
+
+/// One draft of one card by mallory, on the deck as it is.
+fn one(world: &mut World, number: u8) -> DraftItem {
+    let (document, _) = world.document();
+    let (base, nonce) = (document.heads()[0], [number; 16]);
+    let (change, head) = drafted(world, &document, nonce, &format!("flood {number}"));
+    draft_item(world, base, nonce, head, vec![change])
+}
+
+fn id_of(world: &World, number: u8) -> DraftId {
+    role::draft_id(world.deck, world.mallory.id(), [number; 16])
+}
+
+/// Eight wait; the ninth is refused by name, and costs nobody the link: an honest device may not know yet that one of
+/// its drafts is over. When one is, the ninth is asked for.
+#[test]
+fn a_flood_of_drafts_is_refused_by_name() {
+    let mut world = World::new(20, Some(Rights::Draft));
+    let (laptop, deck) = (world.laptop, world.deck);
+    let items: Vec<DraftItem> = (0..12).map(|number| one(&mut world, number)).collect();
+    let intruder = world.intrude();
+    let (charter, locator) = (None, vec![]);
+    world.sim.say(
+        intruder,
+        &Message::Status {
+            deck,
+            charter,
+            locator,
+        },
+    );
+    for draft in items {
+        world.sim.say(intruder, &Message::Propose { deck, draft });
+        world.sim.run_for(SOON);
+    }
+    let heard = world.sim.heard(intruder);
+    let refused: Vec<DraftId> = heard
+        .iter()
+        .filter_map(|message| match message {
+            Message::DraftRefused {
+                draft,
+                why: DraftRefusal::TooMany,
+                ..
+            } => Some(*draft),
+            _ => None,
+        })
+        .collect();
+    let mut expected: Vec<DraftId> = (8..12).map(|number| id_of(&world, number)).collect();
+    assert_eq!(refused, expected);
+    expected.sort();
+    assert!(!world.sim.is_thrown_out(intruder));
+    assert_eq!(world.sim.drafts(laptop, deck).len(), 8);
+    assert_eq!(world.refusals(), Vec::<String>::new());
+
+    let first = id_of(&world, 0);
+    act(&mut world.sim, laptop, |core, now| {
+        core.decline_draft(now, deck, first, "no").unwrap()
+    });
+    world.sim.run_for(SOON);
+    let asked: Vec<DraftId> = world
+        .sim
+        .heard(intruder)
+        .iter()
+        .flat_map(|message| match message {
+            Message::DraftsHeld { marks, .. } => marks.clone(),
+            _ => vec![],
+        })
+        .filter(|mark| mark.version == 0)
+        .map(|mark| mark.draft)
+        .collect();
+    assert_eq!(asked, expected, "there is room for one of them");
+    world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
+    world.assert_unharmed();
+}
+
+/// More changes, or more bytes, than a draft may have: only one who breaks the rules sends that.
+#[test]
+fn a_draft_beyond_its_quota_ends_the_link() {
+    let mut world = World::new(21, Some(Rights::Draft));
+    let (document, _) = world.document();
+    let (deck, base) = (world.deck, document.heads()[0]);
+    let (change, head) = drafted(&world, &document, [1; 16], "long");
+    let many = vec![change; 1_001];
+    let large = vec![vec![7; 1024 * 1024 + 1]];
+    for (changes, expected) in [(many, "a list of more than 1000"), (large, "beyond its quota")] {
+        let draft = draft_item(&world, base, [1; 16], head, changes);
+        let intruder = world.intrude();
+        world.sim.say(intruder, &Message::Propose { deck, draft });
+        world.sim.run_for(SOON);
+        assert!(world.sim.is_thrown_out(intruder));
+        let refusals = world.refusals();
+        assert!(refusals.iter().any(|why| why.contains(expected)), "{refusals:?}");
+    }
+    assert!(world.sim.drafts(world.laptop, deck).is_empty());
+    world.assert_unharmed();
+}
+
+/// A device that passes drafts on can change nothing of them, and take back nothing in another's name.
+#[test]
+fn a_draft_passed_on_by_another_is_its_authors_word_or_nothing() {
+    let mut world = World::new(22, Some(Rights::Draft));
+    let (laptop, deck) = (world.laptop, world.deck);
+    let honest = one(&mut world, 1);
+    let carrier = DeviceKey::from_bytes(&[77; 32]);
+    let key = world.deck_key;
+    let link = |world: &mut World| world.sim.intrude_with_key(laptop, carrier.id(), deck, &key);
+
+    // One more change than was signed, one fewer, and another one.
+    let mut longer = honest.clone();
+    longer.changes.push(honest.changes[0].clone());
+    let mut shorter = honest.clone();
+    shorter.changes.clear();
+    let mut other = honest.clone();
+    other.changes = one(&mut world, 2).changes;
+    let mut signed_by_another = honest.clone();
+    let last = signed_by_another.record.len() - 1;
+    signed_by_another.record[last] ^= 1;
+    for (draft, expected) in [
+        (longer, "without all of its changes"),
+        (shorter, "without all of its changes"),
+        (other, "another actor"),
+        (signed_by_another, "signature"),
+    ] {
+        let intruder = link(&mut world);
+        world.sim.say(intruder, &Message::Propose { deck, draft });
+        world.sim.run_for(SOON);
+        assert!(world.sim.is_thrown_out(intruder), "{expected}");
+        let refusals = world.refusals();
+        assert!(
+            refusals.iter().any(|why| why.contains(expected)),
+            "{expected}: {refusals:?}"
+        );
+    }
+    let intruder = link(&mut world);
+    world.sim.say(intruder, &Message::Propose { deck, draft: honest });
+    world.sim.run_for(SOON);
+    let draft = id_of(&world, 1);
+    let state = |world: &World| {
+        let drafts = world.sim.drafts(laptop, deck).into_iter();
+        drafts
+            .filter(|known| known.draft == draft)
+            .map(|known| known.state)
+            .next()
+    };
+    assert_eq!(
+        state(&world),
+        Some(DraftState::Proposed),
+        "as its author signed it"
+    );
+
+    let withdrawal = |author: &DeviceKey, nonce| Withdrawal {
+        deck,
+        author: author.id(),
+        nonce,
+        version: 1,
+        signed_ms: 1,
+    };
+    // Signing puts the carrier's own name into the record, so that it is about a draft of its own; with the author's
+    // name the signature is wrong.
+    let own = withdrawal(&carrier, [1; 16]).sign(&carrier).unwrap().encode();
+    let mut forged = withdrawal(&world.mallory, [1; 16])
+        .sign(&carrier)
+        .unwrap()
+        .encode();
+    forged[34..66].copy_from_slice(world.mallory.id().as_bytes());
+    for (record, thrown_out) in [(own, false), (forged, true)] {
+        let record = record.into();
+        world.sim.say(intruder, &Message::Withdraw { deck, record });
+        world.sim.run_for(SOON);
+        assert_eq!(world.sim.is_thrown_out(intruder), thrown_out);
+        assert_eq!(state(&world), Some(DraftState::Proposed));
+    }
+    assert!(world.refusals().iter().any(|why| why.contains("signature")));
+    let record = withdrawal(&world.mallory, [1; 16]).sign(&world.mallory).unwrap();
+    let record = record.encode().into();
+    let intruder = link(&mut world);
+    world.sim.say(intruder, &Message::Withdraw { deck, record });
+    world.sim.run_for(SOON);
+    assert_eq!(
+        state(&world),
+        Some(DraftState::Withdrawn),
+        "its author's own word counts"
+    );
+    world.assert_unharmed();
+}
+
+/// Each word of an author against a draft of its own is kept, so that the draft does not come back: but not for ever.
+#[test]
+fn a_flood_of_withdrawals_pushes_out_its_authors_own_and_nothing_else() {
+    let mut world = World::new(23, Some(Rights::Draft));
+    let (laptop, deck) = (world.laptop, world.deck);
+    let intruder = world.intrude();
+    for number in 0..100 {
+        let withdrawal = Withdrawal {
+            deck,
+            author: world.mallory.id(),
+            nonce: [number; 16],
+            version: 1,
+            signed_ms: u64::from(number),
+        };
+        let record = withdrawal.sign(&world.mallory).unwrap().encode().into();
+        world.sim.say(intruder, &Message::Withdraw { deck, record });
+    }
+    world.sim.run_for(SOON);
+    let newcomer = world.intrude();
+    let at = world.sim.head(laptop, deck).unwrap();
+    let (charter, locator) = (Some((0, 1)), vec![]);
+    world.sim.say(
+        newcomer,
+        &Message::Status {
+            deck,
+            charter,
+            locator,
+        },
+    );
+    world.sim.run_for(SOON);
+    let marks = world
+        .sim
+        .heard(newcomer)
+        .into_iter()
+        .flat_map(|message| match message {
+            Message::DraftsHeld {
+                whole: true, marks, ..
+            } => marks,
+            _ => vec![],
+        });
+    let mut kept: Vec<DraftId> = marks.map(|mark| mark.draft).collect();
+    let mut expected: Vec<DraftId> = (68..100).map(|number| id_of(&world, number)).collect();
+    kept.sort();
+    expected.sort();
+    assert_eq!(kept, expected, "the latest 32");
+    assert_eq!(world.sim.head(laptop, deck), Some(at));
     world.assert_unharmed();
 }

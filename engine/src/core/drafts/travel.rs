@@ -147,6 +147,7 @@ enum Kept {
 impl Core {
     /// Says which drafts are held here, and sends those that the other side lacks.
     pub(in crate::core) fn offer_drafts(&mut self, link: LinkId, deck: DeckId) {
+        let me = self.device();
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
@@ -191,7 +192,7 @@ impl Core {
         exchange.said = exchange.heard.then_some(now);
         if exchange.heard {
             exchange.offer_withdrawals(log, &mut messages);
-            exchange.offer_versions(log, acked, &mut messages);
+            exchange.offer_versions(log, me, acked, &mut messages);
         }
         for message in messages {
             self.send(link, &message);
@@ -365,9 +366,10 @@ impl Log {
             if !known.goes_on_as(&draft) && !draft.goes_on_as(known) {
                 return Ok(Kept::Not(DraftRefusal::Rewritten));
             }
-            if *known.state() == DraftState::Accepted || known.version() >= version {
+            let all_accepted = *known.state() == DraftState::Accepted && known.len() >= draft.len();
+            if all_accepted || known.version() >= version {
                 // What is on its way to the disk is told once it is there.
-                let told = known.saved >= version || *known.state() == DraftState::Accepted;
+                let told = all_accepted || known.saved >= version;
                 return Ok(if told { Kept::Before(mark) } else { Kept::Now });
             }
             if known.len() > draft.len() {
@@ -437,7 +439,13 @@ impl Exchange {
         }
     }
 
-    fn offer_versions(&mut self, log: &Log, acked: Option<Position>, messages: &mut Vec<Message>) {
+    fn offer_versions(
+        &mut self,
+        log: &Log,
+        me: DeviceId,
+        acked: Option<Position>,
+        messages: &mut Vec<Message>,
+    ) {
         let deck = log.deck;
         let mut waiting: usize = self.unanswered.values().sum();
         for (draft, entry) in log
@@ -447,7 +455,8 @@ impl Exchange {
             .filter_map(|id| Some((*id, log.drafts.get(id)?)))
         {
             let Some(record) = &entry.record else { continue };
-            let may = log.chain.rights(entry.author) >= Some(Rights::Draft);
+            // What its author may not propose is said by those it is offered to: rights may be on their way.
+            let may = entry.author == me || log.chain.rights(entry.author) >= Some(Rights::Draft);
             if !entry.state().is_proposed() || entry.saved < record.version || !may {
                 continue;
             }
