@@ -6,14 +6,19 @@ use cuecard_store::{Batch, Store, StoreError, StreamId};
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
-use crate::id::{DeckId, DeviceId, DraftId, TermId};
+use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
+
+pub mod snapshot;
+
+pub use snapshot::Origin;
+use snapshot::{SnapshotImage, is_of_one_deck};
 
 const DECK: u8 = b'd';
+const DECK_KEY: u8 = b'k';
 const NAME: u8 = b'n';
 const ROUTE: u8 = b'r';
 
 const GENESIS: u8 = b'g';
-const KEY: u8 = b'k';
 const DRAFT: u8 = b'f';
 const DRAFT_WORDS: u8 = b'v';
 
@@ -33,12 +38,27 @@ pub struct DeckImage {
     pub genesis: Option<Vec<u8>>,
     /// Charters and terms, in the order in which they were taken in.
     pub records: Vec<RecordImage>,
-    /// The changes of each term that has any, in the order of the records.
-    pub logs: Vec<(TermId, Vec<LogRecord>)>,
+    /// The snapshot it is opened from, with its number and the head that it has to have.
+    pub snapshot: Option<(u64, ChangeHash, SnapshotImage)>,
+    /// The number of its next snapshot.
+    pub next_snapshot: u64,
+    /// The changes of each term that has any behind the snapshot, in the order of the records.
+    pub tails: Vec<TermTail>,
     /// Drafts: our own and those of others.
     pub drafts: Vec<(DraftImage, Vec<Vec<u8>>)>,
     /// What was said of drafts, whether or not they are held.
     pub draft_words: Vec<(DraftId, DraftWordsImage)>,
+}
+
+/// Changes of a term, from some number on.
+#[derive(Debug, Clone)]
+pub struct TermTail {
+    /// Which term.
+    pub term: TermId,
+    /// The number of the first.
+    pub from: u64,
+    /// The changes, with their seals.
+    pub records: Vec<LogRecord>,
 }
 
 /// A charter or a term as kept in the stream of records.
@@ -161,7 +181,7 @@ fn draft_stream(deck: DeckId, draft: DraftId) -> StreamId {
 
 /// Notes that a deck is followed and what key opens it.
 pub fn put_key(batch: &mut Batch, deck: DeckId, key: &[u8; 32]) {
-    batch.put(deck_key(deck, KEY), key.to_vec());
+    batch.put(key_of(DECK_KEY, deck.as_bytes()), key.to_vec());
 }
 
 /// Keeps the genesis record.
@@ -214,17 +234,17 @@ fn draft_key(deck: DeckId, draft: DraftId) -> Vec<u8> {
 
 /// Keeps what a device calls itself.
 pub fn put_name(batch: &mut Batch, device: DeviceId, name: &str) {
-    batch.put(device_key(NAME, device), name.as_bytes().to_vec());
+    batch.put(key_of(NAME, device.as_bytes()), name.as_bytes().to_vec());
 }
 
 /// Keeps a route to a device.
 pub fn put_route(batch: &mut Batch, device: DeviceId, route: &[u8]) {
-    batch.put(device_key(ROUTE, device), route.to_vec());
+    batch.put(key_of(ROUTE, device.as_bytes()), route.to_vec());
 }
 
-fn device_key(kind: u8, device: DeviceId) -> Vec<u8> {
+fn key_of(kind: u8, id: &[u8; 32]) -> Vec<u8> {
     let mut key = vec![kind];
-    key.extend_from_slice(device.as_bytes());
+    key.extend_from_slice(id);
     key
 }
 
@@ -261,36 +281,70 @@ fn by_device(store: &dyn Store, kind: u8) -> Result<Vec<(DeviceId, Vec<u8>)>, St
         .collect())
 }
 
-/// Reads every deck that the store holds.
+/// A deck's key, or why it cannot be read.
+pub type KeyFound = Result<[u8; 32], LoadError>;
+
+/// The decks that the store holds, with their keys; and those whose key is damaged.
+///
+/// # Errors
+/// What the store says.
+pub fn decks(store: &dyn Store) -> Result<Vec<(DeckId, KeyFound)>, StoreError> {
+    let mut decks = Vec::new();
+    scan_decks(store, &[DECK_KEY], &mut decks)?;
+    Ok(decks)
+}
+
+/// A damaged value fails the scan that meets it. So look closer there, until it stands alone: the others are found.
+fn scan_decks(
+    store: &dyn Store,
+    prefix: &[u8],
+    decks: &mut Vec<(DeckId, KeyFound)>,
+) -> Result<(), StoreError> {
+    let deck_of = |key: &[u8]| {
+        let id = key.get(1..).and_then(|id| id.try_into().ok());
+        id.map(DeckId::from_bytes)
+    };
+    let error = match store.scan(prefix) {
+        Ok(entries) => {
+            for (key, value) in entries {
+                let value = value.try_into();
+                let value = value.map_err(|_| LoadError::Form { what: "a deck's key" });
+                decks.extend(deck_of(&key).map(|deck| (deck, value)));
+            }
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    if !is_of_one_deck(&error) {
+        return Err(error);
+    }
+    if let Some(deck) = deck_of(prefix) {
+        decks.push((deck, Err(error.into())));
+        return Ok(());
+    }
+    for next in 0..=u8::MAX {
+        scan_decks(store, &[prefix, &[next]].concat(), decks)?;
+    }
+    Ok(())
+}
+
+/// Reads what the store holds of a deck, to open it from there. See [`snapshot::origins`].
 ///
 /// # Errors
 /// What the store says, or damage that its checksums cannot see (a form that does not parse).
-pub fn load(store: &dyn Store) -> Result<Vec<DeckImage>, LoadError> {
-    let mut images: Vec<DeckImage> = Vec::new();
-    for (key, value) in store.scan(&[DECK])? {
-        if let Some((deck, KEY, _)) = split_deck_key(&key) {
-            let key = value
-                .try_into()
-                .map_err(|_| LoadError::Form { what: "a deck's key" })?;
-            let image = DeckImage {
-                deck,
-                key,
-                genesis: None,
-                records: vec![],
-                logs: vec![],
-                drafts: vec![],
-                draft_words: vec![],
-            };
-            images.push(load_records(store, image)?);
-        }
-    }
-    Ok(images)
-}
-
-fn load_records(store: &dyn Store, mut image: DeckImage) -> Result<DeckImage, LoadError> {
-    let deck = image.deck;
-    image.genesis = store.get(&deck_key(deck, GENESIS))?;
-    for bytes in read_whole(store, record_stream(deck))? {
+pub fn load(store: &dyn Store, deck: DeckId, key: [u8; 32], origin: Origin) -> Result<DeckImage, LoadError> {
+    let mut image = DeckImage {
+        deck,
+        key,
+        genesis: store.get(&deck_key(deck, GENESIS))?,
+        records: vec![],
+        snapshot: None,
+        next_snapshot: 1,
+        tails: vec![],
+        drafts: vec![],
+        draft_words: vec![],
+    };
+    for bytes in read_from(store, record_stream(deck), 1)? {
         let record: RecordImage = from_bytes(&bytes, "a record")?;
         image.records.push(record);
     }
@@ -298,16 +352,8 @@ fn load_records(store: &dyn Store, mut image: DeckImage) -> Result<DeckImage, Lo
         RecordImage::Term(term, _) => Some(*term),
         RecordImage::Charter(_) => None,
     });
-    for term in std::iter::once(TermId::zero_of(deck)).chain(terms) {
-        let log = read_whole(store, term_stream(deck, term))?;
-        let log: Vec<LogRecord> = log
-            .iter()
-            .map(|r| from_bytes(r, "a change"))
-            .collect::<Result<_, _>>()?;
-        if !log.is_empty() {
-            image.logs.push((term, log));
-        }
-    }
+    let terms: Vec<TermId> = std::iter::once(TermId::zero_of(deck)).chain(terms).collect();
+    snapshot::load_logs(store, &mut image, &terms, origin)?;
     for (key, value) in store.scan(&deck_key(deck, DRAFT))? {
         let Some((_, _, draft)) = split_deck_key(&key) else {
             continue;
@@ -315,7 +361,7 @@ fn load_records(store: &dyn Store, mut image: DeckImage) -> Result<DeckImage, Lo
         let draft: [u8; 32] = draft.try_into().map_err(|_| LoadError::Form {
             what: "a draft's key",
         })?;
-        let changes = read_whole(store, draft_stream(deck, DraftId::from_bytes(draft)))?;
+        let changes = read_from(store, draft_stream(deck, DraftId::from_bytes(draft)), 1)?;
         image.drafts.push((from_bytes(&value, "a draft")?, changes));
     }
     for (key, value) in store.scan(&deck_key(deck, DRAFT_WORDS))? {
@@ -336,10 +382,10 @@ fn split_deck_key(key: &[u8]) -> Option<(DeckId, u8, &[u8])> {
     Some((DeckId::from_bytes(*deck), kind, rest))
 }
 
-fn read_whole(store: &dyn Store, stream: StreamId) -> Result<Vec<Vec<u8>>, StoreError> {
+fn read_from(store: &dyn Store, stream: StreamId, from: u64) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut whole = Vec::new();
     loop {
-        let part = store.read(stream, whole.len() as u64 + 1, READ_RECORDS, READ_BYTES)?;
+        let part = store.read(stream, from + whole.len() as u64, READ_RECORDS, READ_BYTES)?;
         if part.is_empty() {
             return Ok(whole);
         }
@@ -360,6 +406,22 @@ pub enum LoadError {
         /// What was being read.
         what: &'static str,
     },
+    /// Something that must be there is not.
+    #[error("{what} is missing from the store")]
+    Missing {
+        /// What was being read.
+        what: &'static str,
+    },
+}
+
+impl LoadError {
+    /// Whether it is about what was kept of one deck: others can be opened all the same.
+    pub(crate) fn is_of_one_deck(&self) -> bool {
+        match self {
+            Self::Store(error) => is_of_one_deck(error),
+            Self::Form { .. } | Self::Missing { .. } => true,
+        }
+    }
 }
 
 fn to_bytes<T: Encode<()>>(value: &T) -> Vec<u8> {

@@ -147,6 +147,9 @@ impl Shared {
                         count,
                     }));
                 }
+                Output::PutSnapshot { deck, snapshot } => {
+                    drop(self.tasks.send(StoreTask::PutSnapshot { deck, snapshot }));
+                }
                 Output::Blob(task) => drop(self.tasks.send(StoreTask::Blob(task))),
                 // Nobody listening is no error.
                 Output::Event(event) => drop(self.events.send(event)),

@@ -11,7 +11,7 @@ use cuecard_transport::{Backoff, CloseReason, DeviceKey, Dialer, Link, LinkEvent
 use tokio::sync::broadcast;
 
 use crate::blob::fetch::BlobProgress;
-use crate::core::{Core, EditError, RestoreError, StoreHasFailed};
+use crate::core::{CompactWhen, Core, DeckError, EditError, RestoreError, StoreHasFailed};
 use crate::deck::Deck;
 use crate::disk::{self, LoadError};
 use crate::driver::{Saving, Shared};
@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::identity::{self, IdentityError};
 use crate::invite::DeckInvite;
+use crate::opening;
 use crate::sync::message::clean_name;
 
 pub use cuecard_store::Durability;
@@ -60,9 +61,6 @@ pub enum OpenError {
     /// What the store holds cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// What the store holds of a deck does not fit together.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
     /// The system has no randomness to give.
     #[error("the system has no randomness to give: {0}")]
     Random(#[from] getrandom::Error),
@@ -79,6 +77,7 @@ pub enum OpenError {
 pub struct Builder {
     name: Option<String>,
     durability: Durability,
+    compact_when: CompactWhen,
 }
 
 impl Builder {
@@ -98,7 +97,16 @@ impl Builder {
         self
     }
 
-    /// Opens the engine on a folder, which is made if there is none. A device key is made at the first time.
+    /// When decks are compacted; for tests, which cannot make thousands of changes to see it happen.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn compact_when(mut self, when: CompactWhen) -> Self {
+        self.compact_when = when;
+        self
+    }
+
+    /// Opens the engine on a folder, which is made if there is none. A device key is made at the first time. A deck that
+    /// is damaged does not stop the others: see [`Engine::damaged_decks`].
     ///
     /// # Errors
     /// [`OpenError`] says what to do; a folder that is in use by another process is one of them.
@@ -153,7 +161,10 @@ impl Builder {
         getrandom::fill(&mut seed)?;
         let name = self.name.unwrap_or_else(|| key.id().short());
         let mut core = Core::new(key.clone(), clean_name(&name), seed);
-        core.restore(disk::load(store)?, disk::names(store)?)?;
+        core.set_compact_when(self.compact_when);
+        for error in opening::restore_all(&mut core, store)? {
+            tracing::error!(%error, "a deck stays closed");
+        }
         Ok(core)
     }
 }
@@ -220,6 +231,9 @@ impl Engine {
     pub fn join(&self, invite: &DeckInvite) -> Saving<Deck, EditError> {
         let (shared, deck, key) = (self.shared.clone(), invite.deck(), invite.key());
         let join = |core: &mut Core, now| {
+            if core.damaged().any(|damaged| damaged.deck == deck) {
+                return Err(DeckError::Damaged(deck).into());
+            }
             let ticket = core.join_deck(now, deck, key);
             Ok(crate::core::Applied { value: deck, ticket })
         };
@@ -234,6 +248,13 @@ impl Engine {
             .into_iter()
             .map(|deck| Deck::new(self.shared.clone(), deck))
             .collect()
+    }
+
+    /// The decks that are kept here and could not be opened, and why. Their files are as they were, and nothing is
+    /// written over them: joining one of them is [`DeckError::Damaged`](crate::DeckError::Damaged).
+    #[must_use]
+    pub fn damaged_decks(&self) -> Vec<RestoreError> {
+        self.shared.read(|core| core.damaged().cloned().collect())
     }
 
     /// One deck that is followed here.

@@ -125,6 +125,13 @@ pub enum Event {
         /// Whether these are all that this device holds.
         in_sync: bool,
     },
+    /// A snapshot of a deck could not be written. Nothing is lost: its log is whole, and it is tried again later.
+    CompactionFailed {
+        /// Which deck.
+        deck: DeckId,
+        /// What the store said.
+        why: String,
+    },
     /// A deck's document broke while a change was applied. Nothing wrong was kept: open the engine again, and it is
     /// rebuilt from the log.
     DeckBroken {

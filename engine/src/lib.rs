@@ -51,6 +51,7 @@ pub mod identity;
 mod invite;
 pub mod limits;
 pub mod op;
+mod opening;
 pub mod position;
 pub mod role;
 #[cfg(feature = "sim")]

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use cuecard_store::{BlobError, BlobStatus, Store, StreamId};
+use cuecard_store::{BlobError, BlobStatus, SnapshotName, Snapshots, Store, StoreError, StreamId};
 
 use crate::blob::fetch::Held;
-use crate::core::{BlobDone, BlobTask, Input, ReadId, WriteResult};
+use crate::core::{BlobDone, BlobTask, Input, NewSnapshot, ReadId, WriteResult};
 use crate::disk;
+use crate::id::DeckId;
 use crate::limits::SLICE_BYTES_MAX;
 
 /// A question to the store that takes time.
@@ -19,6 +20,8 @@ pub(crate) enum StoreTask {
         from: u64,
         count: usize,
     },
+    /// Keep a snapshot.
+    PutSnapshot { deck: DeckId, snapshot: NewSnapshot },
     /// Do something with a blob.
     Blob(BlobTask),
 }
@@ -43,9 +46,26 @@ impl StoreTask {
                 let result = records.and_then(|records| records.into_iter().map(parse).collect());
                 Input::LogRead { read, result }
             }
+            Self::PutSnapshot { deck, snapshot } => {
+                let put = put_snapshot(&snapshot, store.snapshots());
+                let result = put.map_err(|error| error.to_string());
+                Input::SnapshotPut { deck, result }
+            }
             Self::Blob(task) => Input::BlobDone(run_blob(task, store)),
         }
     }
+}
+
+/// The new one is durable before an old one goes.
+fn put_snapshot(snapshot: &NewSnapshot, snapshots: &dyn Snapshots) -> Result<(), StoreError> {
+    let name = snapshot.name;
+    snapshots.put(name, &snapshot.head.0, &snapshot.content)?;
+    for generation in snapshots.generations(name.key)? {
+        if generation != name.generation && Some(generation) != snapshot.previous {
+            snapshots.delete(SnapshotName { generation, ..name })?;
+        }
+    }
+    Ok(())
 }
 
 fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {

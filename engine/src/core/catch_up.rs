@@ -146,21 +146,30 @@ impl Core {
             let read = ReadId(self.next_number + 1);
             self.next_number += 1;
             session.cursor = Some(at);
+            // What only a snapshot holds any more comes from the document. A cut may lie before the next seal: whoever
+            // kept the term in slices has none there. So read on, and send up to the seal behind it; what is beyond the
+            // cut goes to the side there as it did here.
+            let begins = log.records_cut(term, from, SLICE_CHANGES_MAX);
+            let is_enough = begins.iter().any(|record| record.seal.is_some());
+            let count = SLICE_CHANGES_MAX - begins.len();
+            let next = from + begins.len() as u64;
+            let after = at;
             session.reading = Some(Reading {
                 read,
                 items,
-                after: at,
+                after,
                 wanted: to + 1 - from,
+                begins,
             });
             self.reading.insert(read, (link, deck));
-            // A cut may lie before the next seal: whoever kept the term in slices has none there. So read on, and
-            // send up to the seal behind it; what is beyond the cut goes to the side there as it did here.
-            let count = SLICE_CHANGES_MAX;
+            if is_enough {
+                return self.log_read(read, Ok(vec![]));
+            }
             let stream = disk::term_stream(deck, term);
             self.outputs.push_back(Output::ReadLog {
                 read,
                 stream,
-                from,
+                from: next,
                 count,
             });
         } else if !items.is_empty() {
@@ -186,6 +195,7 @@ impl Core {
             mut items,
             after,
             wanted,
+            begins,
             ..
         }) = answered
         else {
@@ -194,10 +204,15 @@ impl Core {
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
-        let records = match result {
-            Ok(records) => records,
+        let mut records = match result {
+            Ok(read) => [begins, read].concat(),
             Err(why) => return self.fail_store(why),
         };
+        let is_sealed = records.iter().any(|record| record.seal.is_some());
+        if !is_sealed && log.is_cut(after.term, after.len + records.len() as u64 + 1) {
+            // The log was cut while it was being read.
+            records = log.records_cut(after.term, after.len + 1, SLICE_CHANGES_MAX);
+        }
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let accepts = |change: &[u8]| {
             let (draft, deps) = own_log::acceptance(change)?;

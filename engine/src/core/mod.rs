@@ -11,6 +11,7 @@
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `audio`: pulling and serving blobs.
 //! - `undo`: taking back what this device did.
+//! - `log::compact`: snapshots, and cutting logs short.
 //! - `restore`: from what the store holds back to a running core.
 
 mod audio;
@@ -46,7 +47,7 @@ pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
-pub use self::log::{EditError, Role, RoleError};
+pub use self::log::{CompactWhen, EditError, NewSnapshot, Role, RoleError};
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 pub use self::undo::{UndoError, Undone};
@@ -64,6 +65,9 @@ pub struct Core {
     fetches: Fetches,
     saving: BTreeMap<Ticket, Saving>,
     reading: BTreeMap<ReadId, (LinkId, DeckId)>,
+    /// Decks that are kept and cannot be opened: nothing may be written over them.
+    closed: BTreeMap<DeckId, RestoreError>,
+    compact_when: CompactWhen,
     next_number: u64,
     /// Set when the disk failed: nothing is acknowledged from then on.
     store_failed: Option<String>,
@@ -106,6 +110,9 @@ pub enum DeckError {
     /// It is not followed here.
     #[error("this device does not follow deck {}; create it or join it first", .0.short())]
     Unknown(DeckId),
+    /// It is kept here and could not be opened; see [`RestoreError`].
+    #[error("deck {} could not be opened, so nothing is written over it; see why it is damaged first", .0.short())]
+    Damaged(DeckId),
     /// It was joined, and nothing of it has arrived yet.
     #[error("nothing of deck {} has arrived yet; link to a device that has it", .0.short())]
     NotHereYet(DeckId),
@@ -138,6 +145,8 @@ impl Core {
             fetches: Fetches::default(),
             saving: BTreeMap::new(),
             reading: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            compact_when: CompactWhen::default(),
             next_number: 0,
             store_failed: None,
             outputs: VecDeque::new(),
@@ -164,7 +173,7 @@ impl Core {
         self.decks
             .get(&deck)
             .map(|state| state.key)
-            .ok_or(DeckError::Unknown(deck))
+            .ok_or_else(|| self.not_here(deck))
     }
 
     /// What a device calls itself, if it ever said.
@@ -182,12 +191,31 @@ impl Core {
     /// # Errors
     /// When the deck is not followed here, or nothing of it has arrived yet.
     pub(crate) fn log(&self, deck: DeckId) -> Result<&Log, DeckError> {
-        let state = self.decks.get(&deck).ok_or(DeckError::Unknown(deck))?;
+        let state = self.decks.get(&deck).ok_or_else(|| self.not_here(deck))?;
         state.log.as_ref().ok_or(DeckError::NotHereYet(deck))
     }
 
+    /// Takes note of a deck that is kept and cannot be opened.
+    pub(crate) fn keep_closed(&mut self, error: RestoreError) {
+        self.closed.insert(error.deck, error);
+    }
+
+    /// The decks that are kept here and could not be opened, and why.
+    pub fn damaged(&self) -> impl Iterator<Item = &RestoreError> {
+        self.closed.values()
+    }
+
+    fn not_here(&self, deck: DeckId) -> DeckError {
+        if self.closed.contains_key(&deck) {
+            DeckError::Damaged(deck)
+        } else {
+            DeckError::Unknown(deck)
+        }
+    }
+
     pub(crate) fn log_mut(&mut self, deck: DeckId) -> Result<&mut Log, DeckError> {
-        let state = self.decks.get_mut(&deck).ok_or(DeckError::Unknown(deck))?;
+        let unknown = self.not_here(deck);
+        let state = self.decks.get_mut(&deck).ok_or(unknown)?;
         state.log.as_mut().ok_or(DeckError::NotHereYet(deck))
     }
 
@@ -213,6 +241,7 @@ impl Core {
             } => self.receive_frame(link, bytes),
             Input::Saved { ticket, result } => self.saved(ticket, result),
             Input::LogRead { read, result } => self.log_read(read, result),
+            Input::SnapshotPut { deck, result } => self.snapshot_put(deck, result),
             Input::BlobDone(done) => self.blob_done(done),
             Input::Tick => self.pull_audio(),
         }
@@ -260,7 +289,7 @@ impl Core {
     /// Follows a deck that another device has. It arrives when that device is linked.
     pub fn join_deck(&mut self, now: Time, deck: DeckId, key: [u8; 32]) -> Option<Ticket> {
         self.set_now(now);
-        if self.decks.contains_key(&deck) {
+        if self.decks.contains_key(&deck) || self.closed.contains_key(&deck) {
             return None;
         }
         self.decks.insert(
@@ -437,6 +466,10 @@ impl Core {
             },
         );
         self.outputs.push_back(Output::Save { ticket, batch });
+        let when = self.compact_when;
+        if let Ok(log) = self.log_mut(deck) {
+            log.compact_when_due(when, ticket);
+        }
         ticket
     }
 
@@ -462,7 +495,30 @@ impl Core {
         if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
             log.draft_saved(draft);
         }
+        if let Some(snapshot) = self.log_mut(deck).ok().and_then(|log| log.take_snapshot(ticket)) {
+            self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
+        }
         self.after_durable(deck);
+    }
+
+    /// A snapshot is durable, or could not be made so. Without it the log is whole all the same.
+    fn snapshot_put(&mut self, deck: DeckId, result: Result<(), String>) {
+        let Ok(log) = self.log_mut(deck) else { return };
+        if let Err(why) = result {
+            log.snapshot_failed();
+            return self.event(Event::CompactionFailed { deck, why });
+        }
+        let mut batch = Batch::default();
+        log.snapshot_put(&mut batch);
+        if self.store_failed.is_none() && !batch.is_empty() {
+            self.save(deck, batch, None);
+        }
+    }
+
+    /// When decks are compacted; for tests, which cannot make thousands of changes to see it happen.
+    #[doc(hidden)]
+    pub fn set_compact_when(&mut self, when: CompactWhen) {
+        self.compact_when = when;
     }
 }
 

@@ -1,9 +1,10 @@
 //! What goes into the core and what comes out of it.
 
 use crate::blob::fetch::Held;
+use crate::core::log::NewSnapshot;
 use crate::disk::LogRecord;
 use crate::event::Event;
-use crate::id::{BlobId, DeviceId, LinkId, ReadId, Ticket};
+use crate::id::{BlobId, DeckId, DeviceId, LinkId, ReadId, Ticket};
 use crate::time::Time;
 use bytes::Bytes;
 use cuecard_store::{Batch, StreamId};
@@ -52,6 +53,13 @@ pub enum Input {
         /// What the store holds.
         result: Result<Vec<LogRecord>, String>,
     },
+    /// A snapshot is durable, and older ones than the one before it are gone; or it could not be written.
+    SnapshotPut {
+        /// Of which deck.
+        deck: DeckId,
+        /// What the store said.
+        result: Result<(), String>,
+    },
     /// A task on blobs is done.
     BlobDone(BlobDone),
     /// The time that was asked for has come.
@@ -87,6 +95,13 @@ pub enum Output {
         from: u64,
         /// How many changes at the most.
         count: usize,
+    },
+    /// Make a snapshot durable, then remove those older than the one before it, and say so.
+    PutSnapshot {
+        /// Of which deck.
+        deck: DeckId,
+        /// The snapshot.
+        snapshot: NewSnapshot,
     },
     /// Do something with a blob.
     Blob(BlobTask),

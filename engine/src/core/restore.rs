@@ -6,8 +6,10 @@ use crate::core::draft_log::DraftLog;
 use crate::core::log::{Log, TakeError};
 use crate::core::own_log;
 use crate::core::{Core, DeckState};
-use crate::disk::{DeckImage, RecordImage};
-use crate::id::{ChangeHash, DeckId, DeviceId};
+use crate::disk::snapshot::SnapshotImage;
+use crate::disk::{DeckImage, RecordImage, TermTail};
+use crate::document::Document;
+use crate::id::{ChangeHash, DeckId, DeviceId, TermId};
 use crate::role::{Charter, Cut, Genesis, Seal, Signed, Term, Withdrawal};
 
 /// Why a deck could not be opened from what the store holds.
@@ -23,43 +25,40 @@ pub struct RestoreError {
 }
 
 impl Core {
-    /// Takes in the decks that were kept, and what other devices are called. To be called once, before anything
-    /// else.
+    /// Takes in what other devices are called. To be called once, before anything else.
+    pub fn restore_names(&mut self, names: Vec<(DeviceId, String)>) {
+        self.names = names.into_iter().collect();
+    }
+
+    /// Takes in a deck that was kept; it stays out when it cannot be opened.
     ///
     /// # Errors
-    /// When what is kept of a deck does not fit together.
-    pub fn restore(
-        &mut self,
-        images: Vec<DeckImage>,
-        names: Vec<(DeviceId, String)>,
-    ) -> Result<(), RestoreError> {
-        self.names = names.into_iter().collect();
-        for image in images {
-            let (deck, key) = (image.deck, image.key);
-            let log = if image.genesis.is_some() {
-                let restored = Log::restore(image);
-                Some(restored.map_err(|error| RestoreError {
-                    deck,
-                    why: error.to_string(),
-                })?)
-            } else {
-                None
-            };
-            let audio = log
-                .as_ref()
-                .map(|log| own_log::audio_of(&log.document))
-                .unwrap_or_default();
-            self.decks.insert(
+    /// When what is kept of it does not fit together.
+    pub fn restore_deck(&mut self, image: DeckImage) -> Result<(), RestoreError> {
+        let (deck, key) = (image.deck, image.key);
+        let log = if image.genesis.is_some() {
+            let restored = Log::restore(image);
+            Some(restored.map_err(|error| RestoreError {
                 deck,
-                DeckState {
-                    key,
-                    log,
-                    audio: BTreeSet::new(),
-                },
-            );
-            for audio in audio {
-                self.want(deck, &audio);
-            }
+                why: error.to_string(),
+            })?)
+        } else {
+            None
+        };
+        let audio = log
+            .as_ref()
+            .map(|log| own_log::audio_of(&log.document))
+            .unwrap_or_default();
+        self.decks.insert(
+            deck,
+            DeckState {
+                key,
+                log,
+                audio: BTreeSet::new(),
+            },
+        );
+        for audio in audio {
+            self.want(deck, &audio);
         }
         Ok(())
     }
@@ -91,27 +90,12 @@ impl Log {
             });
             log.words.restore(draft, words, withdrawal.transpose()?);
         }
-        for (term, records) in image.logs {
-            let mut changes = Vec::with_capacity(records.len());
-            let mut hashes: Vec<ChangeHash> = Vec::with_capacity(records.len());
-            let mut seal = None;
-            for record in records {
-                let hash = own_log::hash_of(&record.change).ok_or_else(|| damaged("a change"))?;
-                hashes.push(hash);
-                changes.push((hash, record.change.into()));
-                seal = record.seal.or(seal);
-            }
-            let start = log
-                .chain
-                .line(term)
-                .map(|line| line.start())
-                .ok_or_else(|| damaged("a term"))?;
-            log.chain.hold(term, Cut { len: 0, head: start }, &hashes)?;
-            let holder = log.chain.holder(term).ok_or_else(|| damaged("a term"))?;
-            let seal = seal.ok_or_else(|| damaged("a seal"))?;
-            log.chain
-                .add_seal(Signed::<Seal>::decode(&seal)?.verify(log.deck, holder)?)?;
-            log.set_aside(changes);
+        log.set_next_snapshot(image.next_snapshot);
+        if let Some((generation, head, snapshot)) = image.snapshot {
+            log.restore_snapshot(generation, head, snapshot)?;
+        }
+        for tail in image.tails {
+            log.restore_tail(tail)?;
         }
         log.follow_chain()?;
         if log.document.heads() != [log.head()] {
@@ -120,6 +104,93 @@ impl Log {
         log.set_durable(log.position());
         log.restore_drafts();
         Ok(log)
+    }
+
+    fn restore_snapshot(
+        &mut self,
+        generation: u64,
+        head: ChangeHash,
+        snapshot: SnapshotImage,
+    ) -> Result<(), TakeError> {
+        let damaged = |what: &str| TakeError::Refused(format!("{what} in a snapshot is damaged"));
+        if snapshot.deck != self.deck {
+            return Err(damaged("the deck"));
+        }
+        let genesis = self.document.genesis_hash();
+        self.document = Document::restore_snapshot(genesis, &snapshot.document, &[head])?;
+        let mut path = Vec::new();
+        for image in &snapshot.terms {
+            let hashes = image.hashes();
+            self.hold_after(image.term, 0, &hashes)?;
+            if let Some((_, seal)) = image.seals.last() {
+                self.restore_seal(image.term, seal)?;
+            }
+            let inside = image.inside.unwrap_or(0);
+            let at = usize::try_from(inside).unwrap_or(usize::MAX);
+            let beyond = hashes.get(at..).ok_or_else(|| damaged("a term"))?;
+            if beyond.len() != image.aside.len() {
+                return Err(damaged("late work"));
+            }
+            let aside = beyond
+                .iter()
+                .copied()
+                .zip(image.aside.iter().map(|change| change.to_vec()));
+            self.set_aside(aside);
+            if image.inside.is_some() {
+                let start = self.chain.line(image.term).map(|line| line.start());
+                let last = at.checked_sub(1).and_then(|at| hashes.get(at)).copied();
+                let head = last.or(start).ok_or_else(|| damaged("a term"))?;
+                path.push((image.term, Cut { len: inside, head }));
+            }
+        }
+        if path.last().map(|(_, cut)| cut.head) != Some(head) {
+            return Err(damaged("the path"));
+        }
+        self.set_path(path);
+        self.restore_compaction(generation, &snapshot.terms, snapshot.document.len());
+        Ok(())
+    }
+
+    fn restore_tail(&mut self, tail: TermTail) -> Result<(), TakeError> {
+        let damaged = |what: &str| TakeError::Refused(format!("{what} is damaged"));
+        self.note_tail(&tail);
+        let mut changes = Vec::with_capacity(tail.records.len());
+        let mut hashes: Vec<ChangeHash> = Vec::with_capacity(tail.records.len());
+        let mut seal = None;
+        for record in tail.records {
+            let hash = own_log::hash_of(&record.change).ok_or_else(|| damaged("a change"))?;
+            hashes.push(hash);
+            changes.push((hash, record.change.into()));
+            seal = record.seal.or(seal);
+        }
+        self.hold_after(tail.term, tail.from - 1, &hashes)?;
+        match seal {
+            Some(seal) => self.restore_seal(tail.term, &seal)?,
+            // Behind a snapshot it may end before the next seal, where a slice was cut in two.
+            None if tail.from > 1 => {}
+            None => return Err(damaged("a seal")),
+        }
+        self.set_aside(changes);
+        Ok(())
+    }
+
+    /// Takes note that these changes are held, which follow the first `len` of a term.
+    fn hold_after(&mut self, term: TermId, len: u64, hashes: &[ChangeHash]) -> Result<(), TakeError> {
+        let damaged = || TakeError::Refused("a term is damaged".to_owned());
+        let line = self.chain.line(term).ok_or_else(damaged)?;
+        let head = line.hash_at(len).ok_or_else(damaged)?;
+        if !hashes.is_empty() {
+            self.chain.hold(term, Cut { len, head }, hashes)?;
+        }
+        Ok(())
+    }
+
+    fn restore_seal(&mut self, term: TermId, seal: &[u8]) -> Result<(), TakeError> {
+        let holder = self.chain.holder(term);
+        let holder = holder.ok_or_else(|| TakeError::Refused("a term is damaged".to_owned()))?;
+        self.chain
+            .add_seal(Signed::<Seal>::decode(seal)?.verify(self.deck, holder)?)?;
+        Ok(())
     }
 
     fn restore_record(&mut self, record: &RecordImage) -> Result<(), TakeError> {

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use cuecard_store::{MemoryStore, Saved, Store};
 use cuecard_transport::{DeviceKey, Lane};
 
-use crate::core::{Core, Input, LinkId, Output, Ticket};
-use crate::disk;
+use crate::core::{CompactWhen, Core, Input, LinkId, Output, Ticket};
 use crate::event::Event;
 use crate::id::DeviceId;
+use crate::opening;
 use crate::sim::EPOCH_MS;
 use crate::tasks::StoreTask;
 
@@ -26,6 +26,7 @@ pub(super) struct SimDevice {
     tasks: VecDeque<(Duration, StoreTask)>,
     wake: Option<Duration>,
     pub(super) events: Vec<Event>,
+    compact_when: Option<CompactWhen>,
 }
 
 impl SimDevice {
@@ -41,6 +42,14 @@ impl SimDevice {
             tasks: VecDeque::new(),
             wake: None,
             events: Vec::new(),
+            compact_when: None,
+        }
+    }
+
+    pub(super) fn compact_when(&mut self, when: CompactWhen) {
+        self.compact_when = Some(when);
+        if let Some(core) = &mut self.core {
+            core.set_compact_when(when);
         }
     }
 
@@ -62,9 +71,13 @@ impl SimDevice {
 
     pub(super) fn restart(&mut self, seed: [u8; 32]) -> Result<(), String> {
         let mut core = Core::new(self.key.clone(), self.name.clone(), seed);
-        let images = disk::load(&self.store).map_err(|error| error.to_string())?;
-        let names = disk::names(&self.store).map_err(|error| error.to_string())?;
-        core.restore(images, names).map_err(|error| error.to_string())?;
+        if let Some(when) = self.compact_when {
+            core.set_compact_when(when);
+        }
+        let closed = opening::restore_all(&mut core, &self.store).map_err(|error| error.to_string())?;
+        if let Some(error) = closed.first() {
+            return Err(error.to_string());
+        }
         self.core = Some(core);
         Ok(())
     }
@@ -140,6 +153,12 @@ impl SimDevice {
                             count,
                         },
                     ));
+                }
+                Output::PutSnapshot { deck, snapshot } => {
+                    let earliest = self.tasks.back().map_or(now, |(at, _)| *at);
+                    let at = later(20_000).max(earliest);
+                    self.tasks
+                        .push_back((at, StoreTask::PutSnapshot { deck, snapshot }));
                 }
                 Output::Blob(task) => {
                     let earliest = self.tasks.back().map_or(now, |(at, _)| *at);

@@ -13,18 +13,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cuecard_store::{BlobHash, Store};
+use cuecard_store::{BlobHash, MemoryStore, Store};
 use cuecard_transport::Lane;
 use cuecard_transport::memory::Conditions;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::card::{AudioRef, Card};
-use crate::core::{Core, DraftInfo, Input, LinkId, Role};
+use crate::core::{CompactWhen, Core, DraftInfo, Input, LinkId, Role};
 use crate::event::Event;
 use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
+use crate::role::LateWork;
 use crate::time::Time;
 
 use self::device::SimDevice;
@@ -116,7 +117,32 @@ impl Sim {
         self.random.fill_bytes(&mut key);
         let seed = self.core_seed();
         self.devices.push(SimDevice::new(name, key, seed));
-        Peer(self.devices.len() - 1)
+        let peer = Peer(self.devices.len() - 1);
+        // In every other world decks are compacted all the time: each story is told of short logs, too.
+        if self.seed.is_multiple_of(2) {
+            let changes = 2 + self.seed / 2 % 23;
+            self.compact_when(
+                peer,
+                CompactWhen {
+                    changes,
+                    ..CompactWhen::default()
+                },
+            );
+        }
+        peer
+    }
+
+    /// Lets a device compact its decks sooner than others do, now and after each restart.
+    pub fn compact_when(&mut self, peer: Peer, when: CompactWhen) {
+        if let Some(device) = self.devices.get_mut(peer.0) {
+            device.compact_when(when);
+        }
+    }
+
+    /// What a device has on its disk, as after a power cut.
+    #[must_use]
+    pub fn store(&self, peer: Peer) -> Option<&MemoryStore> {
+        Some(&self.devices.get(peer.0)?.store)
     }
 
     /// Lays a cable between two devices: a link over it comes up by itself, and comes back by itself.
@@ -270,6 +296,14 @@ impl Sim {
     #[must_use]
     pub fn role(&self, peer: Peer, deck: DeckId) -> Option<Role> {
         self.log(peer, deck).map(|log| log.role(self.id(peer)))
+    }
+
+    /// What a device holds beside the path.
+    #[must_use]
+    pub fn late_work(&self, peer: Peer, deck: DeckId) -> Vec<LateWork> {
+        self.log(peer, deck)
+            .map(|log| log.chain.late_work())
+            .unwrap_or_default()
     }
 
     /// The drafts that a device knows.

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::disk::LogRecord;
 use crate::id::ReadId;
 use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::exchange::Exchange;
@@ -44,6 +45,8 @@ pub(crate) struct Reading {
     pub(crate) after: Position,
     /// How many changes our path wants sent.
     pub(crate) wanted: u64,
+    /// The first of them, which the log may no longer hold.
+    pub(crate) begins: Vec<LogRecord>,
 }
 
 impl Session {

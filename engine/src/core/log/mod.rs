@@ -17,12 +17,16 @@ use crate::role::{self, Chain, Charter, Cut, Genesis, Term, Verified};
 use crate::sync::message::Position;
 
 mod aside;
+mod compact;
 mod error;
 mod path;
+mod seals;
 mod take;
 mod write;
 
 use aside::Built;
+use compact::Compaction;
+pub use compact::{CompactWhen, NewSnapshot};
 pub(crate) use error::TakeError;
 pub use error::{EditError, RoleError};
 pub(crate) use path::Next;
@@ -70,6 +74,7 @@ pub(crate) struct Log {
     pub(crate) drafts: BTreeMap<DraftId, DraftLog>,
     /// What was said of drafts.
     pub(crate) words: DraftWords,
+    compaction: Compaction,
     /// Changes of this device that an undo or redo found nothing left of: the next one looks further back.
     pub(crate) passed_over: BTreeSet<ChangeHash>,
     /// Who writes as which Automerge actor.
@@ -109,6 +114,7 @@ impl Log {
             broken: None,
             drafts: BTreeMap::new(),
             words: DraftWords::default(),
+            compaction: Compaction::default(),
             passed_over: BTreeSet::new(),
             writers: BTreeMap::new(),
             genesis,

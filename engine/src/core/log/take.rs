@@ -150,6 +150,7 @@ impl Log {
             // The document is ahead of the chain: it cannot be used any more.
             return Err(self.broke(refusal.to_string()));
         }
+        let mut appended = Vec::with_capacity(fresh.len());
         for (at, change) in fresh.iter().enumerate() {
             let seal = (at + 1 == fresh.len()).then(|| sealed.clone().into());
             let record = LogRecord {
@@ -157,10 +158,14 @@ impl Log {
                 seal,
             };
             disk::append_change(batch, self.deck, term, held + 1 + at as u64, &record);
+            appended.push(record);
         }
         self.note_verdicts(term, fresh, batch);
         // Only these passed the gate. One whose head was in the document already may hold anything.
         self.keep_accepted(drafts, batch);
+        for (number, record) in (held + 1..).zip(&appended) {
+            self.note_appended(term, number, record);
+        }
         if place == Place::Tip {
             let (len, head) = (held + fresh.len() as u64, seal_head);
             self.set_inside(Position::new(term, Cut { len, head }));

@@ -122,6 +122,7 @@ impl Log {
         self.chain.hold(term, end, &[head])?;
         self.chain.add_seal(seal)?;
         disk::append_change(batch, self.deck, term, len, &record);
+        self.note_appended(term, len, &record);
         self.set_inside(position);
         Ok(())
     }

@@ -1,0 +1,314 @@
+//! Compaction: a snapshot of what the log holds, so that opening a deck need not read each change, and the log can be
+//! cut short.
+//!
+//! The order makes it safe at every step. The snapshot is taken in memory, and given to the disk only when all that it
+//! holds is durable in the log. Once it is durable itself, one batch notes it and cuts the logs, but only as far as the
+//! snapshot *before* it reaches: that one stays, and makes the same deck with a longer tail.
+
+use std::collections::BTreeMap;
+
+use cuecard_store::{Batch, SnapshotName};
+
+use super::seals::SealsKept;
+use super::{Log, Position};
+
+use crate::core::own_log;
+use crate::disk::snapshot::{self, Kept, SnapshotImage, TermImage};
+use crate::disk::{LogRecord, TermTail};
+use crate::id::{ChangeHash, TermId, Ticket};
+use crate::limits::SLICE_BYTES_MAX;
+use crate::role::Cut;
+
+/// When a deck is compacted: when the changes behind its snapshot reach one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactWhen {
+    /// So many changes: each costs about 25 µs when the deck is opened.
+    pub changes: u64,
+    /// So many bytes, and half of what the snapshot has.
+    pub bytes: usize,
+}
+
+impl Default for CompactWhen {
+    fn default() -> Self {
+        Self {
+            changes: 2_000,
+            bytes: 64 * 1024,
+        }
+    }
+}
+
+/// A snapshot on its way to the disk.
+#[derive(Debug)]
+pub struct NewSnapshot {
+    /// Its name.
+    pub name: SnapshotName,
+    /// The head that the deck has in it.
+    pub head: ChangeHash,
+    /// What it holds.
+    pub content: Vec<u8>,
+    /// The one before, which stays; older ones go.
+    pub previous: Option<u64>,
+}
+
+/// A snapshot, and up to which change of each term it holds them all.
+#[derive(Debug, Clone, Default)]
+struct Mark {
+    generation: u64,
+    lens: BTreeMap<TermId, u64>,
+    bytes: usize,
+}
+
+/// What a log knows of its snapshots.
+#[derive(Debug)]
+pub(super) struct Compaction {
+    /// The newest durable snapshot.
+    newest: Option<Mark>,
+    /// The one that is being written.
+    writing: Option<Mark>,
+    /// Waits until the batch with this ticket is durable.
+    waiting: Option<(Ticket, NewSnapshot)>,
+    next_generation: u64,
+    /// Up to which change of each term the log may have been cut short. They are in the document, or aside.
+    cut: BTreeMap<TermId, u64>,
+    /// Up to where this run has cut them short.
+    trimmed: BTreeMap<TermId, u64>,
+    seals: BTreeMap<TermId, SealsKept>,
+    /// What was added to the log since the newest snapshot.
+    tail_changes: u64,
+    tail_bytes: usize,
+    /// Doubled when the disk refuses a snapshot, so that it is not asked again with each edit.
+    patience: u64,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self {
+            newest: None,
+            writing: None,
+            waiting: None,
+            next_generation: 1,
+            cut: BTreeMap::new(),
+            trimmed: BTreeMap::new(),
+            seals: BTreeMap::new(),
+            tail_changes: 0,
+            tail_bytes: 0,
+            patience: 1,
+        }
+    }
+}
+
+impl Compaction {
+    fn is_due(&self, when: CompactWhen) -> bool {
+        let half = self.newest.as_ref().map_or(0, |newest| newest.bytes / 2);
+        let patience = usize::try_from(self.patience).unwrap_or(usize::MAX);
+        self.writing.is_none()
+            && self.waiting.is_none()
+            && (self.tail_changes >= when.changes.saturating_mul(self.patience)
+                || self.tail_bytes >= when.bytes.max(half).saturating_mul(patience))
+    }
+}
+
+impl Log {
+    /// A change was put into the log of a term.
+    pub(super) fn note_appended(&mut self, term: TermId, number: u64, record: &LogRecord) {
+        let change = record.change.as_slice();
+        let seal = record.seal.as_ref().map(|seal| seal.as_slice());
+        let accepts = own_log::acceptance(change);
+        let begins = accepts.is_some();
+        let drafted = accepts.and_then(|(draft, deps)| self.drafts.get(&draft)?.accepted_item(&deps));
+        let drafted: usize = drafted.map_or(0, |draft| draft.changes.iter().map(|change| change.len()).sum());
+        let compaction = &mut self.compaction;
+        compaction.tail_changes += 1;
+        compaction.tail_bytes += change.len() + seal.map_or(0, <[u8]>::len);
+        let seals = compaction.seals.entry(term).or_default();
+        seals.push(number, change.len() + drafted, begins, seal);
+    }
+
+    /// Takes a snapshot, if one is due. It waits until the batch with this ticket, the last one of the log, is durable.
+    pub(crate) fn compact_when_due(&mut self, when: CompactWhen, after: Ticket) {
+        if self.broken.is_some() || !self.compaction.is_due(when) {
+            return;
+        }
+        let Some(image) = self.snapshot_image() else {
+            return;
+        };
+        let generation = self.compaction.next_generation;
+        let content = image.encode();
+        let lens = image.terms.iter().map(|term| (term.term, term.len())).collect();
+        let mark = Mark {
+            generation,
+            lens,
+            bytes: content.len(),
+        };
+        let snapshot = NewSnapshot {
+            name: snapshot::snapshot_name(self.deck, generation),
+            head: self.head(),
+            content,
+            previous: self.compaction.newest.as_ref().map(|mark| mark.generation),
+        };
+        self.compaction.next_generation += 1;
+        self.compaction.tail_changes = 0;
+        self.compaction.tail_bytes = 0;
+        self.compaction.writing = Some(mark);
+        self.compaction.waiting = Some((after, snapshot));
+    }
+
+    /// The snapshot that waited for this batch, or an earlier one, to be durable.
+    pub(crate) fn take_snapshot(&mut self, durable: Ticket) -> Option<NewSnapshot> {
+        let waiting = &mut self.compaction.waiting;
+        Some(waiting.take_if(|(after, _)| *after <= durable)?.1)
+    }
+
+    /// The snapshot is durable: what the one before it holds too leaves the log.
+    pub(crate) fn snapshot_put(&mut self, batch: &mut Batch) {
+        let compaction = &mut self.compaction;
+        let Some(newest) = compaction.writing.take() else {
+            return;
+        };
+        compaction.patience = 1;
+        let previous = compaction.newest.replace(newest);
+        let kept = Kept {
+            newest: compaction.newest.as_ref().map_or(0, |mark| mark.generation),
+            previous: previous.as_ref().map(|mark| mark.generation),
+        };
+        snapshot::put_kept(batch, self.deck, kept);
+        for (term, len) in previous.map(|mark| mark.lens).unwrap_or_default() {
+            let cut = compaction.cut.entry(term).or_default();
+            *cut = len.max(*cut);
+            let trimmed = compaction.trimmed.entry(term).or_default();
+            if *trimmed < len {
+                *trimmed = len;
+                snapshot::trim_term(batch, self.deck, term, len + 1);
+            }
+        }
+    }
+
+    /// The disk did not take the snapshot. The log is whole without it; the next try waits longer.
+    pub(crate) fn snapshot_failed(&mut self) {
+        let compaction = &mut self.compaction;
+        compaction.writing = None;
+        compaction.waiting = None;
+        compaction.patience = compaction.patience.saturating_mul(2);
+    }
+
+    /// What the log holds now. `None` where a term's held changes are no longer one line that leads on from what was
+    /// cut: then the log has to stay as it is.
+    fn snapshot_image(&self) -> Option<SnapshotImage> {
+        let on_path: BTreeMap<TermId, Position> = self.inside.iter().map(|step| (step.term, *step)).collect();
+        let left = self.compaction.cut.iter();
+        let left = left.filter(|(term, cut)| **cut > 0 && !on_path.contains_key(term));
+        let path = self
+            .inside
+            .iter()
+            .map(|step| self.term_image(step.term, Some(*step)));
+        let terms = path.chain(left.map(|(term, _)| self.term_image(*term, None)));
+        let terms = terms.collect::<Option<Vec<TermImage>>>()?;
+        Some(SnapshotImage::new(self.deck, terms, self.document.snapshot()))
+    }
+
+    fn term_image(&self, term: TermId, inside: Option<Position>) -> Option<TermImage> {
+        let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
+        let line = match inside {
+            Some(step) if step.len >= cut => self.chain.line_to(term, step.cut())?,
+            _ => self.chain.line(term)?,
+        };
+        let inside_len = inside.map_or(0, |step| step.len);
+        let len = inside_len.max(cut);
+        let hashes = (1..=len)
+            .map(|number| line.hash_at(number))
+            .collect::<Option<Vec<_>>>()?;
+        // The path must be the first part of that line.
+        if inside.is_some_and(|step| line.hash_at(step.len) != Some(step.head)) {
+            return None;
+        }
+        let beyond = hashes.iter().skip(usize::try_from(inside_len).ok()?);
+        let aside = beyond
+            .map(|hash| self.bytes_aside(hash).map(<[u8]>::to_vec))
+            .collect::<Option<Vec<_>>>()?;
+        let seals = self.compaction.seals.get(&term).into_iter();
+        let seals = seals
+            .flat_map(SealsKept::iter)
+            .take_while(|(number, _)| *number <= len)
+            .map(|(number, seal)| (number, seal.to_vec()))
+            .collect();
+        let inside_len = inside.map(|step| step.len);
+        Some(TermImage::new(term, inside_len, hashes, seals, aside))
+    }
+
+    /// Changes of a term that its log may no longer hold, from number `from` on, as they lay there: at most `count`, and
+    /// at most a slice of bytes. None where the log holds them.
+    pub(crate) fn records_cut(&self, term: TermId, from: u64, count: usize) -> Vec<LogRecord> {
+        let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
+        let Some(line) = self.chain.line(term) else {
+            return vec![];
+        };
+        let to = cut.min(from.saturating_add(count as u64).saturating_sub(1));
+        let hashes: Vec<ChangeHash> = (from..=to).map_while(|number| line.hash_at(number)).collect();
+        let (mut records, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
+        let seals = self.compaction.seals.get(&term);
+        for (number, change) in (from..).zip(self.changes_of(&hashes)) {
+            let Some(change) = change else { break };
+            bytes += change.len();
+            if bytes > SLICE_BYTES_MAX && !records.is_empty() {
+                break;
+            }
+            let seal = seals.and_then(|seals| seals.at(number));
+            records.push(LogRecord {
+                change: change.into(),
+                seal: seal.map(|seal| seal.to_vec().into()),
+            });
+        }
+        records
+    }
+
+    /// Whether that change of a term may no longer be in its log.
+    pub(crate) fn is_cut(&self, term: TermId, number: u64) -> bool {
+        self.compaction.cut.get(&term).is_some_and(|cut| number <= *cut)
+    }
+
+    /// The bytes of changes, wherever they are held in memory.
+    fn changes_of(&self, hashes: &[ChangeHash]) -> Vec<Option<Vec<u8>>> {
+        let aside = |hash| self.aside.get(hash).cloned();
+        hashes
+            .iter()
+            .map(|hash| aside(hash).or_else(|| self.document.change_bytes(hash)))
+            .collect()
+    }
+
+    /// What the newest snapshot holds, as it was read: from here on the log is cut there.
+    pub(crate) fn restore_compaction(&mut self, generation: u64, terms: &[TermImage], bytes: usize) {
+        let lens: BTreeMap<TermId, u64> = terms.iter().map(|term| (term.term, term.len())).collect();
+        // Where exactly the log begins does not matter: what is in the snapshot can be had from it.
+        self.compaction.cut = lens.clone();
+        self.compaction.newest = Some(Mark {
+            generation,
+            lens,
+            bytes,
+        });
+        for term in terms {
+            let seals = term.seals.iter().map(|(len, seal)| (*len, seal.to_vec()));
+            let seals = SealsKept::restored(seals.collect());
+            self.compaction.seals.insert(term.term, seals);
+        }
+    }
+
+    /// The number of the next snapshot.
+    pub(crate) fn set_next_snapshot(&mut self, generation: u64) {
+        self.compaction.next_generation = generation;
+    }
+
+    /// Records that were read back from the log of a term.
+    pub(crate) fn note_tail(&mut self, tail: &TermTail) {
+        for (number, record) in (tail.from..).zip(&tail.records) {
+            self.note_appended(tail.term, number, record);
+        }
+    }
+
+    /// The document has these steps of the path in it.
+    pub(crate) fn set_path(&mut self, steps: Vec<(TermId, Cut)>) {
+        self.inside = steps
+            .into_iter()
+            .map(|(term, cut)| Position::new(term, cut))
+            .collect();
+    }
+}

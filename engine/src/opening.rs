@@ -1,0 +1,72 @@
+//! Opening the decks that a store holds, each from the best of what is kept of it.
+//!
+//! A deck is kept as snapshots and logs. Where the newest snapshot is damaged, the one before it and a longer tail make
+//! the same deck. Where nothing does, that deck stays closed and its files are left alone: the others open all the same.
+
+use cuecard_store::Store;
+
+use crate::core::{Core, RestoreError};
+use crate::disk::{self, LoadError, snapshot};
+use crate::id::DeckId;
+
+/// Opens every deck; returns those that cannot be, with the reason.
+///
+/// # Errors
+/// What the store says, where it is not about one deck alone.
+pub(crate) fn restore_all(core: &mut Core, store: &dyn Store) -> Result<Vec<RestoreError>, LoadError> {
+    core.restore_names(disk::names(store)?);
+    let mut closed = Vec::new();
+    for (deck, key) in disk::decks(store)? {
+        let opened = key.and_then(|key| restore_deck(core, store, deck, key));
+        match opened {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => closed.push(error),
+            Err(error) if error.is_of_one_deck() => closed.push(RestoreError {
+                deck,
+                why: error.to_string(),
+            }),
+            Err(error) => return Err(error),
+        }
+    }
+    for error in &closed {
+        core.keep_closed(error.clone());
+    }
+    Ok(closed)
+}
+
+fn restore_deck(
+    core: &mut Core,
+    store: &dyn Store,
+    deck: DeckId,
+    key: [u8; 32],
+) -> Result<Result<(), RestoreError>, LoadError> {
+    let (origins, next) = snapshot::origins(store, deck)?;
+    // The reason of the first is told: the others were tried because of it.
+    let mut first: Option<RestoreError> = None;
+    for origin in origins {
+        let opened = match disk::load(store, deck, key, origin) {
+            Ok(mut image) => {
+                image.next_snapshot = next;
+                core.restore_deck(image)
+            }
+            Err(error) if error.is_of_one_deck() => Err(RestoreError {
+                deck,
+                why: error.to_string(),
+            }),
+            Err(error) => return Err(error),
+        };
+        match opened {
+            Ok(()) => {
+                if let Some(error) = first {
+                    tracing::warn!(%error, ?origin, "a deck was opened from the snapshot before, or from its log");
+                }
+                return Ok(Ok(()));
+            }
+            Err(error) => {
+                first.get_or_insert(error);
+            }
+        }
+    }
+    let why = "its snapshots are gone".to_owned();
+    Ok(Err(first.unwrap_or(RestoreError { deck, why })))
+}
