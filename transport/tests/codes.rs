@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::{bounded, connect, endpoint, greet, quick};
 use cuecard_transport::invite::Code;
-use cuecard_transport::webrtc::{Config, WebRtc};
+use cuecard_transport::webrtc::{Bind, Config, WebRtc};
 use cuecard_transport::{CloseReason, DialError, RouteKind, RouteState};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,4 +176,20 @@ async fn an_address_that_is_found_later_connects_and_every_state_is_told() {
     greet(&*made_a.link, &*made_b.link).await;
     bounded(made_a.link.close(CloseReason::Here)).await;
     bounded(made_b.link.close(CloseReason::Here)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_of_ipv6_alone_connect() {
+    let config = Config {
+        bind: Bind::Addresses(vec![std::net::Ipv6Addr::LOCALHOST.into()]),
+        ..quick()
+    };
+    let (a, b) = (
+        WebRtc::new(common::key(1), config.clone()),
+        WebRtc::new(common::key(2), config),
+    );
+    let (at_a, at_b) = bounded(connect(&a, &b)).await;
+    greet(&*at_a.link, &*at_b.link).await;
+    bounded(at_a.link.close(CloseReason::Here)).await;
+    bounded(at_b.link.close(CloseReason::Here)).await;
 }

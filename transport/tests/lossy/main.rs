@@ -26,7 +26,7 @@ async fn connect(weather: Weather, config: Config) -> ((WebRtc, Connected), (Web
     let (a, b) = (WebRtc::new(key(1), config.clone()), WebRtc::new(key(2), config));
     let offering = a.offer().await.unwrap();
     let offered = cuecard_transport::invite::Code::decode(&offering.code()).unwrap();
-    let path = Path::lay(weather, offered.addresses[0]).await;
+    let path = Path::lay(weather, offered.addresses[0]);
     // An answer names its offer by all that the offer says, so the offer is told apart by its own tag.
     let moved = at(&offering.code(), path.answerer_end);
     let answering = b.answer(&moved).await.unwrap();

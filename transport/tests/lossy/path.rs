@@ -1,6 +1,8 @@
 //! A bad path between two sockets, in user space: each datagram is lost, delayed or let through as a seed says. It changes
 //! nothing else, so what arrives is what the real sockets of two real devices sent.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +11,7 @@ use std::time::Duration;
 use cuecard_transport::invite::Code;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How bad.
 #[derive(Debug, Clone, Copy)]
@@ -41,48 +44,28 @@ pub(crate) struct Cut {
 
 impl Path {
     /// Between an offer and whoever will talk to the other end.
-    pub(crate) async fn lay(weather: Weather, offer: SocketAddr) -> Self {
-        let bind = || async { Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap()) };
-        let (near, far) = (bind().await, bind().await);
+    pub(crate) fn lay(weather: Weather, offer: SocketAddr) -> Self {
+        let (near, far) = (bind(), bind());
         let cut = Arc::new(Cut::default());
         let lost = Arc::new(AtomicU64::new(0));
         // The answering device is known once it has sent something.
         let (met, meeting) = tokio::sync::watch::channel(None::<SocketAddr>);
         let mut tasks = JoinSet::new();
-        let back = Way {
+        let way = |from_offerer| Way {
             weather,
             lost: Arc::clone(&lost),
             cut: Arc::clone(&cut),
-            from_offerer: false,
+            from_offerer,
+            random: weather.seed ^ if from_offerer { 0x9e37_79b9_7f4a_7c15 } else { 0 },
+            under_way: BinaryHeap::new(),
+            count: 0,
         };
         let (from, to) = (Arc::clone(&far), Arc::clone(&near));
-        tasks.spawn(async move {
-            let mut random = weather.seed;
-            let mut buffer = vec![0; 65_536];
-            let mut under_way = JoinSet::new();
-            while let Ok((length, answerer)) = from.recv_from(&mut buffer).await {
-                met.send_replace(Some(answerer));
-                back.carry(&mut random, &mut under_way, &buffer[..length], &to, offer);
-            }
-        });
-        let forth = Way {
-            weather,
-            lost: Arc::clone(&lost),
-            cut: Arc::clone(&cut),
-            from_offerer: true,
+        let seen = move |answerer| {
+            met.send_replace(Some(answerer));
         };
-        let (from, to) = (Arc::clone(&near), Arc::clone(&far));
-        tasks.spawn(async move {
-            let mut random = weather.seed ^ 0x9e37_79b9_7f4a_7c15;
-            let mut buffer = vec![0; 65_536];
-            let mut under_way = JoinSet::new();
-            while let Ok((length, _)) = from.recv_from(&mut buffer).await {
-                let answerer = *meeting.borrow();
-                if let Some(answerer) = answerer {
-                    forth.carry(&mut random, &mut under_way, &buffer[..length], &to, answerer);
-                }
-            }
-        });
+        tasks.spawn(way(false).run(from, to, seen, move || Some(offer)));
+        tasks.spawn(way(true).run(near.clone(), far.clone(), |_| (), move || *meeting.borrow()));
         Self {
             offerer_end: near.local_addr().unwrap(),
             answerer_end: far.local_addr().unwrap(),
@@ -93,29 +76,67 @@ impl Path {
     }
 }
 
+/// With room for a burst: what is lost is for the seed to say.
+fn bind() -> Arc<UdpSocket> {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 * 1024 * 1024);
+    socket.set_nonblocking(true).unwrap();
+    Arc::new(UdpSocket::from_std(socket).unwrap())
+}
+
 struct Way {
     weather: Weather,
     lost: Arc<AtomicU64>,
     cut: Arc<Cut>,
     from_offerer: bool,
+    random: u64,
+    /// By when they arrive, then by when they came.
+    under_way: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
+    count: u64,
 }
 
 impl Way {
-    fn carry(
-        &self,
-        random: &mut u64,
-        under_way: &mut JoinSet<()>,
-        datagram: &[u8],
-        by: &Arc<UdpSocket>,
-        to: SocketAddr,
+    async fn run(
+        mut self,
+        from: Arc<UdpSocket>,
+        by: Arc<UdpSocket>,
+        seen: impl Fn(SocketAddr),
+        to: impl Fn() -> Option<SocketAddr>,
     ) {
-        while under_way.try_join_next().is_some() {}
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let next = self.under_way.peek().map(|Reverse((at, ..))| *at);
+            tokio::select! {
+                came = from.recv_from(&mut buffer) => {
+                    let Ok((length, sender)) = came else { return };
+                    seen(sender);
+                    self.take(&buffer[..length]);
+                    // A burst is taken whole before anything else is done.
+                    while let Ok((length, _)) = from.try_recv_from(&mut buffer) {
+                        self.take(&buffer[..length]);
+                    }
+                }
+                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            }
+            let now = Instant::now();
+            while self.under_way.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
+                let Some(Reverse((_, _, datagram))) = self.under_way.pop() else {
+                    break;
+                };
+                if let Some(to) = to() {
+                    let _ = by.send_to(&datagram, to).await;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, datagram: &[u8]) {
         let cut = if self.from_offerer {
             &self.cut.from_offerer
         } else {
             &self.cut.from_answerer
         };
-        let dice = next(random);
+        let dice = next(&mut self.random);
         if cut.load(Ordering::Relaxed) || dice % 1_000 < self.weather.lost_per_mille {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
@@ -123,13 +144,10 @@ impl Way {
         let jitter = self
             .weather
             .jitter
-            .mul_f64((next(random) % 1_000) as f64 / 1_000.0);
-        let at = tokio::time::Instant::now() + self.weather.delay + jitter;
-        let (datagram, by) = (datagram.to_vec(), Arc::clone(by));
-        under_way.spawn(async move {
-            tokio::time::sleep_until(at).await;
-            let _ = by.send_to(&datagram, to).await;
-        });
+            .mul_f64((next(&mut self.random) % 1_000) as f64 / 1_000.0);
+        let at = Instant::now() + self.weather.delay + jitter;
+        self.count += 1;
+        self.under_way.push(Reverse((at, self.count, datagram.to_vec())));
     }
 }
 
