@@ -30,7 +30,9 @@
 
 mod blobs;
 mod collecting;
+mod repairing;
 mod snapshots;
+mod trimming;
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::{Batch, Store, StoreError, StreamId};
@@ -45,7 +47,7 @@ pub trait Place {
 ///
 /// The backend must save what is committed without being told to.
 pub fn check_contract(fresh: impl Fn() -> Box<dyn Place>) {
-    let checks: [fn(&dyn Place); 21] = [
+    let checks: [fn(&dyn Place); 19] = [
         an_empty_store_has_nothing,
         values_are_set_replaced_and_deleted,
         a_scan_has_the_prefix_in_order,
@@ -55,8 +57,6 @@ pub fn check_contract(fresh: impl Fn() -> Box<dyn Place>) {
         a_read_keeps_to_its_limits_but_gets_on,
         the_ends_of_the_sequence_can_be_used,
         streams_are_apart_and_can_be_dropped,
-        streams_are_trimmed_at_the_front,
-        trimming_has_its_place_in_the_order_of_a_batch,
         operations_happen_in_order_within_a_batch,
         the_same_record_may_come_again,
         a_rewritten_record_stops_the_store_and_its_batch_leaves_nothing,
@@ -71,8 +71,10 @@ pub fn check_contract(fresh: impl Fn() -> Box<dyn Place>) {
     for check in checks {
         check(&*fresh());
     }
-    for check in blobs::CHECKS
+    for check in trimming::CHECKS
         .into_iter()
+        .chain(repairing::CHECKS)
+        .chain(blobs::CHECKS)
         .chain(collecting::CHECKS)
         .chain(snapshots::CHECKS)
     {
@@ -82,7 +84,6 @@ pub fn check_contract(fresh: impl Fn() -> Box<dyn Place>) {
 
 const STREAM: StreamId = StreamId::from_bytes([7; 32]);
 const OTHER: StreamId = StreamId::from_bytes([8; 32]);
-const BEFORE: StreamId = StreamId::from_bytes([6; 32]);
 const NONE: [u64; 0] = [];
 const MANY: usize = 1_000_000;
 
@@ -261,80 +262,6 @@ fn streams_are_apart_and_can_be_dropped(place: &dyn Place) {
     assert_eq!(store.read(OTHER, 1, MANY, MANY).unwrap()[0].bytes, [2]);
 }
 
-fn streams_are_trimmed_at_the_front(place: &dyn Place) {
-    let store = place.open().unwrap();
-    assert_eq!(store.first(STREAM).unwrap(), None);
-    save(&*store, |batch| {
-        (0..600).for_each(|seq| {
-            batch.append(
-                STREAM,
-                seq,
-                vec![seq as u8; if seq % 50 == 7 { 9000 } else { 20 }],
-            )
-        });
-        (0..3).for_each(|seq| batch.append(OTHER, seq, vec![2]));
-        batch.append(BEFORE, 5, vec![3; 9000]);
-    });
-    assert_eq!(store.first(STREAM).unwrap(), Some(0));
-    assert_eq!(store.first(BEFORE).unwrap(), Some(5));
-    for (first, left) in [(0, 0), (257, 257), (256, 257), (599, 599)] {
-        save(&*store, |batch| batch.trim_stream(STREAM, first));
-        assert_eq!(store.first(STREAM).unwrap(), Some(left), "trimmed to {first}");
-        let expected: Vec<u64> = (left..600).collect();
-        assert_eq!(seqs(&*store, STREAM, left), expected);
-        assert_eq!(seqs(&*store, STREAM, 0) == NONE, left > 0);
-        let report = store.check().unwrap();
-        assert!(
-            report.is_sound() && report.records == expected.len() as u64 + 4,
-            "no piece stays: {report:?}"
-        );
-    }
-    save(&*store, |batch| {
-        batch.append(STREAM, 600, vec![7]);
-        batch.trim_stream(OTHER, u64::MAX);
-        batch.trim_stream(StreamId::from_bytes([99; 32]), 3);
-    });
-    store.close().unwrap();
-
-    let store = place.open().unwrap();
-    assert_eq!(seqs(&*store, STREAM, 599), [599, 600]);
-    assert_eq!(store.first(STREAM).unwrap(), Some(599), "it stays trimmed");
-    assert_eq!(store.first(OTHER).unwrap(), None);
-    assert_eq!(
-        store.first(BEFORE).unwrap(),
-        Some(5),
-        "its neighbour is not touched"
-    );
-    assert_eq!(store.check().unwrap().streams, 2);
-}
-
-fn trimming_has_its_place_in_the_order_of_a_batch(place: &dyn Place) {
-    let store = place.open().unwrap();
-    save(&*store, |batch| {
-        (1..=4).for_each(|seq| batch.append(STREAM, seq, vec![1; 5000]))
-    });
-    save(&*store, |batch| {
-        batch.append(STREAM, 5, vec![5]);
-        batch.trim_stream(STREAM, 5);
-        // The places before may be taken again; those that stayed may not.
-        batch.append(STREAM, 4, vec![4]);
-        batch.append(STREAM, 5, vec![5]);
-    });
-    assert_eq!(seqs(&*store, STREAM, 4), [4, 5]);
-    assert_eq!(store.read(STREAM, 4, 1, MANY).unwrap()[0].bytes, [4]);
-    assert_eq!(store.first(STREAM).unwrap(), Some(4));
-    let rewriting = store.commit(batch(|batch| {
-        batch.trim_stream(STREAM, 5);
-        batch.append(STREAM, 5, vec![6]);
-    }));
-    assert!(matches!(rewriting.wait(), Err(StoreError::Taken { seq: 5, .. })));
-    assert_eq!(
-        store.first(STREAM).unwrap(),
-        Some(4),
-        "a refused batch trims nothing"
-    );
-}
-
 fn operations_happen_in_order_within_a_batch(place: &dyn Place) {
     let store = place.open().unwrap();
     save(&*store, |batch| batch.append(STREAM, 1, vec![1]));
@@ -478,6 +405,7 @@ fn after_closing_everything_says_closed(place: &dyn Place) {
     assert!(matches!(store.read(STREAM, 0, 1, 1), Err(StoreError::Closed)));
     assert!(matches!(store.first(STREAM), Err(StoreError::Closed)));
     assert!(matches!(store.check(), Err(StoreError::Closed)));
+    assert!(matches!(store.repair(), Err(StoreError::Closed)));
     assert!(matches!(store.blobs().list(), Err(crate::BlobError::Closed)));
     let grace = crate::Grace {
         now_ms: 0,

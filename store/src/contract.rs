@@ -1,6 +1,6 @@
 //! What every backend promises.
 
-use crate::{Batch, Blobs, Saved, SnapshotName, Snapshots, StoreError, StreamId};
+use crate::{Batch, Blobs, Repair, Report, Saved, Snapshots, StoreError, StreamId};
 
 /// Streams, keyed state and blobs, in opaque bytes.
 ///
@@ -55,6 +55,14 @@ pub trait Store: Send + Sync + 'static {
     /// are; a damaged blob becomes a partial one, so that what is missing can be fetched again.
     fn check(&self) -> Result<Report, StoreError>;
 
+    /// Checks everything, sets aside what is damaged, and says what is lost by that; a check then finds nothing.
+    ///
+    /// Of a stream, what is behind its first damaged or missing record goes with that, because it cannot be read
+    /// without it; of a blob, only the damaged groups. What is written in a format that this version does not
+    /// know is no damage: then nothing is changed. Synchronise afterwards, and continue nothing that was numbered
+    /// here: numbers that others have seen may be free again.
+    fn repair(&self) -> Result<Repair, StoreError>;
+
     /// Saves what is queued, makes it durable and lets go of the folder. Every later call says
     /// [`StoreError::Closed`]; closing again does nothing.
     fn close(&self) -> Result<(), StoreError>;
@@ -70,80 +78,6 @@ pub struct Record {
     pub seq: u64,
     /// Its content.
     pub bytes: Vec<u8>,
-}
-
-/// What [`Store::check`] found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Streams that hold records.
-    pub streams: u64,
-    /// Sound records in them.
-    pub records: u64,
-    /// Sound values of the keyed state.
-    pub values: u64,
-    /// Whole blobs whose content has the hash they are named by.
-    pub blobs: u64,
-    /// Sound snapshots.
-    pub snapshots: u64,
-    /// How many damages were found in all.
-    pub damages_total: u64,
-    /// The first of them, at most [`crate::limits::REPORT_DAMAGES_MAX`].
-    pub damages: Vec<Damage>,
-}
-
-impl Report {
-    /// Whether nothing is damaged.
-    pub fn is_sound(&self) -> bool {
-        self.damages_total == 0
-    }
-
-    pub(crate) fn add(&mut self, damage: Damage) {
-        self.damages_total += 1;
-        if self.damages.len() < crate::limits::REPORT_DAMAGES_MAX {
-            self.damages.push(damage);
-        }
-    }
-}
-
-/// One thing that is not as it was saved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Damage {
-    /// A record that does not have its checksum.
-    Record {
-        /// Its stream.
-        stream: StreamId,
-        /// Its place.
-        seq: u64,
-    },
-    /// A stream that goes on behind missing records.
-    Gap {
-        /// The stream.
-        stream: StreamId,
-        /// The first missing one.
-        seq: u64,
-    },
-    /// A value that does not have its checksum.
-    Value {
-        /// Its key.
-        key: Vec<u8>,
-    },
-    /// Pieces that belong to no record or value.
-    Stray {
-        /// How many.
-        pieces: u64,
-    },
-    /// A snapshot that does not have its checksum.
-    Snapshot {
-        /// Its name.
-        name: SnapshotName,
-    },
-    /// A whole blob whose content does not have its hash. It is now a partial one that keeps what is sound.
-    Blob {
-        /// The hash it is named by.
-        hash: crate::BlobHash,
-    },
 }
 
 impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
@@ -183,6 +117,10 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn check(&self) -> Result<Report, StoreError> {
         (**self).check()
+    }
+
+    fn repair(&self) -> Result<Repair, StoreError> {
+        (**self).repair()
     }
 
     fn close(&self) -> Result<(), StoreError> {

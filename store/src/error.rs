@@ -76,8 +76,8 @@ pub enum StoreError {
     },
     /// The folder as a whole cannot be opened any more.
     #[error(
-        "the data in {folder:?} is damaged beyond what a repair could open ({why}): move the folder `records` in it away \
-         and open again, then synchronise from another device"
+        "the data in {folder:?} is damaged and cannot be opened as it is ({why}): open it with a repair, which sets aside \
+         what is damaged, then synchronise from another device"
     )]
     Damaged {
         /// The folder.

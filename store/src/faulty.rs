@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     Batch, BlobEntry, BlobError, BlobHash, BlobPin, BlobStatus, Blobs, Collected, Grace, KeyedValue,
-    ReadSeek, Record, Report, Saved, Snapshot, SnapshotName, Snapshots, Store, StoreError, StreamId,
+    ReadSeek, Record, Repair, Report, Saved, Snapshot, SnapshotName, Snapshots, Store, StoreError, StreamId,
 };
 
 /// What happens to a commit.
@@ -203,6 +203,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn check(&self) -> Result<Report, StoreError> {
         self.inner.check()
+    }
+
+    fn repair(&self) -> Result<Repair, StoreError> {
+        self.inner.repair()
     }
 
     fn close(&self) -> Result<(), StoreError> {

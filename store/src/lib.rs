@@ -30,6 +30,7 @@ mod door;
 mod error;
 mod faulty;
 mod memory;
+mod report;
 mod saved;
 mod sled;
 mod snapshots;
@@ -39,10 +40,11 @@ pub use blobs::{
     BlobEntry, BlobHash, BlobPin, BlobStatus, Blobs, Collected, FileBlobs, GROUP_BYTES, Grace, MemoryBlobs,
     ReadSeek, group_count,
 };
-pub use contract::{Damage, KeyedValue, Record, Report, Store};
+pub use contract::{KeyedValue, Record, Store};
 pub use error::{BlobError, StoreError};
 pub use faulty::{BlobFault, Fault, FaultyStore, SnapshotFault};
 pub use memory::{MemoryImage, MemoryStore};
+pub use report::{Damage, Loss, Repair, Report};
 pub use saved::{Saved, SavedSender};
 pub use sled::{DiskSync, Durability, Options, SledStore, SystemSync};
 pub use snapshots::{FileSnapshots, MemorySnapshots, Snapshot, SnapshotName, Snapshots};

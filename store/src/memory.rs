@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::door::Door;
+use crate::report::{check_files, unsound_blobs, unsound_snapshots};
 use crate::saved::SavedSender;
-use crate::snapshots::check_snapshots;
 use crate::{
-    Batch, BlobStatus, Blobs, Damage, KeyedValue, MemoryBlobs, MemorySnapshots, Operation, Record, Report,
+    Batch, Blobs, Damage, KeyedValue, Loss, MemoryBlobs, MemorySnapshots, Operation, Record, Repair, Report,
     Saved, Snapshots, Store, StoreError, StreamId,
 };
 
@@ -305,9 +305,36 @@ impl Store for MemoryStore {
                 }
             }
         }
-        check_snapshots(&self.0.snapshots, &mut report)?;
-        check_blobs(&self.0.blobs, &mut report)?;
+        check_files(self, &mut report)?;
         Ok(report)
+    }
+
+    fn repair(&self) -> Result<Repair, StoreError> {
+        let mut repair = Repair::default();
+        let mut state = self.open_state()?;
+        for (stream, records) in &mut state.data.streams {
+            let gap = records
+                .keys()
+                .zip(records.keys().skip(1))
+                .find(|(seq, next)| *seq + 1 != **next);
+            if let Some(first) = gap.map(|(seq, _)| seq + 1) {
+                let records = records.split_off(&first).len() as u64;
+                repair.add(Loss::Records {
+                    stream: *stream,
+                    first,
+                    records,
+                });
+            }
+        }
+        drop(state);
+        for name in unsound_snapshots(&self.0.snapshots)?.1 {
+            self.0.snapshots.delete(name)?;
+            repair.add(Loss::Snapshot { name });
+        }
+        for hash in unsound_blobs(&self.0.blobs)?.1 {
+            repair.add(Loss::Blob { hash });
+        }
+        Ok(repair)
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -321,17 +348,6 @@ impl Store for MemoryStore {
             None => Ok(()),
         }
     }
-}
-
-/// Verifies every whole blob. For backends.
-pub(crate) fn check_blobs(blobs: &dyn Blobs, report: &mut Report) -> Result<(), StoreError> {
-    for entry in blobs.list()?.into_iter().filter(|entry| entry.whole) {
-        match blobs.verify(entry.hash)? {
-            BlobStatus::Whole { .. } => report.blobs += 1,
-            BlobStatus::Partial { .. } | BlobStatus::Absent => report.add(Damage::Blob { hash: entry.hash }),
-        }
-    }
-    Ok(())
 }
 
 impl Shared {

@@ -240,12 +240,20 @@ fn a_repair_that_was_interrupted_is_finished() {
 #[test]
 fn a_folder_of_a_later_format_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("format"), "cuecard-store 2\nencryption none\n").unwrap();
-    assert!(matches!(
-        SledStore::open(folder.path(), Options::default()),
-        Err(StoreError::Format { .. })
-    ));
+    let lines = "cuecard-store 2\nencryption none\n";
+    let text = format!(
+        "{lines}checksum {}\n",
+        cuecard_store::BlobHash::of(lines.as_bytes())
+    );
+    fs::write(folder.path().join("format"), &text).unwrap();
+    for opened in [
+        SledStore::open(folder.path(), Options::default()).map(drop),
+        SledStore::open_repaired(folder.path(), Options::default()).map(drop),
+    ] {
+        assert!(matches!(opened, Err(StoreError::Format { .. })));
+    }
     assert!(!folder.path().join("records").exists());
+    assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), text);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! <folder>/mark       how far the database had come
 //! <folder>/snapshots/ see FileSnapshots
 //! <folder>/blobs/     see FileBlobs
+//! <folder>/damaged.<n>/ and records.damaged.<n>/   what a repair set aside
 //! ```
 
 mod layout;
@@ -14,6 +15,7 @@ mod mark;
 mod open;
 mod overlay;
 mod read;
+mod repair;
 mod writer;
 
 use std::fs::File;
@@ -28,13 +30,14 @@ pub use writer::{DiskSync, Durability, SystemSync};
 
 use crate::door::Door;
 use crate::limits::CACHE_BYTES;
-use crate::memory::check_blobs;
-use crate::snapshots::check_snapshots;
+use crate::report::{check_files, unsound_blobs, unsound_snapshots};
 use crate::{
-    Batch, Blobs, FileBlobs, FileSnapshots, KeyedValue, Record, Report, Saved, Snapshots, Store, StoreError,
-    StreamId,
+    Batch, Blobs, FileBlobs, FileSnapshots, KeyedValue, Loss, Record, Repair, Report, Saved, Snapshots,
+    Store, StoreError, StreamId,
 };
-use writer::{Message, StoppedBecause, Waiting, Writer};
+use open::Rebuilt;
+use repair::Aside;
+use writer::{Message, Repairing, StoppedBecause, Waiting, Writer};
 
 /// How a [`SledStore`] works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +94,50 @@ impl SledStore {
     ///
     /// A database that sled can no longer open is set aside and opened from a copy of its log alone, without the
     /// snapshots and settings that can be made again; [`Self::set_aside`] then says where the damaged one is.
-    /// Where that does not help, this is [`StoreError::Damaged`] and nothing was changed. Damage that sled hides
+    /// Where that does not help, this is [`StoreError::Damaged`] and nothing was changed: see [`Self::open_repaired`]. Damage that sled hides
     /// is told by [`Self::lost_batches`].
     pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
         Self::open_with(folder, options, Box::new(SystemSync))
+    }
+
+    /// Opens the store in a folder that is damaged, repairs it, and says what is lost by that.
+    ///
+    /// As [`Store::repair`]; and a database that cannot be read as a whole is set aside. What can be read of its log takes
+    /// its place ([`Loss::Batches`]), or else an empty one ([`Loss::Database`]): then blobs and snapshots are still there,
+    /// and all else is to be fetched from other devices.
+    pub fn open_repaired(folder: impl AsRef<Path>, options: Options) -> Result<(Self, Repair), StoreError> {
+        let folder = folder.as_ref();
+        let damage =
+            |error: &StoreError| matches!(error, StoreError::Damaged { .. } | StoreError::Corrupt { .. });
+        let open = || -> Result<_, StoreError> {
+            let store = Self::open(folder, options)?;
+            let mut repair = store.repair()?;
+            repair.set_aside.extend(store.set_aside.clone());
+            if let batches @ 1.. = store.lost_batches {
+                repair.add(Loss::Batches { batches });
+            }
+            Ok((store, repair))
+        };
+        let mut opened = open();
+        if opened.as_ref().is_err_and(damage) && open::mend_format(folder)? {
+            opened = open();
+        }
+        let why = match opened {
+            Err(error) if damage(&error) => error.to_string(),
+            other => return other,
+        };
+        let (aside, rebuilt) = open::rebuild(folder, options.cache_bytes)?;
+        tracing::error!(
+            why,
+            ?aside,
+            "the database could not be read as a whole and is set aside"
+        );
+        let (store, mut repair) = open()?;
+        if let Rebuilt::Empty = rebuilt {
+            repair.add(Loss::Database { why });
+        }
+        repair.set_aside.push(aside);
+        Ok((store, repair))
     }
 
     /// Opens the store with another way to sync its file: for tests that count or fail the syncs.
@@ -228,9 +271,29 @@ impl Store for SledStore {
     fn check(&self) -> Result<Report, StoreError> {
         let mut report = Report::default();
         self.with(|db| read::check(db, &mut report))?;
-        check_snapshots(&self.snapshots, &mut report)?;
-        check_blobs(&self.blobs, &mut report)?;
+        check_files(self, &mut report)?;
         Ok(report)
+    }
+
+    fn repair(&self) -> Result<Repair, StoreError> {
+        let (done, answer) = mpsc::sync_channel(1);
+        let aside = Aside::new(&self.folder);
+        self.messages
+            .send(Message::Repair(Repairing { aside, done }))
+            .map_err(|_| StoreError::Closed)?;
+        let (mut repair, mut aside) = answer.recv().map_err(|_| StoreError::Closed)??;
+        for name in unsound_snapshots(&self.snapshots)?.1 {
+            aside.take(&self.snapshots.path(name))?;
+            repair.add(Loss::Snapshot { name });
+        }
+        for hash in unsound_blobs(&self.blobs)?.1 {
+            repair.add(Loss::Blob { hash });
+        }
+        repair.set_aside.extend(aside.made());
+        if !repair.is_lossless() {
+            tracing::warn!(?repair, folder = ?self.folder, "the store was repaired");
+        }
+        Ok(repair)
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -268,8 +331,11 @@ impl Drop for SledStore {
 
 fn tree_error(doing: &str, error: ::sled::Error) -> StoreError {
     match error {
-        ::sled::Error::Io(source) => StoreError::io(doing, source),
-        ::sled::Error::Corruption { .. } => StoreError::Corrupt {
+        // Its file ends too early.
+        ::sled::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            StoreError::io(doing, source)
+        }
+        ::sled::Error::Io(_) | ::sled::Error::Corruption { .. } => StoreError::Corrupt {
             what: "the database".to_owned(),
         },
         other => StoreError::io(doing, io::Error::other(other)),

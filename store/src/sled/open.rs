@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::mark::Mark;
 use super::read;
-use crate::{FileBlobs, FileSnapshots, StoreError, disk};
+use crate::{FileBlobs, FileSnapshots, Report, StoreError, disk};
 
 const LOCK: &str = "lock";
 const FORMAT: &str = "format";
@@ -21,7 +21,7 @@ const SNAPSHOTS: &str = "snapshots";
 const BLOBS: &str = "blobs";
 
 /// What this version writes and reads. Encryption at rest will be the second line's other value.
-const FORMAT_TEXT: &str = "cuecard-store 1\nencryption none\n";
+const FORMAT_LINES: &str = "cuecard-store 1\nencryption none\n";
 /// A format file longer than this is none of ours.
 const FORMAT_BYTES_MAX: u64 = 4096;
 
@@ -54,15 +54,10 @@ pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError
     let lock = take_lock(folder)?;
     check_format(folder)?;
     finish_exchange(folder).map_err(doing("finish an earlier repair"))?;
-    let (db, set_aside) = open_or_repair(folder, cache_bytes)?;
+    let (db, count, set_aside) = open_or_repair(folder, cache_bytes)?;
     let file = sync_new_files(&folder.join(RECORDS)).map_err(doing("sync the database"))?;
     let (noted, mark) = Mark::open(&folder.join(MARK)).map_err(doing("open the mark"))?;
     disk::sync_folder(folder).map_err(doing("sync the folder"))?;
-    let count = catch_unwind(AssertUnwindSafe(|| read::count(&db))).unwrap_or_else(|_| {
-        Err(StoreError::Corrupt {
-            what: format!("the database in {folder:?}"),
-        })
-    })?;
     let snapshots = FileSnapshots::open(folder.join(SNAPSHOTS))?;
     let blobs = FileBlobs::open(folder.join(BLOBS))?;
     Ok(Opened {
@@ -99,20 +94,100 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
 fn check_format(folder: &Path) -> Result<(), StoreError> {
     let path = folder.join(FORMAT);
     let failed = |source| StoreError::io(format!("read or write {path:?}"), source);
-    match fs::metadata(&path) {
-        Ok(found) if found.len() > FORMAT_BYTES_MAX => {}
-        Ok(_) if fs::read(&path).map_err(failed)? == FORMAT_TEXT.as_bytes() => return Ok(()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let temporary = folder.join(format!("{FORMAT}.tmp"));
-            disk::write_file(&temporary, &path, FORMAT_TEXT.as_bytes()).map_err(failed)?;
-            return disk::sync_folder(folder).map_err(failed);
-        }
-        Err(error) => return Err(failed(error)),
+    match read_format(&path).map_err(failed)? {
+        Format::Ours => Ok(()),
+        Format::None => write_format(folder).map_err(failed),
+        Format::Other => Err(StoreError::Format {
+            what: format!("{folder:?}"),
+        }),
+        Format::Damaged => Err(StoreError::Damaged {
+            folder: folder.to_owned(),
+            why: "its file `format` is damaged".into(),
+        }),
     }
-    Err(StoreError::Format {
-        what: format!("{folder:?}"),
+}
+
+enum Format {
+    Ours,
+    /// Of a version, or with an option, that this version does not know.
+    Other,
+    Damaged,
+    None,
+}
+
+/// The last line is the checksum of those before it, in every version: so damage is told from a later format.
+fn read_format(path: &Path) -> io::Result<Format> {
+    match fs::metadata(path) {
+        Ok(found) if found.len() > FORMAT_BYTES_MAX => return Ok(Format::Damaged),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Format::None),
+        Err(error) => return Err(error),
+    }
+    let found = fs::read(path)?;
+    if found == format_text(FORMAT_LINES).as_bytes() {
+        return Ok(Format::Ours);
+    }
+    let text = String::from_utf8(found).unwrap_or_default();
+    let lines = text
+        .strip_suffix('\n')
+        .and_then(|text| text.rfind('\n').and_then(|end| text.get(..=end)));
+    Ok(match lines {
+        Some(lines) if format_text(lines) == text => Format::Other,
+        _ => Format::Damaged,
     })
+}
+
+fn format_text(lines: &str) -> String {
+    format!("{lines}checksum {}\n", blake3::hash(lines.as_bytes()))
+}
+
+fn write_format(folder: &Path) -> io::Result<()> {
+    let temporary = folder.join(format!("{FORMAT}.tmp"));
+    disk::write_file(
+        &temporary,
+        &folder.join(FORMAT),
+        format_text(FORMAT_LINES).as_bytes(),
+    )?;
+    disk::sync_folder(folder)
+}
+
+/// Writes a damaged format file anew. What is in the folder says its own version once more, record by record.
+pub(super) fn mend_format(folder: &Path) -> Result<bool, StoreError> {
+    let failed = |source| StoreError::io(format!("mend the format file in {folder:?}"), source);
+    let _lock = take_lock(folder)?;
+    match read_format(&folder.join(FORMAT)).map_err(failed)? {
+        Format::Damaged => write_format(folder).map_err(failed).map(|()| true),
+        Format::Ours | Format::Other | Format::None => Ok(false),
+    }
+}
+
+/// What became of a database that could not be read as a whole.
+pub(super) enum Rebuilt {
+    /// Its log alone could be read, up to where it is damaged.
+    FromLog,
+    /// The next opening starts with an empty one.
+    Empty,
+}
+
+/// Sets the database aside, and puts in its place what can be read of its log alone. Answers where it is.
+pub(super) fn rebuild(folder: &Path, cache_bytes: u64) -> Result<(PathBuf, Rebuilt), StoreError> {
+    let failed = |source| StoreError::io(format!("set the database in {folder:?} aside"), source);
+    let folder = &folder.canonicalize().map_err(failed)?;
+    let _lock = take_lock(folder)?;
+    finish_exchange(folder).map_err(failed)?;
+    let is_whole = |db: &::sled::Db| read::check(db, &mut Report::default()).is_ok();
+    if let Some(aside) = exchange_for_copy(folder, cache_bytes, is_whole)? {
+        return Ok((aside, Rebuilt::FromLog));
+    }
+    let aside = free_name(folder, ASIDE).ok_or_else(|| failed(too_many()))?;
+    fs::rename(folder.join(RECORDS), &aside)
+        .and_then(|()| disk::sync_folder(folder))
+        .map_err(failed)?;
+    Ok((aside, Rebuilt::Empty))
+}
+
+fn too_many() -> io::Error {
+    io::Error::other("too many damaged ones are set aside already: delete some")
 }
 
 /// An exchange of the database for its copy has two renames; a crash may have come between or before them.
@@ -126,51 +201,67 @@ fn finish_exchange(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn open_or_repair(folder: &Path, cache_bytes: u64) -> Result<(::sled::Db, Option<PathBuf>), StoreError> {
+/// The database, how many batches it has, and where the damaged one is if it had to be exchanged.
+type Database = (::sled::Db, u64, Option<PathBuf>);
+
+fn open_or_repair(folder: &Path, cache_bytes: u64) -> Result<Database, StoreError> {
     let records = folder.join(RECORDS);
+    let refused = |refusal| match refusal {
+        Refusal::InUse => StoreError::InUse {
+            folder: folder.to_owned(),
+        },
+        Refusal::NoSpaceOrRights(source) => StoreError::io("open the database", source),
+        Refusal::Damaged(why) => StoreError::Damaged {
+            folder: folder.to_owned(),
+            why: why.into(),
+        },
+    };
     let why = match try_open(&records, cache_bytes) {
-        Ok(db) => return Ok((db, None)),
-        Err(Refusal::InUse) => {
-            return Err(StoreError::InUse {
-                folder: folder.to_owned(),
-            });
-        }
-        Err(Refusal::NoSpaceOrRights(source)) => return Err(StoreError::io("open the database", source)),
+        Ok((db, count)) => return Ok((db, count, None)),
         Err(Refusal::Damaged(why)) => why,
+        Err(other) => return Err(refused(other)),
     };
     tracing::warn!(
         why,
         ?folder,
         "the database cannot be opened; trying a copy of its log alone"
     );
-    let damaged = |why: &str| StoreError::Damaged {
-        folder: folder.to_owned(),
-        why: why.into(),
+    let Some(aside) = exchange_for_copy(folder, cache_bytes, |_| true)? else {
+        return Err(refused(Refusal::Damaged(why)));
     };
-    let failed = |source| StoreError::io(format!("repair the database in {folder:?}"), source);
-
-    let copy = folder.join(COPY);
-    copy_log(&records, &copy).map_err(failed)?;
-    // Dropping it writes, so that may panic as well.
-    let opens = catch_unwind(|| try_open(&copy, cache_bytes).is_ok()).unwrap_or(false);
-    if !opens {
-        fs::remove_dir_all(&copy).map_err(failed)?;
-        return Err(damaged(&why));
-    }
-    sync_new_files(&copy).map_err(failed)?;
-    let aside = free_name(folder).ok_or_else(|| damaged("too many damaged ones are set aside already"))?;
-    fs::rename(&records, &aside)
-        .and_then(|()| fs::rename(&copy, &records))
-        .and_then(|()| disk::sync_folder(folder))
-        .map_err(failed)?;
     tracing::warn!(
         ?aside,
         "the database was opened from a copy; the damaged one is kept aside"
     );
-    match try_open(&records, cache_bytes) {
-        Ok(db) => Ok((db, Some(aside))),
-        Err(_) => Err(damaged(&why)),
+    let (db, count) = try_open(&records, cache_bytes).map_err(refused)?;
+    Ok((db, count, Some(aside)))
+}
+
+/// Puts a copy of the log alone in place of the database, if that one can be opened and is good enough. Answers where the
+/// damaged one is.
+fn exchange_for_copy(
+    folder: &Path,
+    cache_bytes: u64,
+    is_good: impl Fn(&::sled::Db) -> bool,
+) -> Result<Option<PathBuf>, StoreError> {
+    let failed = |source| StoreError::io(format!("repair the database in {folder:?}"), source);
+    let (records, copy) = (folder.join(RECORDS), folder.join(COPY));
+    copy_log(&records, &copy).map_err(failed)?;
+    // Dropping it writes, so that may panic as well.
+    let opens = catch_unwind(AssertUnwindSafe(|| {
+        try_open(&copy, cache_bytes).is_ok_and(|(db, _)| is_good(&db))
+    }));
+    if !opens.unwrap_or(false) {
+        fs::remove_dir_all(&copy).map_err(failed)?;
+        return Ok(None);
     }
+    sync_new_files(&copy).map_err(failed)?;
+    let aside = free_name(folder, ASIDE).ok_or_else(|| failed(too_many()))?;
+    fs::rename(&records, &aside)
+        .and_then(|()| fs::rename(&copy, &records))
+        .and_then(|()| disk::sync_folder(folder))
+        .map_err(failed)?;
+    Ok(Some(aside))
 }
 
 enum Refusal {
@@ -179,7 +270,8 @@ enum Refusal {
     Damaged(String),
 }
 
-fn try_open(records: &Path, cache_bytes: u64) -> Result<::sled::Db, Refusal> {
+/// Opens a database and reads how many batches it has: every batch writes that, so damage often shows there.
+fn try_open(records: &Path, cache_bytes: u64) -> Result<(::sled::Db, u64), Refusal> {
     disk::create_folder(records).map_err(Refusal::NoSpaceOrRights)?;
     for _ in 0..RELEASE_TRIES {
         // Flushing is ours to do: its own thread would only add syncs nobody waits for.
@@ -188,7 +280,17 @@ fn try_open(records: &Path, cache_bytes: u64) -> Result<::sled::Db, Refusal> {
             .cache_capacity(cache_bytes)
             .flush_every_ms(None);
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => return Ok(db),
+            Ok(Ok(db)) => {
+                let count = catch_unwind(AssertUnwindSafe(|| read::count(&db)));
+                if let Ok(Ok(count)) = count {
+                    return Ok((db, count));
+                }
+                // What is damaged may panic once more when it is let go.
+                drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+                return Err(Refusal::Damaged(
+                    "the number of its batches cannot be read".to_owned(),
+                ));
+            }
             Ok(Err(::sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
                 thread::sleep(RELEASE_PAUSE);
             }
@@ -241,9 +343,10 @@ fn copy_log(from: &Path, to: &Path) -> io::Result<()> {
     disk::sync_folder(to)
 }
 
-fn free_name(folder: &Path) -> Option<PathBuf> {
+/// A name that is free for something set aside; none when there are far too many.
+pub(super) fn free_name(folder: &Path, kind: &str) -> Option<PathBuf> {
     (1..1000)
-        .map(|number| folder.join(format!("{ASIDE}.{number}")))
+        .map(|number| folder.join(format!("{kind}.{number}")))
         .find(|path| !path.exists())
 }
 

@@ -62,6 +62,11 @@ pub(super) fn apply(tree: &Tree, batch: Batch, count: u64) -> Result<(), StoreEr
         .map_err(|error| tree_error("write a batch", error))
 }
 
+/// Sets the number of batches: short enough to have no pieces.
+pub(super) fn set_count(batch: &mut ::sled::Batch, count: u64) {
+    batch.insert(COUNT.to_vec(), encode(&COUNT, &count.to_be_bytes()).0);
+}
+
 impl Overlay<'_> {
     fn set(&mut self, head: Vec<u8>, content: &[u8]) -> Result<(), StoreError> {
         self.remove(head.clone())?;

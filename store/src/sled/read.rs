@@ -103,7 +103,8 @@ pub(super) fn first(tree: &Tree, stream: StreamId) -> Result<Option<u64>, StoreE
     }
 }
 
-/// How many batches the tree says there were; none if it does not say so soundly.
+/// How many batches the tree says there were. None if it does not say so soundly: then all that were noted count as
+/// lost, which is too many rather than too few.
 pub(super) fn count(tree: &Tree) -> Result<u64, StoreError> {
     let content = read_entry(tree, &COUNT)?.and_then(Result::ok);
     Ok(content
@@ -111,11 +112,20 @@ pub(super) fn count(tree: &Tree) -> Result<u64, StoreError> {
         .map_or(0, u64::from_be_bytes))
 }
 
+/// What a walk through the whole tree meets.
+pub(super) enum Seen<'k> {
+    Stream,
+    Record,
+    Value,
+    Damaged(Damage),
+    /// An entry that is no record or value, and no piece of one.
+    Stray(&'k [u8]),
+}
+
 /// Verifies every entry, and that the pieces are those of entries.
-pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn walk(tree: &Tree, mut see: impl FnMut(Seen<'_>)) -> Result<(), StoreError> {
     let mut last: Option<(StreamId, u64)> = None;
     let mut claimed = BTreeSet::new();
-    let mut strays = 0;
     // 'k' and 'p' come before 's' in the order of keys, so pieces are counted in a walk of their own below.
     for entry in tree.iter() {
         let (head, value) = entry.map_err(|error| tree_error("read everything", error))?;
@@ -124,35 +134,38 @@ pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> 
             continue;
         }
         if matches!(place, Place::Unknown) {
-            strays += 1;
+            see(Seen::Stray(&head));
             continue;
         }
         if Head::parse(&value).map_or(true, |parsed| parsed.pieces() > 0) {
             claimed.insert(piece_prefix(&head));
         }
-        let sound = complete(tree, &head, &value)?.is_ok();
+        let sound = match complete(tree, &head, &value)? {
+            Ok(_) => true,
+            Err(Flaw::Damaged) => false,
+            Err(Flaw::Format) => return Err(flawed(Flaw::Format, "the database".to_owned())),
+        };
         match place {
             Place::Record { stream, seq } => {
                 match last.replace((stream, seq)) {
                     Some((same, before)) if same == stream => {
                         if before.checked_add(1) != Some(seq) {
-                            report.add(Damage::Gap {
-                                stream,
-                                seq: before.saturating_add(1),
-                            });
+                            let seq = before.saturating_add(1);
+                            see(Seen::Damaged(Damage::Gap { stream, seq }));
                         }
                     }
-                    _ => report.streams += 1,
+                    _ => see(Seen::Stream),
                 }
-                if sound {
-                    report.records += 1
+                see(if sound {
+                    Seen::Record
                 } else {
-                    report.add(Damage::Record { stream, seq })
-                }
+                    Seen::Damaged(Damage::Record { stream, seq })
+                });
             }
-            Place::Value { .. } if sound => report.values += 1,
-            Place::Value { key } => report.add(Damage::Value { key }),
-            Place::Count | Place::Piece | Place::Unknown => strays += u64::from(!sound),
+            Place::Value { .. } if sound => see(Seen::Value),
+            Place::Value { key } => see(Seen::Damaged(Damage::Value { key })),
+            Place::Count if sound => {}
+            Place::Count | Place::Piece | Place::Unknown => see(Seen::Stray(&head)),
         }
     }
     for key in tree
@@ -161,8 +174,23 @@ pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> 
     {
         let key = key.map_err(|error| tree_error("read everything", error))?;
         let prefix = key.get(..key.len().saturating_sub(4)).unwrap_or_default();
-        strays += u64::from(!claimed.contains(prefix));
+        if !claimed.contains(prefix) {
+            see(Seen::Stray(&key));
+        }
     }
+    Ok(())
+}
+
+/// Counts what a walk meets.
+pub(super) fn check(tree: &Tree, report: &mut Report) -> Result<(), StoreError> {
+    let mut strays = 0;
+    walk(tree, |seen| match seen {
+        Seen::Stream => report.streams += 1,
+        Seen::Record => report.records += 1,
+        Seen::Value => report.values += 1,
+        Seen::Damaged(damage) => report.add(damage),
+        Seen::Stray(_) => strays += 1,
+    })?;
     if strays > 0 {
         report.add(Damage::Stray { pieces: strays });
     }

@@ -7,16 +7,17 @@
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::mark::Mark;
-use super::{overlay, tree_error};
+use super::repair::Aside;
+use super::{overlay, repair, tree_error};
 use crate::door::Door;
 use crate::limits::GROUP_COMMIT_BYTES;
 use crate::saved::SavedSender;
-use crate::{Batch, StoreError};
+use crate::{Batch, Repair, StoreError};
 
 /// When a commit counts as saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +54,14 @@ pub(super) type StoppedBecause = Arc<OnceLock<Arc<str>>>;
 
 pub(super) enum Message {
     Commit(Waiting),
+    Repair(Repairing),
     Close(SavedSender),
+}
+
+/// A repair of the tree, and who waits for it.
+pub(super) struct Repairing {
+    pub(super) aside: Aside,
+    pub(super) done: SyncSender<Result<(Repair, Aside), StoreError>>,
 }
 
 pub(super) struct Waiting {
@@ -102,7 +110,7 @@ impl Writer {
     fn run_immediate(&mut self, messages: &Receiver<Message>) -> Option<SavedSender> {
         loop {
             let mut group = Vec::new();
-            let mut closing = None;
+            let mut behind = None;
             let mut bytes = 0;
             let mut next = Some(messages.recv().ok()?);
             while let Some(message) = next.take() {
@@ -111,8 +119,9 @@ impl Writer {
                         bytes += waiting.cost;
                         group.push(waiting);
                     }
-                    Message::Close(saved) => {
-                        closing = Some(saved);
+                    // Those before it are saved first.
+                    other => {
+                        behind = Some(other);
                         break;
                     }
                 }
@@ -121,8 +130,10 @@ impl Writer {
                 }
             }
             self.save_group(group);
-            if closing.is_some() {
-                return closing;
+            match behind {
+                Some(Message::Close(saved)) => return Some(saved),
+                Some(Message::Repair(repairing)) => self.repair(repairing),
+                Some(Message::Commit(_)) | None => {}
             }
         }
     }
@@ -143,6 +154,7 @@ impl Writer {
                     self.door.leave(waiting.cost);
                     waiting.saved.send(applied);
                 }
+                Ok(Message::Repair(repairing)) => self.repair(repairing),
                 Ok(Message::Close(saved)) => return Some(saved),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -192,6 +204,49 @@ impl Writer {
             Err(error) => self.stop(error),
         }
         applied
+    }
+
+    fn repair(&mut self, repairing: Repairing) {
+        let Repairing { mut aside, done } = repairing;
+        let mut repair = Repair::default();
+        let result = match self.stopped.get() {
+            Some(why) => Err(StoreError::stopped(why.clone())),
+            // Up to here nothing is changed, and whatever is wrong harms nobody else.
+            None => catch_unwind(AssertUnwindSafe(|| {
+                repair::plan(&self.db, &mut aside, &mut repair)
+            }))
+            .unwrap_or_else(|_| {
+                Err(StoreError::Corrupt {
+                    what: "the database".to_owned(),
+                })
+            }),
+        };
+        let result = match result {
+            Ok(_) if repair.is_lossless() => Ok(()),
+            Ok(batch) => {
+                let changed = self.take_out(batch);
+                if let Err(error) = &changed {
+                    self.stop(error);
+                }
+                changed
+            }
+            Err(error) => Err(error),
+        };
+        // Nobody waits any more when the store was dropped meanwhile.
+        drop(done.send(result.map(|()| (repair, aside))));
+    }
+
+    fn take_out(&mut self, mut batch: ::sled::Batch) -> Result<(), StoreError> {
+        let count = self.count.saturating_add(1);
+        overlay::set_count(&mut batch, count);
+        let doing = "take out what is damaged";
+        catch_unwind(AssertUnwindSafe(|| {
+            let applied = self.db.apply_batch(batch);
+            applied.map_err(|error| tree_error(doing, error))
+        }))
+        .unwrap_or_else(|_| Err(panicked(doing)))?;
+        self.count = count;
+        self.make_durable()
     }
 
     fn make_durable(&mut self) -> Result<(), StoreError> {

@@ -13,8 +13,8 @@ pub use memory::MemorySnapshots;
 
 use std::fmt;
 
+use crate::StoreError;
 use crate::limits::{EXPECTATION_BYTES_MAX, SNAPSHOT_BYTES_MAX};
-use crate::{Damage, Report, StoreError};
 
 /// The name of a snapshot: whose it is, and which of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,20 +107,4 @@ fn flawed(name: SnapshotName, flaw: form::Flaw) -> StoreError {
         form::Flaw::Damaged => StoreError::Corrupt { what },
         form::Flaw::Format => StoreError::Format { what },
     }
-}
-
-/// Verifies every snapshot. For backends.
-pub(crate) fn check_snapshots(snapshots: &dyn Snapshots, report: &mut Report) -> Result<(), StoreError> {
-    for name in snapshots.list()? {
-        match snapshots.read(name) {
-            Ok(Some(_)) => report.snapshots += 1,
-            // Deleted since it was listed.
-            Ok(None) => {}
-            Err(StoreError::Corrupt { .. } | StoreError::Format { .. }) => {
-                report.add(Damage::Snapshot { name });
-            }
-            Err(other) => return Err(other),
-        }
-    }
-    Ok(())
 }
