@@ -14,6 +14,7 @@ pub mod invite;
 pub mod limits;
 pub mod link;
 pub mod memory;
+pub mod mutants;
 pub mod route;
 #[cfg(feature = "webrtc")]
 pub mod webrtc;

@@ -215,6 +215,13 @@ impl Joiner {
         self.ready.pop_front()
     }
 
+    /// Bytes of what is neither whole nor given out.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        let early: usize = self.early.values().map(|part| part.bytes.len()).sum();
+        early + self.joined.as_ref().map_or(0, BytesMut::len)
+    }
+
     fn append(&mut self, part: Part) -> Result<(), &'static str> {
         self.next += 1;
         let is_first = part.flags & FIRST != 0;

@@ -13,6 +13,8 @@ mod endpoint;
 mod exchange;
 mod frames;
 mod knock;
+#[cfg(test)]
+mod mutants;
 mod outside;
 mod pairing;
 mod peer;
