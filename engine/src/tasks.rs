@@ -60,6 +60,12 @@ impl StoreTask {
 fn put_snapshot(snapshot: &NewSnapshot, snapshots: &dyn Snapshots) -> Result<(), StoreError> {
     let name = snapshot.name;
     snapshots.put(name, &snapshot.head.0, &snapshot.content)?;
+    // The log will be cut because of it: seeing that it is there costs a few milliseconds, and nobody waits for them.
+    if snapshots.read_expecting(name, &snapshot.head.0)?.is_none() {
+        return Err(StoreError::Corrupt {
+            what: format!("snapshot {name}"),
+        });
+    }
     for generation in snapshots.generations(name.key)? {
         if generation != name.generation && Some(generation) != snapshot.previous {
             snapshots.delete(SnapshotName { generation, ..name })?;
