@@ -52,6 +52,8 @@ pub const DRAFT_BYTES_MAX: usize = 1024 * 1024;
 pub const DECK_TERMS_MAX: usize = 100_000;
 /// Members of a deck: the charter is one record.
 pub const MEMBERS_MAX: usize = 64;
+/// Admissions kept of one member that may hold the role: enough to fill the deck, and a few who were given more rights.
+pub const ADMISSIONS_PER_MEMBER_MAX: usize = 2 * MEMBERS_MAX;
 /// Bytes queued for one link. One that asks and never reads is closed at this; an honest one that is far behind in many
 /// large decks at once may be, too, and goes on from where it stands when it is linked again.
 pub const LINK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -140,6 +140,23 @@ impl DeviceKey {
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
+
+    /// A secret that this device and another can both compute, and nobody else: X25519 on the Montgomery form of the two
+    /// device keys. `None` when `other` is not the id of any device, or was chosen so that everybody knows the secret.
+    ///
+    /// The one key pair signs and agrees, so that a secret can be made for a device of which nothing but its id is known,
+    /// also while it is away. That is sound for a key encapsulation which hashes the secret together with both public
+    /// keys, as the caller has to (Thormarker, "On using the same key pair for Ed25519 and an X25519 based KEM", 2021).
+    #[must_use]
+    pub fn agree(&self, other: DeviceId) -> Option<Zeroizing<[u8; 32]>> {
+        let key = VerifyingKey::from_bytes(&other.0)
+            .ok()
+            .filter(|key| !key.is_weak())?;
+        let scalar = Zeroizing::new(self.0.to_scalar_bytes());
+        let secret = Zeroizing::new(key.to_montgomery().mul_clamped(*scalar).to_bytes());
+        // A point of small order leads to zero, whoever computes it.
+        (*secret != [0; 32]).then_some(secret)
+    }
 }
 
 impl fmt::Debug for DeviceKey {
@@ -205,5 +222,24 @@ mod tests {
         assert!(!key.id().verify(b"hole", &signature));
         assert!(!DeviceKey::from_bytes(&[2; 32]).id().verify(b"hola", &signature));
         assert!(!DeviceId::from_bytes([0; 32]).verify(b"hola", &signature));
+    }
+
+    #[test]
+    fn two_devices_agree_and_a_third_does_not() {
+        let [a, b, c] = [1, 2, 3].map(|secret| DeviceKey::from_bytes(&[secret; 32]));
+        let secret = a.agree(b.id()).unwrap();
+        assert_eq!(*secret, *b.agree(a.id()).unwrap());
+        assert_ne!(*secret, *c.agree(a.id()).unwrap());
+        assert_ne!(*secret, *c.agree(b.id()).unwrap());
+        // Points of small order, and bytes that are no point: everybody, or nobody, would know the secret.
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        let mut no_point = [0; 32];
+        no_point[0] = 2;
+        for bytes in [[0; 32], one, minus_one, no_point] {
+            assert_eq!(a.agree(DeviceId::from_bytes(bytes)), None, "{bytes:?}");
+        }
     }
 }

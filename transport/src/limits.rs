@@ -49,8 +49,8 @@ pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 #[cfg(feature = "webrtc")]
 pub(crate) const RECEIVE_WINDOW_BYTES: std::ops::RangeInclusive<usize> = 128 * 1024..=1024 * 1024;
 
-/// Bytes the layer above may add to a code: a deck's id and key fit, the code stays pasteable.
-pub const PAYLOAD_BYTES_MAX: usize = 128;
+/// Bytes the layer above may add to a code: a deck's id and key and a signature fit, the code stays pasteable.
+pub const PAYLOAD_BYTES_MAX: usize = 144;
 
 /// Addresses in a code or a saved route: more are never reachable all, and each costs knocks.
 pub const ADDRESSES_MAX: usize = 16;

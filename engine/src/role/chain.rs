@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
+use super::admit::{self, Admissions, Admit, Admitted};
 use super::canonical::{Canonical, Missing, Step, View};
 use super::charters::Charters;
+use super::keys::KeyEpoch;
 use super::late::{LateWork, late_work};
 use super::line::{Held, Line};
 use super::record::{Cause, Charter, Cut, Genesis, Member, Point, Rights, Seal, Term};
@@ -54,6 +56,12 @@ pub enum Refusal {
     /// Changes that do not follow held ones.
     #[error("changes before these are not held yet; ask for them and try again")]
     Gap,
+    /// An admission by one that may not admit, or in another epoch of the deck's key, by the newest charter known.
+    #[error(
+        "only a member that may hold the role admits others, and for the deck's present key; this admission counts \
+        for nothing here"
+    )]
+    MayNotAdmit,
     /// A limit is reached.
     #[error("the deck has reached its limit of {0}; nothing more is taken in")]
     Full(&'static str),
@@ -121,7 +129,7 @@ impl Chain {
             owner: genesis.owner,
             signer: genesis.owner,
             members: Vec::new(),
-            key_epoch: 0,
+            key_epoch: KeyEpoch::default(),
             settled: Point {
                 term: root,
                 len: 0,
@@ -140,6 +148,7 @@ impl Chain {
             deck,
             root,
             charters: Charters::new(implied),
+            admissions: Admissions::default(),
             terms: BTreeMap::from([(root, zero)]),
         };
         let view = View::new(&records);
@@ -152,7 +161,12 @@ impl Chain {
     /// [`Refusal::UnknownOwner`] asks to try again after an earlier transfer; every other is final.
     pub fn add_charter(&mut self, charter: Verified<Charter>) -> Result<Added, Refusal> {
         self.is_of_this_deck(charter.covers_deck())?;
-        let Records { charters, terms, .. } = &mut self.records;
+        let Records {
+            charters,
+            terms,
+            admissions,
+            ..
+        } = &mut self.records;
         if !charters.is_by_an_owner(&charter) {
             let known = charters.knows_every_owner_for(&charter);
             return Err(if known {
@@ -167,6 +181,7 @@ impl Chain {
         if !charters.insert(charter, |term| terms.contains_key(&term)) {
             return Ok(Added::Known);
         }
+        admissions.follow(charters);
         self.view.rebuild(&self.records);
         Ok(Added::New)
     }
@@ -217,6 +232,54 @@ impl Chain {
             self.view.term_added(&self.records, id, parent);
         }
         Ok(Added::New)
+    }
+
+    /// Whether an admission would count, by the newest charter: to be asked before its signature is checked, which costs
+    /// more than making one up.
+    ///
+    /// # Errors
+    /// As [`Chain::add_admit`].
+    pub fn may_admit(&self, admit: &Admit) -> Result<(), Refusal> {
+        self.is_of_this_deck(admit.deck)?;
+        if admit::counts(admit, &self.records.charters) {
+            Ok(())
+        } else {
+            Err(Refusal::MayNotAdmit)
+        }
+    }
+
+    /// Takes in an admission. Unlike a term it can be judged at once, and is forgotten when a newer charter overrules it:
+    /// it decides about nothing but reading and proposing, and anybody can sign any number of them.
+    ///
+    /// # Errors
+    /// [`Refusal::MayNotAdmit`] may be otherwise after a newer charter; every other is final.
+    pub fn add_admit(&mut self, admit: Verified<Admit>) -> Result<Added, Refusal> {
+        self.may_admit(&admit)?;
+        let Records {
+            charters, admissions, ..
+        } = &mut self.records;
+        if admissions.knows(admit.record_id()) {
+            return Ok(Added::Known);
+        }
+        if admissions.insert(admit, charters) {
+            Ok(Added::New)
+        } else {
+            Err(Refusal::Full("admissions by one member"))
+        }
+    }
+
+    /// The devices that were let in beside those whom the charter lists.
+    pub fn admitted(&self) -> impl Iterator<Item = (DeviceId, Admitted)> {
+        self.records
+            .admissions
+            .seats()
+            .iter()
+            .map(|(&device, &seat)| (device, seat))
+    }
+
+    /// The admissions that count.
+    pub fn admissions(&self) -> impl Iterator<Item = &Verified<Admit>> {
+        self.records.admissions.iter()
     }
 
     /// Takes in a seal.
@@ -336,10 +399,15 @@ impl Chain {
         self.records.settled()
     }
 
-    /// What this device may do by the newest charter. The owner may always hold.
+    /// What this device may do: by the newest charter, and where that does not list it, by an admission. The owner may
+    /// always hold; nobody may by an admission.
     #[must_use]
     pub fn rights(&self, device: DeviceId) -> Option<Rights> {
-        self.records.charters.rights(device)
+        let Records {
+            charters, admissions, ..
+        } = &self.records;
+        let admitted = || admissions.seats().get(&device).map(|seat| seat.rights);
+        charters.rights(device).or_else(admitted)
     }
 
     /// The members that the newest charter lists. It need not list the owner.
@@ -483,7 +551,7 @@ impl Chain {
         node.seals.proof(&node.held)
     }
 
-    /// Every record held, each after those that it needs, in an order that depends on the set alone.
+    /// Every record held but the admissions, each after those that it needs, in an order that depends on the set alone.
     pub fn records(&self) -> impl Iterator<Item = RecordRef<'_>> {
         let charters = self.records.charters.iter().map(RecordRef::Charter);
         let terms = self.terms().map(RecordRef::Term);
@@ -511,6 +579,7 @@ pub(super) struct Records {
     deck: DeckId,
     pub(super) root: TermId,
     pub(super) charters: Charters,
+    admissions: Admissions,
     pub(super) terms: BTreeMap<TermId, Node>,
 }
 

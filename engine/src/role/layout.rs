@@ -1,6 +1,8 @@
 //! The one encoding of each signed record: `kind, format version, fields`, and after them 64 bytes of signature.
 
+use super::admit::{Admit, Voucher};
 use super::bytes::{Malformed, Reader, Writer};
+use super::keys::KeyEpoch;
 use super::record::{Cause, Charter, Cut, Draft, Member, Point, Rights, Seal, Term};
 use super::withdrawal::Withdrawal;
 use crate::id::{DeckId, TermId};
@@ -18,6 +20,8 @@ impl Record for Term {}
 impl Record for Seal {}
 impl Record for Draft {}
 impl Record for Withdrawal {}
+impl Record for Admit {}
+impl Record for Voucher {}
 
 /// How a record is laid out. Not named outside, so that no other type can become a record.
 pub trait Layout: Sized {
@@ -66,7 +70,7 @@ impl Layout for Charter {
             });
             to.u16(member.rank);
         }
-        to.u32(self.key_epoch);
+        self.key_epoch.write(to);
         to.bytes(self.settled.term.as_bytes());
         write_cut(to, self.settled.cut());
     }
@@ -84,7 +88,7 @@ impl Layout for Charter {
         let members = (0..member_count)
             .map(|_| read_member(from))
             .collect::<Result<Vec<_>, _>>()?;
-        let key_epoch = from.u32()?;
+        let key_epoch = KeyEpoch::read(from)?;
         let term = TermId::from_bytes(from.array()?);
         let cut = read_cut(from)?;
         let settled = Point {
@@ -118,6 +122,7 @@ impl Layout for Charter {
             (_, _) if self.signer != self.owner => return Err(Malformed::Field("signer")),
             (_, _) => {}
         }
+        self.key_epoch.check()?;
         check_len(self.settled.len)
     }
 }

@@ -13,6 +13,8 @@
 //! | `actor` | which Automerge actor writes in which term or draft |
 //! | `chain` | the records of one deck, and the door they come in by |
 //! | `charters` | the owner's word: which is the newest, who has which right |
+//! | `admit` | who was let in beside those whom the charter lists |
+//! | `keys` | the deck's key, and how it is turned over |
 //! | `line` | which changes of one term are held, branches of a cheat included |
 //! | `seals` | which seals of one term are worth keeping, and the proof of a cheat |
 //! | `canonical` | the choice at each divergence |
@@ -23,10 +25,12 @@
 //! `Chain` refuses is what no charter could ever make right.
 
 mod actor;
+mod admit;
 mod bytes;
 mod canonical;
 mod chain;
 mod charters;
+mod keys;
 mod late;
 mod layout;
 mod line;
@@ -38,9 +42,11 @@ mod tests;
 mod withdrawal;
 
 pub use actor::{actor_of_draft, actor_of_genesis, actor_of_term, draft_id};
+pub use admit::{Admit, Admitted, Voucher};
 pub use bytes::Malformed;
 pub use canonical::{Canonical, Missing, Standing, Step};
 pub use chain::{Added, Chain, RecordRef, Refusal};
+pub use keys::{DeckKey, KeyEpoch, WrappedKeys};
 pub use late::LateWork;
 pub use layout::Record;
 pub use line::Line;

@@ -2,6 +2,7 @@
 
 use super::actor::draft_id;
 use super::bytes::{Malformed, Reader, Writer};
+use super::keys::KeyEpoch;
 use super::layout::{FORMAT_VERSION, read_header};
 use crate::id::{ChangeHash, DeckId, DraftId, TermId};
 use cuecard_transport::DeviceId;
@@ -88,8 +89,8 @@ pub struct Charter {
     pub signer: DeviceId,
     /// The members in ascending order of device, each once.
     pub members: Vec<Member>,
-    /// Which key the deck's bytes are under.
-    pub key_epoch: u32,
+    /// Which key the deck's readers have to show.
+    pub key_epoch: KeyEpoch,
     /// Everything up to here stands, whoever was what.
     pub settled: Point,
 }

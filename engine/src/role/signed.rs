@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 
+use super::admit::{Admit, Voucher};
 use super::bytes::{Malformed, Reader, Writer};
 use super::layout::{FORMAT_VERSION, Record, read_header};
 use super::record::{Charter, Draft, Seal, Term};
@@ -72,6 +73,10 @@ impl<T: Record> Signed<T> {
         Ok(Self { record, signature })
     }
 
+    pub(super) const fn from_parts(record: T, signature: [u8; 64]) -> Self {
+        Self { record, signature }
+    }
+
     /// What it claims.
     #[must_use]
     pub const fn claimed(&self) -> &T {
@@ -100,6 +105,12 @@ impl<T: Record> Verified<T> {
         let mut bytes = body(&self.record);
         bytes.extend_from_slice(&self.signature);
         bytes
+    }
+
+    /// The signature alone.
+    #[must_use]
+    pub const fn signature(&self) -> &[u8; 64] {
+        &self.signature
     }
 
     /// BLAKE3 of the bytes that were signed.
@@ -185,6 +196,8 @@ names_its_signer!(Charter, signer);
 names_its_signer!(Term, signer);
 names_its_signer!(Draft, author);
 names_its_signer!(Withdrawal, author);
+names_its_signer!(Admit, signer);
+names_its_signer!(Voucher, signer);
 
 impl Signed<Seal> {
     /// Checks the signature of the term's holder, whom the seal itself does not name.

@@ -193,7 +193,7 @@ pub(crate) fn fork_choice(table: &mut Table) {
             owner: key.id(),
             signer: key.id(),
             members: Vec::new(),
-            key_epoch: 0,
+            key_epoch: Default::default(),
             settled: Point {
                 term: root,
                 len: 0,

@@ -258,7 +258,7 @@ impl World {
                     owner: self.id(owner),
                     signer: self.id(signer),
                     members,
-                    key_epoch: 0,
+                    key_epoch: Default::default(),
                     settled,
                 };
                 Signed::Charter(charter.sign(key(signer)).unwrap())

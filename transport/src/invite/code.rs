@@ -109,7 +109,7 @@ pub enum CodeError {
     #[error("the code is malformed: ask for a new one")]
     Malformed,
     /// More payload than a code carries.
-    #[error("a code carries 128 bytes of payload at most")]
+    #[error("a code carries {PAYLOAD_BYTES_MAX} bytes of payload at most")]
     Payload,
 }
 

@@ -31,6 +31,15 @@ fn every_truncation_and_every_extra_byte_is_refused() {
     check(&samples.withdrawal.encode(), &|bytes| {
         Signed::<Withdrawal>::decode(bytes).map(drop)
     });
+    check(&samples.admit.encode(), &|bytes| {
+        Signed::<Admit>::decode(bytes).map(drop)
+    });
+    check(&samples.voucher.encode(), &|bytes| {
+        Signed::<Voucher>::decode(bytes).map(drop)
+    });
+    check(&samples.wrapped.encode(), &|bytes| {
+        WrappedKeys::decode(bytes).map(drop)
+    });
 }
 
 #[test]
@@ -61,6 +70,16 @@ fn every_flipped_bit_breaks_the_form_or_the_signature() {
     check(samples.withdrawal.encode(), &|bytes| {
         Signed::<Withdrawal>::decode(bytes).is_ok_and(|signed| signed.verify(deck).is_ok())
     });
+    check(samples.admit.encode(), &|bytes| {
+        Signed::<Admit>::decode(bytes).is_ok_and(|signed| signed.verify(deck).is_ok())
+    });
+    check(samples.voucher.encode(), &|bytes| {
+        Signed::<Voucher>::decode(bytes).is_ok_and(|signed| signed.verify(deck).is_ok())
+    });
+    let epoch = samples.wrapped.epoch();
+    check(samples.wrapped.encode(), &|bytes| {
+        WrappedKeys::decode(bytes).is_ok_and(|wrapped| wrapped.epoch() == epoch)
+    });
 }
 
 #[test]
@@ -74,6 +93,9 @@ fn random_bytes_never_panic_and_what_decodes_is_spelled_one_way() {
         samples.seal.encode(),
         samples.draft.encode(),
         samples.withdrawal.encode(),
+        samples.admit.encode(),
+        samples.voucher.encode(),
+        samples.wrapped.encode(),
     ];
     for round in 0..20_000 {
         let mut bytes = sources[draw.below(sources.len())].clone();
@@ -106,6 +128,15 @@ fn random_bytes_never_panic_and_what_decodes_is_spelled_one_way() {
         }
         if let Ok(Ok(proved)) = Signed::<Withdrawal>::decode(&bytes).map(|signed| signed.verify(deck)) {
             assert_eq!(proved, samples.withdrawal, "{told}");
+        }
+        if let Ok(Ok(proved)) = Signed::<Admit>::decode(&bytes).map(|signed| signed.verify(deck)) {
+            assert_eq!(proved, samples.admit, "{told}");
+        }
+        if let Ok(Ok(proved)) = Signed::<Voucher>::decode(&bytes).map(|signed| signed.verify(deck)) {
+            assert_eq!(proved, samples.voucher, "{told}");
+        }
+        if let Ok(wrapped) = WrappedKeys::decode(&bytes) {
+            assert_eq!(wrapped.encode(), bytes, "{told}");
         }
         let holder = samples.seal.signed_by();
         if let Ok(Ok(proved)) = Signed::<Seal>::decode(&bytes).map(|signed| signed.verify(deck, holder)) {
@@ -191,6 +222,15 @@ fn what_others_would_not_read_is_not_signed() {
     let mut of_nothing = *samples.withdrawal;
     of_nothing.version = 0;
     assert_eq!(of_nothing.sign(key).err(), Some(Malformed::Field("version")));
+    // The right to hold the role comes from a charter only.
+    let (mut admit, mut voucher) = (*samples.admit, *samples.voucher);
+    (admit.rights, voucher.rights) = (Rights::Hold, Rights::Hold);
+    assert_eq!(admit.sign(key).err(), Some(Malformed::Field("rights")));
+    assert_eq!(voucher.sign(key).err(), Some(Malformed::Field("rights")));
+    let mut no_key = (*samples.charter).clone();
+    no_key.key_epoch.number += 1;
+    no_key.key_epoch.wrapped = [0; 32];
+    assert_eq!(no_key.sign(key).err(), Some(Malformed::Field("key epoch")));
     let mut far = *samples.seal;
     far.len = crate::limits::DECK_CHANGES_MAX + 1;
     assert_eq!(

@@ -3,7 +3,9 @@
 
 mod depth;
 mod encoding;
+mod keys;
 mod late;
+mod members;
 mod order;
 mod owner;
 mod reference;
@@ -19,6 +21,8 @@ struct Deck {
     keys: Vec<DeviceKey>,
     genesis: Genesis,
     start: ChangeHash,
+    /// Of the charters that are signed from now on.
+    epoch: KeyEpoch,
 }
 
 impl Deck {
@@ -35,6 +39,7 @@ impl Deck {
             keys,
             genesis,
             start: change(0),
+            epoch: KeyEpoch::default(),
         }
     }
 
@@ -94,7 +99,7 @@ impl Deck {
             owner: self.device(owner),
             signer: self.device(signer),
             members,
-            key_epoch: 0,
+            key_epoch: self.epoch,
             settled: Point {
                 term,
                 len: cut.len,
@@ -134,6 +139,19 @@ impl Deck {
             cut,
             holder,
             nonce,
+            signer,
+        }
+        .sign(&self.keys[by])
+        .unwrap()
+    }
+
+    fn admit(&self, by: usize, epoch: u32, device: DeviceId, rights: Rights) -> Verified<Admit> {
+        let (deck, signer) = (self.id(), self.device(by));
+        Admit {
+            deck,
+            epoch,
+            device,
+            rights,
             signer,
         }
         .sign(&self.keys[by])

@@ -11,6 +11,9 @@ pub(super) struct Samples {
     pub(super) seal: Verified<Seal>,
     pub(super) draft: Verified<Draft>,
     pub(super) withdrawal: Verified<Withdrawal>,
+    pub(super) admit: Verified<Admit>,
+    pub(super) voucher: Verified<Voucher>,
+    pub(super) wrapped: WrappedKeys,
 }
 
 pub(super) fn samples() -> Samples {
@@ -39,6 +42,18 @@ pub(super) fn samples() -> Samples {
         signed_ms: 1_700_000_001_000,
     };
     let withdrawal = withdrawal.sign(&deck.keys[2]).unwrap();
+    let admit = deck.admit(1, 1, deck.device(3), Rights::Draft);
+    let voucher = Voucher {
+        deck: deck.id(),
+        epoch: 1,
+        rights: Rights::Draft,
+        signer: deck.device(1),
+    };
+    let voucher = voucher.sign(&deck.keys[1]).unwrap();
+    let key = DeckKey::from_bytes([0xd5; 32]);
+    let ephemeral = [0xe4; 32].into();
+    let devices = [deck.device(1), deck.device(0)];
+    let wrapped = WrappedKeys::wrap(deck.id(), 1, &key, &ephemeral, devices);
     Samples {
         deck,
         genesis,
@@ -47,6 +62,9 @@ pub(super) fn samples() -> Samples {
         seal,
         draft,
         withdrawal,
+        admit,
+        voucher,
+        wrapped,
     }
 }
 
@@ -73,11 +91,11 @@ fn charter() {
     let charter = samples().charter;
     assert_eq!(
         hex(charter.encode()),
-        "02005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa200000000010000008a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c028139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394020000ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1020100000000005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2000000000000000071e0a99173564931c0b8acc52d2685a8e39c64dc52e3d02390fdac2a12b155cbdbbf31a9dfee69dd34aa3a22602e7a211dca0556b217cecca442f0067ce6e2841db9c08403c14e93dc86855dcc2d2a4c7956a0ac270d021d40847c7fa3389209"
+        "02005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa200000000010000008a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c028139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394020000ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d10201000000000000000000000000000000000000000000000000000000000000000000000000005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2000000000000000071e0a99173564931c0b8acc52d2685a8e39c64dc52e3d02390fdac2a12b155cb17f2e59b76dd7dbbca19e156da627b582186f30334fe2eac59aba92bc73436e3643f2a13ec7244bfad4f8d085b33457abb3a0d73355f59d89aadb1d79e84a103"
     );
     assert_eq!(
         hex(charter.record_id().as_bytes()),
-        "3f4027d9f6a9d4799488a668c596c625531052a11c20cf51ca17594a8cbc8971"
+        "076ab34426ff1e62b7c8419f5e7a8b28f11f4b8aab09e03bf09a5a40ad56a400"
     );
 }
 
@@ -164,4 +182,41 @@ fn a_draft_keeps_its_id_while_it_is_extended() {
     let mut rewritten = (*samples.draft).clone();
     rewritten.nonce = [6; 16];
     assert_ne!(rewritten.id(), samples.draft.id());
+}
+
+#[test]
+fn admission() {
+    let admit = samples().admit;
+    assert_eq!(
+        hex(admit.encode()),
+        "28005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa201000000ca93ac1705187071d67b83c7ff0efe8108e8ec4530575d7726879333dbdabe7c018139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394c96bed45350d2112876eceecd7e6488911fa14d7b45c21127e1460242f68bfb0fbc2ab353ba83e784745a69cee7b04c7c6d5f92bef2ad5ea4f36b7276a8da50a"
+    );
+    assert_eq!(
+        hex(admit.record_id().as_bytes()),
+        "74ba64eb7b089b7b8e21f7ef8f3136ca3f999656658070519d9a8b3c7d504e35"
+    );
+}
+
+#[test]
+fn voucher_of_an_invite() {
+    let voucher = samples().voucher;
+    assert_eq!(
+        hex(voucher.encode()),
+        "29005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa201000000018139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39471fd87b15cd7724021485aabab1ba0d57162391e22b5f4111f8b41556a9ac8d901244e1693a8e88a4067a53ebaf019ba8240a032fe85d576bcd062fbccfd8709"
+    );
+}
+
+/// A second implementation has to open this with the secret `02` repeated (device 1) and find the key `d5` repeated;
+/// libsodium does.
+#[test]
+fn wrapped_keys() {
+    let wrapped = samples().wrapped;
+    assert_eq!(
+        hex(wrapped.encode()),
+        "2a005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa20100000099a7a471e0ad5d0eb66af0e10ab93292b943eb805de97911637db4be0c072e42028139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3941e1f65d800144e86a8cb94dd9bc2737400c9a61b9b3cf2a79effc59a2500460d5555f42418e77b782827fd1fb651e2198a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c58468d1d567cbc01771488e9490ea3f21d4489f466624b62ebabe176bd991120692f6ab944725ba56e11a07128db43b8"
+    );
+    assert_eq!(
+        hex(wrapped.epoch().wrapped),
+        "f8e5047eca09384efef65560356a9b02bc906e2446082bb94a5dbfa7a1216ae9"
+    );
 }
