@@ -7,6 +7,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
+use crate::role::Cut;
 
 pub mod snapshot;
 
@@ -71,6 +72,38 @@ pub enum RecordImage {
     /// A signed term, with its id, so that its log can be found without checking a signature first.
     #[n(1)]
     Term(#[n(0)] TermId, #[n(1)] ByteVec),
+    /// A seal whose changes may not be held.
+    #[n(10)]
+    Seal(#[n(0)] ByteVec),
+    /// Changes of a term that do not follow on its log: those of a holder who sealed two lines.
+    #[n(11)]
+    Fork {
+        /// Which term.
+        #[n(0)]
+        term: TermId,
+        /// The number of the change before them.
+        #[n(1)]
+        len: u64,
+        /// That change.
+        #[n(2)]
+        #[cbor(with = "minicbor::bytes")]
+        head: [u8; 32],
+        /// They.
+        #[n(3)]
+        changes: Vec<LogRecord>,
+    },
+}
+
+impl RecordImage {
+    pub(crate) fn fork(term: TermId, after: Cut, changes: Vec<LogRecord>) -> Self {
+        let Cut { len, head } = after;
+        Self::Fork {
+            term,
+            len,
+            head: head.0,
+            changes,
+        }
+    }
 }
 
 /// One change of a term as kept, with the seal if one ends there.
@@ -350,7 +383,7 @@ pub fn load(store: &dyn Store, deck: DeckId, key: [u8; 32], origin: Origin) -> R
     }
     let terms = image.records.iter().filter_map(|record| match record {
         RecordImage::Term(term, _) => Some(*term),
-        RecordImage::Charter(_) => None,
+        RecordImage::Charter(_) | RecordImage::Seal(_) | RecordImage::Fork { .. } => None,
     });
     let terms: Vec<TermId> = std::iter::once(TermId::zero_of(deck)).chain(terms).collect();
     snapshot::load_logs(store, &mut image, &terms, origin)?;

@@ -484,6 +484,11 @@ impl Document {
             });
         }
         self.places.learn(learned);
+        Ok(self.follow_all(&notes))
+    }
+
+    /// Keeps the order of cards in step with the document, and says what was done to it.
+    fn follow_all(&mut self, notes: &[Notes]) -> Vec<DeckChange> {
         let mut events: Vec<DeckChange> = Vec::new();
         for note in notes.iter().flat_map(Notes::as_slice) {
             self.follow(note);
@@ -492,7 +497,7 @@ impl Document {
                 events.push(event);
             }
         }
-        Ok(events)
+        events
     }
 
     /// Keeps the order of cards in step with the document.
@@ -526,7 +531,7 @@ impl Document {
     pub fn restore_more<'a>(
         &mut self,
         changes: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<(), RestoreError> {
+    ) -> Result<Vec<DeckChange>, RestoreError> {
         let mut parsed = Vec::new();
         for (index, bytes) in changes.into_iter().enumerate() {
             parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
@@ -544,10 +549,7 @@ impl Document {
         if let Some(hash) = hashes.iter().find(|hash| !self.contains(hash)) {
             return Err(incomplete(format!("what change {hash} depends on is missing")));
         }
-        for note in notes.iter().flat_map(Notes::as_slice) {
-            self.follow(note);
-        }
-        Ok(())
+        Ok(self.follow_all(&notes))
     }
 
     /// The whole document as one snapshot, without Automerge's own compression.

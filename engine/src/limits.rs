@@ -16,6 +16,20 @@ pub const SLICES_UNACKED_MAX: usize = 16;
 /// Positions in a locator: ten, then doubling distances over at most [`DECK_TERMS_MAX`] terms, is below thirty. Each
 /// is looked for along the whole path, and a repeated one compresses to nothing.
 pub const LOCATOR_POSITIONS_MAX: usize = 64;
+/// Things held beside the canonical path that one message lists. What every member may burden the others with, at 80
+/// bytes each, is below; one that holds more lists the first of them, and is sent a few things that it holds.
+pub const HOLDINGS_MAX: usize = 32_768;
+/// Terms signed by one member that are not on the canonical path, or by all together who are no members. An honest one
+/// leaves one behind when a backup is restored or a partition ends; a cheat signs them by the thousand.
+pub const TERMS_ASIDE_PER_MEMBER_MAX: usize = 256;
+/// Changes of one member that are not part of the deck, or of all together who are no members: what its drafts may come
+/// to. What an editor accepts no longer counts.
+pub const CHANGES_ASIDE_PER_MEMBER_MAX: usize = DRAFTS_PER_MEMBER_MAX * 1_000;
+/// Bytes of those changes.
+pub const BYTES_ASIDE_PER_MEMBER_MAX: usize = DRAFTS_PER_MEMBER_MAX * DRAFT_BYTES_MAX;
+/// Bytes of records and branches that are sent before the other side says anew what it holds: they are not
+/// acknowledged one by one, and a queue has an end.
+pub const BRANCHES_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Parts in one message: a slice of terms or changes, the drafts it accepts, genesis and charter. An empty part is four
 /// bytes on the wire and a hundred in memory.
 pub const ITEMS_PER_MESSAGE_MAX: usize = 2 * SLICE_CHANGES_MAX + 8;

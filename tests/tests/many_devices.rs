@@ -240,8 +240,17 @@ impl World {
         for &peer in &self.peers.clone() {
             let mut events = self.sim.take_events(peer);
             let latest = events.split_off(events.len().saturating_sub(4));
+            let all: BTreeSet<_> = self
+                .peers
+                .iter()
+                .flat_map(|&p| self.sim.holdings(p, self.deck))
+                .collect();
+            let lacks: Vec<_> = all
+                .difference(&self.sim.holdings(peer, self.deck))
+                .copied()
+                .collect();
             text += &format!(
-                "\n{peer:?} is {:?}: head {:?}, {} cards, {:?}, {latest:?}",
+                "\nlacks {lacks:?}\n{peer:?} is {:?}: head {:?}, {} cards, {:?}, {latest:?}",
                 self.sim.id(peer),
                 self.sim.head(peer, self.deck),
                 self.sim.cards(peer, self.deck).len(),
@@ -262,7 +271,14 @@ impl World {
         // A handover without a change after it leaves the head as it was.
         let edits = |peer: &&Peer| matches!(self.sim.role(**peer, self.deck), Some(Role::Editor { .. }));
         let editors = self.peers.iter().filter(edits).count();
-        heads.len() == 1 && !heads.contains(&None) && editors == 1 && saved && linked
+        // What lost has come to everybody, too: the digests are of every record and every line.
+        let beside: BTreeSet<_> = self
+            .peers
+            .iter()
+            .map(|&peer| self.sim.holdings(peer, self.deck))
+            .collect();
+        let one_deck = heads.len() == 1 && !heads.contains(&None) && beside.len() == 1;
+        one_deck && editors == 1 && saved && linked
     }
 
     fn assert_one_deck(&self) {

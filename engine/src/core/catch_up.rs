@@ -1,35 +1,52 @@
 //! Status, entries, acknowledgement: how devices that differ come to hold the same.
 
-use cuecard_store::Batch;
+use std::collections::BTreeSet;
 
-use crate::core::draft_log::DraftLog;
-use crate::core::log::{Log, Next, Slice, TakeError};
+use crate::core::log::{Log, Next};
 use crate::core::own_log;
-use crate::core::{Core, LinkId, Output, ReadId};
-use crate::disk::{self, LogRecord};
-use crate::document::DeckChange;
+use crate::core::{Core, LinkId, ReadId};
+use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::DeckId;
 use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
-use crate::role::{Cut, Genesis};
+use crate::role::Cut;
+use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
 use crate::sync::session::Reading;
 
 impl Core {
     pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {
-        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
-        let (charter, locator) = match log {
-            None => (None, vec![]),
-            Some(log) => (Some(charter_order(log)), log.locator()),
+        let log = self.decks.get_mut(&deck).and_then(|state| state.log.as_mut());
+        let (charter, locator, beside) = match log {
+            None => (None, vec![], Digest::of(&BTreeSet::new())),
+            Some(log) => (Some(charter_order(log)), log.locator(), log.beside().1),
         };
+        if let Some(session) = self.session(link, deck) {
+            session.told = Some(beside);
+        }
         self.send(
             link,
             &Message::Status {
                 deck,
                 charter,
                 locator,
+                beside,
             },
         );
+    }
+
+    pub(super) fn send_status_to_all(&mut self, deck: DeckId) {
+        for link in self.links_of(deck) {
+            self.send_status(link, deck);
+        }
+    }
+
+    fn links_of(&self, deck: DeckId) -> Vec<LinkId> {
+        let with_session = self
+            .links
+            .iter()
+            .filter(|(_, state)| state.sessions.contains_key(&deck));
+        with_session.map(|(&link, _)| link).collect()
     }
 
     pub(super) fn take_status(
@@ -38,6 +55,7 @@ impl Core {
         deck: DeckId,
         charter: Option<(u32, u32)>,
         locator: &[Position],
+        beside: Digest,
     ) {
         let Some(session) = self.session(link, deck) else {
             return;
@@ -53,7 +71,10 @@ impl Core {
             session.restart_at(shared);
             session.acked = locator.first().copied();
             session.locator = locator.to_vec();
+            session.listed = None;
+            session.answered = None;
         }
+        self.compare_holdings(link, deck, beside);
         self.fetches.ask_again(link);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
@@ -139,43 +160,19 @@ impl Core {
                         break None;
                     }
                 }
-                Next::Changes { term, from, to } => break Some((term, from, to)),
+                Next::Changes { end } => break Some(end),
             }
         };
-        if let Some((term, from, to)) = question {
-            let read = ReadId(self.next_number + 1);
-            self.next_number += 1;
+        if let Some(end) = question {
             session.cursor = Some(at);
-            // What only a snapshot holds any more comes from the document. A cut may lie before the next seal: whoever
-            // kept the term in slices has none there. So read on, and send up to the seal behind it; what is beyond the
-            // cut goes to the side there as it did here.
-            let begins = log.records_cut(term, from, SLICE_CHANGES_MAX);
-            let is_enough = begins.iter().any(|record| record.seal.is_some());
-            let count = SLICE_CHANGES_MAX - begins.len();
-            let next = from + begins.len() as u64;
-            let after = at;
-            session.reading = Some(Reading {
-                read,
-                items,
-                after,
-                wanted: to + 1 - from,
-                begins,
-            });
-            self.reading.insert(read, (link, deck));
-            if is_enough {
-                return self.log_read(read, Ok(vec![]));
-            }
-            let stream = disk::term_stream(deck, term);
-            self.outputs.push_back(Output::ReadLog {
-                read,
-                stream,
-                from: next,
-                count,
-            });
+            let wanted = end.len.saturating_sub(at.len);
+            self.ask_log(link, deck, at, end, wanted, items, false);
         } else if !items.is_empty() {
             session.sent_up_to(at, 0);
             self.send(link, &Message::Entries { deck, items });
             self.catch_up(link, deck);
+        } else {
+            self.send_owed(link, deck);
         }
     }
 
@@ -194,8 +191,10 @@ impl Core {
         let Some(Reading {
             mut items,
             after,
+            end,
             wanted,
             begins,
+            beside,
             ..
         }) = answered
         else {
@@ -233,141 +232,29 @@ impl Core {
             return;
         };
         let len = after.len + changes.len() as u64;
-        let end = Position::new(after.term, Cut { len, head });
+        let sent = Cut { len, head };
+        // What is stored in one piece may part from the line behind some place, and goes on there.
+        let reached = match log.chain.passes(end.term, sent, end.cut()) {
+            true => Some(sent),
+            false => log.chain.common(end.term, sent, end.cut()),
+        };
+        let reached = Position::new(end.term, reached.unwrap_or(sent));
         let bytes = changes.iter().map(Vec::len).sum();
-        let changes = changes.into_iter().map(Into::into).collect();
         items.push(Item::Changes {
             term: after.term,
             from: after.len + 1,
-            changes,
+            changes: changes.into_iter().map(Into::into).collect(),
             seal: seal.into(),
+            after: after.head,
         });
-        session.sent_up_to(end, bytes);
-        self.send(link, &Message::Entries { deck, items });
+        if beside {
+            self.send(link, &Message::Branches { deck, items });
+            self.owe_rest(link, deck, reached, end, bytes);
+        } else {
+            session.sent_up_to(reached, bytes);
+            self.send(link, &Message::Entries { deck, items });
+        }
         self.catch_up(link, deck);
-    }
-
-    /// Parts of a deck came.
-    pub(super) fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
-        if self.session(link, deck).is_none() {
-            return;
-        }
-        let mut batch = Batch::default();
-        let mut taken = Taken::default();
-        let result = self.take_items(deck, items, &mut batch, &mut taken);
-        // Before the batch is named durable: what it makes canonical is durable with it.
-        let follow = self.log_mut(deck).map(Log::follow_chain);
-        match follow {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(more)) => taken.taken_out += more,
-            Ok(Err(error)) => self.event(Event::DeckBroken {
-                deck,
-                why: error.to_string(),
-            }),
-        }
-        if taken.taken_out > 0 {
-            let taken_out = taken.taken_out;
-            self.event(Event::Reorganised { deck, taken_out });
-        }
-        if !batch.is_empty() {
-            self.save(deck, batch, None);
-        } else if result.is_ok() {
-            // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
-            self.acknowledge(link, deck);
-        }
-        self.tell_drafts(deck);
-        self.after_turn(deck);
-        if taken.role {
-            let editor = self.log(deck).ok().and_then(|log| log.chain.canonical().editor);
-            self.event(Event::RoleMoved { deck, editor });
-        }
-        if taken.members {
-            self.event(Event::MembersChanged { deck });
-        }
-        self.tell_changes(deck, taken.changes);
-        // The changes that a better sibling was cut at came before it did, and counted for nothing then.
-        let waits = |log: &Log| !log.chain.waiting_for().is_empty();
-        if taken.role && result.is_ok() && self.log(deck).is_ok_and(waits) {
-            self.send_status(link, deck);
-        }
-        self.answer_for(link, deck, result);
-    }
-
-    fn take_items(
-        &mut self,
-        deck: DeckId,
-        items: &[Item],
-        batch: &mut Batch,
-        taken: &mut Taken,
-    ) -> Result<(), TakeError> {
-        let mut drafts: Vec<DraftLog> = Vec::new();
-        for item in items {
-            if let Item::Genesis(bytes) = item {
-                taken.role |= self.take_genesis(deck, bytes, batch)?;
-                continue;
-            }
-            let Ok(log) = self.log_mut(deck) else {
-                return Err(TakeError::Early);
-            };
-            match item {
-                Item::Genesis(_) => {}
-                Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
-                Item::Term(bytes) => {
-                    taken.role |= log.take_term(bytes, batch)?;
-                    taken.taken_out += log.follow_chain()?;
-                }
-                Item::Draft(item) => drafts.push(take_draft(deck, item, drafts.len())?),
-                Item::Changes {
-                    term,
-                    from,
-                    changes,
-                    seal,
-                } => {
-                    let changes = changes.iter().map(|change| change.as_slice()).collect();
-                    let slice = Slice {
-                        term: *term,
-                        from: *from,
-                        changes,
-                        seal,
-                    };
-                    let events = log.take_changes(&slice, std::mem::take(&mut drafts), batch)?;
-                    taken.taken_out += log.follow_chain()?;
-                    taken.changes.extend(events);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn take_genesis(&mut self, deck: DeckId, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
-        let Some(state) = self.decks.get_mut(&deck) else {
-            return Ok(false);
-        };
-        if state.log.is_some() {
-            return Ok(false);
-        }
-        let genesis = Genesis::decode(bytes)?;
-        if genesis.deck_id() != deck {
-            return Err(TakeError::Refused("the genesis is of another deck".to_owned()));
-        }
-        disk::put_genesis(batch, deck, bytes);
-        state.log = Some(Log::blank(genesis));
-        Ok(true)
-    }
-
-    pub(super) fn answer_for(&mut self, link: LinkId, deck: DeckId, result: Result<(), TakeError>) {
-        match result {
-            Ok(()) => {}
-            Err(TakeError::Early) => self.send_status(link, deck),
-            Err(TakeError::Refused(why)) => self.refuse(link, why),
-            Err(TakeError::Broken(why)) => {
-                self.event(Event::DeckBroken {
-                    deck,
-                    why: why.clone(),
-                });
-                self.refuse(link, why);
-            }
-        }
     }
 
     /// After a turn of our path, neighbours were sent a branch that no longer counts, and may have left out what was
@@ -396,7 +283,7 @@ impl Core {
         }
     }
 
-    fn acknowledge(&mut self, link: LinkId, deck: DeckId) {
+    pub(super) fn acknowledge(&mut self, link: LinkId, deck: DeckId) {
         if let Ok(log) = self.log(deck) {
             let held = log.durable();
             self.send(link, &Message::Ack { deck, held });
@@ -405,36 +292,18 @@ impl Core {
 
     /// Something became durable here: neighbours are told, and sent what they lack.
     pub(super) fn after_durable(&mut self, deck: DeckId) {
-        let with_session = self
-            .links
-            .iter()
-            .filter(|(_, state)| state.sessions.contains_key(&deck));
-        let links: Vec<LinkId> = with_session.map(|(&link, _)| link).collect();
-        for link in links {
+        for link in self.links_of(deck) {
+            let was_early = self.session(link, deck).map(|s| std::mem::take(&mut s.early));
+            if was_early == Some(true) {
+                self.send_status(link, deck);
+            }
             self.tell_safe(link, deck, false);
             self.acknowledge(link, deck);
             self.catch_up(link, deck);
             self.offer_drafts(link, deck);
         }
+        self.tell_holdings(deck);
     }
-}
-
-/// What a message brought.
-#[derive(Debug, Default)]
-struct Taken {
-    role: bool,
-    members: bool,
-    changes: Vec<DeckChange>,
-    taken_out: u64,
-}
-
-fn take_draft(deck: DeckId, item: &DraftItem, before: usize) -> Result<DraftLog, TakeError> {
-    if before >= SLICE_CHANGES_MAX {
-        return Err(TakeError::Refused(
-            "more drafts than a slice can accept".to_owned(),
-        ));
-    }
-    DraftLog::from_item(deck, item)
 }
 
 fn charter_order(log: &Log) -> (u32, u32) {

@@ -217,7 +217,10 @@ impl Core {
                 deck,
                 charter,
                 locator,
-            } => self.take_status(link, deck, charter, &locator),
+                beside,
+            } => self.take_status(link, deck, charter, &locator, beside),
+            Message::Holdings { deck, held } => self.take_holdings(link, deck, &held),
+            Message::Branches { deck, items } => self.take_branches(link, deck, &items),
             Message::Entries { deck, items } => self.take_entries(link, deck, &items),
             Message::Ack { deck, held } => self.take_ack(link, deck, held),
             Message::Propose { deck, draft } => {

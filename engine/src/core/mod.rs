@@ -7,7 +7,8 @@
 //! - `log`: one deck: term chain and document, held together; who may append, what is canonical.
 //! - `ports`: everything that goes in and comes out.
 //! - `links`: links coming and going, and the greeting.
-//! - `catch_up`: status, entries, acknowledgement.
+//! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes.
+//! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `audio`: pulling and serving blobs.
 //! - `undo`: taking back what this device did.
@@ -15,9 +16,11 @@
 //! - `restore`: from what the store holds back to a running core.
 
 mod audio;
+mod branches;
 mod catch_up;
 mod draft_log;
 mod drafts;
+mod entries;
 mod links;
 pub(crate) mod log;
 mod own_log;
@@ -46,8 +49,8 @@ use self::drafts::DraftSaved;
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 pub use self::links::DeviceState;
 use self::links::LinkState;
-use self::log::Log;
 pub use self::log::{CompactWhen, EditError, NewSnapshot, Role, RoleError};
+use self::log::{Followed, Log};
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 pub use self::undo::{UndoError, Undone};
@@ -92,6 +95,8 @@ struct Saving {
     position: Option<Position>,
     /// What of a draft may be spoken of then.
     draft: Option<DraftSaved>,
+    /// Whether it holds something beside that path.
+    beside: bool,
 }
 
 /// An edit's result, and the batch that makes it durable (none when nothing was changed).
@@ -381,9 +386,19 @@ impl Core {
         let mut batch = Batch::default();
         self.log_mut(deck)?.set_members(&key, members, &mut batch)?;
         // A charter can turn the path, too.
+        let mut changes = Vec::new();
         match self.log_mut(deck)?.follow_chain() {
-            Ok(0) => {}
-            Ok(taken_out) => self.event(Event::Reorganised { deck, taken_out }),
+            Ok(Followed {
+                taken_out: 0,
+                changes: more,
+            }) => changes = more,
+            Ok(Followed {
+                taken_out,
+                changes: more,
+            }) => {
+                changes = more;
+                self.event(Event::Reorganised { deck, taken_out });
+            }
             Err(error) => self.event(Event::DeckBroken {
                 deck,
                 why: error.to_string(),
@@ -391,6 +406,7 @@ impl Core {
         }
         let ticket = Some(self.save(deck, batch, None));
         self.tell_drafts(deck);
+        self.tell_changes(deck, changes);
         self.after_turn(deck);
         self.event(Event::MembersChanged { deck });
         Ok(Applied { value: (), ticket })
@@ -457,12 +473,14 @@ impl Core {
     fn save(&mut self, deck: DeckId, batch: Batch, draft: Option<DraftSaved>) -> Ticket {
         let ticket = Ticket(self.number());
         let position = self.log(deck).ok().map(Log::position);
+        let beside = self.log_mut(deck).is_ok_and(Log::take_beside_unsaved);
         self.saving.insert(
             ticket,
             Saving {
                 deck,
                 position,
                 draft,
+                beside,
             },
         );
         self.outputs.push_back(Output::Save { ticket, batch });
@@ -482,6 +500,7 @@ impl Core {
             deck,
             position,
             draft,
+            ..
         }) = saving
         else {
             return;

@@ -77,10 +77,8 @@ impl Log {
         }
         for (draft, changes) in image.drafts {
             let draft = DraftLog::from_image(log.deck, draft, changes)?;
-            if draft.is_accepted() {
-                let (actor, writer) = draft.writer();
-                log.writers.insert(actor, writer);
-            }
+            let (actor, writer) = draft.writer();
+            log.writers.insert(actor, writer);
             log.drafts.insert(draft.id(), draft);
         }
         for (draft, words) in image.draft_words {
@@ -97,7 +95,11 @@ impl Log {
         for tail in image.tails {
             log.restore_tail(tail)?;
         }
+        for record in image.records {
+            log.restore_beside(record)?;
+        }
         log.follow_chain()?;
+        log.forget_aside();
         if log.document.heads() != [log.head()] {
             return Err(damaged("the log (its head is not the sealed one)"));
         }
@@ -135,7 +137,7 @@ impl Log {
                 .iter()
                 .copied()
                 .zip(image.aside.iter().map(|change| change.to_vec()));
-            self.set_aside(aside);
+            self.set_aside(image.term, aside);
             if image.inside.is_some() {
                 let start = self.chain.line(image.term).map(|line| line.start());
                 let last = at.checked_sub(1).and_then(|at| hashes.get(at)).copied();
@@ -170,7 +172,7 @@ impl Log {
             None if tail.from > 1 => {}
             None => return Err(damaged("a seal")),
         }
-        self.set_aside(changes);
+        self.set_aside(tail.term, changes);
         Ok(())
     }
 
@@ -208,8 +210,43 @@ impl Log {
                 self.chain.add_term(term)?;
                 self.note_writer(*id, holder);
             }
+            // These need the changes of the term.
+            RecordImage::Seal(_) | RecordImage::Fork { .. } => {}
         }
         self.count_record();
         Ok(())
+    }
+
+    /// What goes beside the logs, after them.
+    fn restore_beside(&mut self, record: RecordImage) -> Result<(), TakeError> {
+        let damaged = |what: &str| TakeError::Refused(format!("{what} is damaged"));
+        match record {
+            RecordImage::Charter(_) | RecordImage::Term(..) => Ok(()),
+            RecordImage::Seal(bytes) => {
+                let term = Signed::<Seal>::decode(&bytes)?.claimed().term;
+                self.restore_seal(term, &bytes)
+            }
+            RecordImage::Fork {
+                term,
+                len,
+                head,
+                changes,
+            } => {
+                let (mut hashes, mut aside, mut kept) = (vec![], vec![], vec![]);
+                for record in changes {
+                    let hash = own_log::hash_of(&record.change).ok_or_else(|| damaged("a change"))?;
+                    hashes.push(hash);
+                    aside.push((hash, record.change.to_vec()));
+                    kept.push((hash, record));
+                }
+                let seal = kept.last().and_then(|(_, record)| record.seal.clone());
+                self.add_fork(term, kept);
+                let head = ChangeHash(head);
+                self.chain.hold(term, Cut { len, head }, &hashes)?;
+                self.restore_seal(term, &seal.ok_or_else(|| damaged("a seal"))?)?;
+                self.set_aside(term, aside);
+                Ok(())
+            }
+        }
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::chain::{Node, Records};
-use super::record::{Cause, Cut, Point};
+use super::record::{Cause, Cut, Point, Term};
+use super::signed::Verified;
 use crate::id::{ChangeHash, TermId};
 use cuecard_transport::DeviceId;
 
@@ -191,6 +192,16 @@ impl View {
         missing
     }
 
+    /// Whether a term comes before what follows its parent now.
+    pub(super) fn would_be_chosen(&self, records: &Records, term: &Verified<Term>) -> bool {
+        let Some(&at) = self.position.get(&term.parent) else {
+            return false;
+        };
+        let chosen = self.canonical.path.get(at + 1).map(|step| step.term);
+        let chosen = chosen.and_then(|chosen| preference(records, chosen));
+        chosen.is_none_or(|chosen| preference_of(records, term, term.id()) < chosen)
+    }
+
     pub(super) fn position(&self, term: TermId) -> Option<usize> {
         self.position.get(&term).copied()
     }
@@ -352,9 +363,13 @@ impl View {
 
 fn preference(records: &Records, id: TermId) -> Option<Preference> {
     let term = records.terms.get(&id)?.term.as_ref()?;
-    Some(match term.cause {
+    Some(preference_of(records, term, id))
+}
+
+fn preference_of(records: &Records, term: &Term, id: TermId) -> Preference {
+    match term.cause {
         // Rank orders claims only; between two words of the parent's holder the id decides.
         Cause::Handover | Cause::Release => (false, (false, 0), id),
         Cause::Claim => (true, records.charters.rank(term.signer), id),
-    })
+    }
 }

@@ -451,6 +451,19 @@ impl Chain {
         .flatten()
     }
 
+    /// How many terms are held, term 0 included.
+    #[must_use]
+    pub fn term_count(&self) -> usize {
+        self.records.terms.len()
+    }
+
+    /// Whether this term, which is not held yet, comes before what now follows on the same parent of the canonical path.
+    /// (Whether it is valid is another question.)
+    #[must_use]
+    pub fn would_be_chosen(&self, term: &Verified<Term>) -> bool {
+        self.view.would_be_chosen(&self.records, term)
+    }
+
     /// The terms that name this one as the one before.
     pub fn children(&self, term: TermId) -> impl Iterator<Item = TermId> {
         self.records

@@ -9,7 +9,7 @@ mod device;
 mod intruder;
 mod link;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::role::LateWork;
+use crate::sync::holdings::Holding;
 use crate::time::Time;
 
 use self::device::SimDevice;
@@ -290,6 +291,13 @@ impl Sim {
         self.log(peer, deck)
             .map(|log| log.document.cards().collect())
             .unwrap_or_default()
+    }
+
+    /// All that a device holds beside the canonical path.
+    #[must_use]
+    pub fn holdings(&self, peer: Peer, deck: DeckId) -> BTreeSet<Holding> {
+        let log = self.log(peer, deck);
+        log.map(crate::core::log::Log::find_beside).unwrap_or_default()
     }
 
     /// Who may edit, seen from a device.

@@ -113,6 +113,7 @@ mod tests {
                 from: 1,
                 changes: (0..changes).map(change).collect(),
                 seal: vec![3; 64].into(),
+                after: crate::id::ChangeHash([4; 32]),
             }],
         }
     }

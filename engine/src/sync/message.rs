@@ -9,10 +9,11 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::id::{BlobId, ChangeHash, DeckId, DraftId, TermId};
 use crate::limits::{
-    DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX,
-    SLICE_CHANGES_MAX,
+    DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, HOLDINGS_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX,
+    NAME_BYTES_MAX, SLICE_CHANGES_MAX,
 };
 use crate::role::{Cut, Draft};
+use crate::sync::holdings::{Digest, Holding};
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
 pub const PROTOCOL_VERSION: u32 = 0;
@@ -47,6 +48,9 @@ pub enum Message {
         /// Where my canonical path stands, tip first, then terms at growing distance, term 0 last.
         #[cbor(n(2), decode_with = "at_most::positions")]
         locator: Vec<Position>,
+        /// Of all that I hold beside that path.
+        #[n(3)]
+        beside: Digest,
     },
     /// Parts of a deck, in an order in which they can be taken in.
     #[n(2)]
@@ -100,6 +104,27 @@ pub enum Message {
         /// The number of the [`Message::Pull`].
         #[n(0)]
         transfer: u32,
+    },
+    /// All that I hold beside my canonical path: send what is missing.
+    #[n(10)]
+    Holdings {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// What I hold.
+        #[cbor(n(1), decode_with = "at_most::holdings")]
+        held: Vec<Holding>,
+    },
+    /// Records and branches that are not on my canonical path. What of them cannot be taken in yet, or is beyond its
+    /// author's quota, is no offence, and does not stop the others.
+    #[n(11)]
+    Branches {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// They.
+        #[cbor(n(1), decode_with = "at_most::items")]
+        items: Vec<Item>,
     },
     /// What I hold, durably, of the drafts that are not part of the deck.
     #[n(30)]
@@ -196,7 +221,7 @@ pub struct DeckProof(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
 /// A point on a path of terms: the first `len` changes of `term`, the last of which is `head`. Numbers alone would not
 /// do: a device that seals two different changes under one number would make others believe that they hold the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Which term.
     pub term: TermId,
@@ -235,8 +260,8 @@ impl<C> Encode<C> for Position {
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
         to.array(3)?;
         self.term.encode(to, context)?;
-        to.u64(self.len)?.bytes(&self.head.0)?;
-        Ok(())
+        to.u64(self.len)?;
+        head::encode(&self.head, to, context)
     }
 }
 
@@ -246,13 +271,8 @@ impl<'b, C> Decode<'b, C> for Position {
             return Err(minicbor::decode::Error::message("a position has three parts"));
         }
         let (term, len) = (TermId::decode(from, context)?, from.u64()?);
-        let head = from.bytes()?.try_into();
-        let head = head.map_err(|_| minicbor::decode::Error::message("a head has 32 bytes"))?;
-        Ok(Self {
-            term,
-            len,
-            head: ChangeHash(head),
-        })
+        let head = head::decode(from, context)?;
+        Ok(Self { term, len, head })
     }
 }
 
@@ -299,7 +319,36 @@ pub enum Item {
         /// The holder's seal over the last of them.
         #[n(3)]
         seal: ByteVec,
+        /// The change before the first; before change 1, where the term starts.
+        #[cbor(n(4), with = "head")]
+        after: ChangeHash,
     },
+    /// A seal without what it seals: half of the proof of a cheat.
+    #[n(10)]
+    Seal(#[n(0)] ByteVec),
+}
+
+/// The hash of a change, as its bytes.
+mod head {
+    use minicbor::bytes::ByteArray;
+    use minicbor::{Decode, Decoder, Encode, Encoder};
+
+    use crate::id::ChangeHash;
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        head: &ChangeHash,
+        to: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        ByteArray::from(head.0).encode(to, context)
+    }
+
+    pub(super) fn decode<C>(
+        from: &mut Decoder<'_>,
+        context: &mut C,
+    ) -> Result<ChangeHash, minicbor::decode::Error> {
+        Ok(ChangeHash(ByteArray::decode(from, context)?.into()))
+    }
 }
 
 /// A draft with all its changes.
@@ -322,8 +371,8 @@ mod at_most {
     use minicbor::{Decode, Decoder};
 
     use super::{
-        DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DraftMark, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX,
-        Position, SLICE_CHANGES_MAX,
+        DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DraftMark, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item,
+        LOCATOR_POSITIONS_MAX, Position, SLICE_CHANGES_MAX,
     };
 
     pub(super) fn positions<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Position>, Error> {
@@ -332,6 +381,10 @@ mod at_most {
 
     pub(super) fn items<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Item>, Error> {
         list(from, context, ITEMS_PER_MESSAGE_MAX)
+    }
+
+    pub(super) fn holdings<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Holding>, Error> {
+        list(from, context, HOLDINGS_MAX)
     }
 
     pub(super) fn slice_changes<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {

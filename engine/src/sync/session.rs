@@ -4,10 +4,12 @@
 
 use std::collections::VecDeque;
 
+use crate::core::log::Owed;
 use crate::disk::LogRecord;
 use crate::id::ReadId;
 use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::exchange::Exchange;
+use crate::sync::holdings::Digest;
 use crate::sync::message::{Item, Position};
 
 /// See the [module](self).
@@ -29,6 +31,20 @@ pub(crate) struct Session {
     pub(crate) in_sync: bool,
     /// Ends of slices that it has not acknowledged, and their bytes, oldest first.
     in_flight: VecDeque<(Position, usize)>,
+    /// The digest of what is held beside our path, as it was last told.
+    pub(crate) told: Option<Digest>,
+    /// The same, when all of it was last listed.
+    pub(crate) listed: Option<Digest>,
+    /// The digest of the list of its own that was last answered with ours.
+    pub(crate) answered: Option<Digest>,
+    /// What it lacks of that.
+    pub(crate) owed: VecDeque<Owed>,
+    /// Bytes of it that were sent since it last listed what it holds.
+    pub(crate) owed_bytes: usize,
+    /// Whether something of its branches came too early.
+    pub(crate) missed: bool,
+    /// Whether something of its path came too early, and it was told where we stand.
+    pub(crate) early: bool,
     /// The question to our own log that is being answered.
     pub(crate) reading: Option<Reading>,
     /// Drafts, of whomever.
@@ -43,10 +59,14 @@ pub(crate) struct Reading {
     pub(crate) items: Vec<Item>,
     /// After which change it begins.
     pub(crate) after: Position,
-    /// How many changes our path wants sent.
+    /// Where the line that is being sent ends.
+    pub(crate) end: Position,
+    /// How many changes are wanted of it.
     pub(crate) wanted: u64,
     /// The first of them, which the log may no longer hold.
     pub(crate) begins: Vec<LogRecord>,
+    /// Whether it is owed beside our path.
+    pub(crate) beside: bool,
 }
 
 impl Session {

@@ -116,6 +116,10 @@ fn slices(written: &Written) -> Vec<Vec<u8>> {
                 from: (number * SLICE) as u64 + 1,
                 changes: slice.iter().map(|change| change.clone().into()).collect(),
                 seal: seal.encode().into(),
+                after: match (number * SLICE).checked_sub(1) {
+                    Some(before) => written.hashes[before],
+                    None => written.document.genesis_hash(),
+                },
             }],
         ));
     }

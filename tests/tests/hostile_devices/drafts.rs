@@ -17,7 +17,7 @@ fn an_accepted_draft_that_no_change_accepts_is_not_kept() {
     let (base, head) = (document.genesis_hash(), document.heads()[0]);
     let junk = draft_item(&world, base, [7; 16], head, vec![b"not a change".to_vec()]);
     let intruder = world.intrude();
-    world.entries(intruder, vec![Item::Draft(junk), known_slice(at)]);
+    world.entries(intruder, vec![Item::Draft(junk), known_slice(&document, at)]);
     assert!(world.sim.drafts(world.laptop, world.deck).is_empty());
     world.assert_unharmed();
 }
@@ -141,6 +141,7 @@ fn a_flood_of_drafts_is_refused_by_name() {
             deck,
             charter,
             locator,
+            beside: NOTHING,
         },
     );
     for draft in items {
@@ -325,6 +326,7 @@ fn a_flood_of_withdrawals_pushes_out_its_authors_own_and_nothing_else() {
             deck,
             charter,
             locator,
+            beside: NOTHING,
         },
     );
     world.sim.run_for(SOON);

@@ -33,12 +33,14 @@ fn a_small_message_cannot_become_a_large_list() {
                 from: 1,
                 changes: vec![vec![].into(); 201],
                 seal: vec![].into(),
+                after: position.head,
             }],
         },
         Message::Status {
             deck,
             charter: None,
             locator: vec![position; 65],
+            beside: NOTHING,
         },
     ];
     for message in lists {
@@ -74,6 +76,7 @@ fn extreme_numbers_do_no_harm() {
                 deck,
                 charter: Some((number, number)),
                 locator: vec![held, stranger],
+                beside: NOTHING,
             },
             Message::DraftsHeld {
                 deck,
@@ -99,6 +102,7 @@ fn extreme_numbers_do_no_harm() {
                     from: len,
                     changes: vec![vec![].into()],
                     seal: vec![].into(),
+                    after: at.head,
                 }],
             },
         ];

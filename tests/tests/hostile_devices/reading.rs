@@ -14,6 +14,7 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
         deck,
         charter: None,
         locator: vec![],
+        beside: NOTHING,
     };
     world.sim.say(intruder, &status);
     world.entries(intruder, vec![Item::Genesis(vec![1].into())]);

@@ -34,6 +34,7 @@ fn changes_of_anothers_term_need_its_holders_seal() {
         from: at.len + 1,
         changes: vec![change.bytes.into()],
         seal: seal.into(),
+        after: at.head,
     };
     world.entries(intruder, vec![forged]);
     assert!(world.sim.is_thrown_out(intruder));

@@ -5,6 +5,7 @@ use cuecard::document::Document;
 use cuecard::id::ChangeHash;
 use cuecard::role::{self, Draft};
 use cuecard::sim::{Intruder, Peer, Sim};
+use cuecard::sync::holdings::Digest;
 use cuecard::sync::message::{DraftItem, Item, Message, Position};
 use cuecard::time::Time;
 use cuecard::transport::DeviceKey;
@@ -95,6 +96,7 @@ impl World {
                 deck,
                 charter: None,
                 locator: vec![],
+                beside: NOTHING,
             },
         );
         self.sim.run_for(SOON);
@@ -220,14 +222,21 @@ pub(crate) fn draft_item(
     }
 }
 
-pub(crate) fn known_slice(at: Position) -> Item {
+/// A slice that is held already.
+pub(crate) fn known_slice(document: &Document, at: Position) -> Item {
+    let bytes = document.change_bytes(&at.head).unwrap();
+    let entry = cuecard::history::entry_of(document, &at.head, |_| None).unwrap();
     Item::Changes {
         term: at.term,
         from: at.len,
-        changes: vec![vec![0].into()],
+        changes: vec![bytes.into()],
         seal: vec![].into(),
+        after: entry.deps[0],
     }
 }
+
+/// Who holds nothing beside the path has another digest than this.
+pub(crate) const NOTHING: Digest = Digest([0; 32]);
 
 impl World {
     /// As [`World::document`], with accepted drafts in it.
@@ -238,6 +247,7 @@ impl World {
             deck,
             charter: None,
             locator: vec![],
+            beside: NOTHING,
         };
         self.sim.say(intruder, &status);
         let (mut document, mut at) = (None, None);

@@ -25,6 +25,16 @@ impl Log {
             let Some(record) = draft.record.clone() else {
                 continue;
             };
+            let counts = |known: &DraftLog| known.accepted_in(&self.document).is_some();
+            let is_other = |known: &DraftLog| !draft.goes_on_as(known) && !known.goes_on_as(&draft);
+            let known = self
+                .drafts
+                .get(&id)
+                .filter(|known| counts(known) && is_other(known));
+            if known.is_some() && !self.document.contains(&record.head) {
+                // What is part of the deck stays, whatever else its author signed under this id on a branch that lost.
+                continue;
+            }
             let mut written = 0;
             match self.drafts.remove(&id) {
                 // Its author went on, or another version of it came before: what is held is longer.

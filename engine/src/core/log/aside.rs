@@ -9,7 +9,13 @@ use super::{Log, TakeError};
 
 use crate::core::own_log;
 use crate::document::Document;
-use crate::id::ChangeHash;
+use crate::id::{ChangeHash, TermId};
+
+/// A change of a term that is held and not in the document.
+pub(super) struct Aside {
+    pub(super) term: TermId,
+    pub(super) bytes: Vec<u8>,
+}
 
 /// Branches kept built: a slice that goes on with one then costs what it holds, and not what the deck holds. Two, as a
 /// cheat shows two lines of one term by turns.
@@ -37,8 +43,21 @@ impl Built {
 
 impl Log {
     /// Keeps changes of a term that are not in the document (yet).
-    pub(crate) fn set_aside(&mut self, changes: impl IntoIterator<Item = (ChangeHash, Vec<u8>)>) {
-        self.aside.extend(changes);
+    pub(crate) fn set_aside(
+        &mut self,
+        term: TermId,
+        changes: impl IntoIterator<Item = (ChangeHash, Vec<u8>)>,
+    ) {
+        let aside = changes
+            .into_iter()
+            .map(|(hash, bytes)| (hash, Aside { term, bytes }));
+        self.aside.extend(aside);
+    }
+
+    /// What the document holds is not aside: when a deck is opened, that is known only in the end.
+    pub(crate) fn forget_aside(&mut self) {
+        let document = &self.document;
+        self.aside.retain(|hash, _| !document.contains(hash));
     }
 
     /// The document as it is at a held change, wherever that lies.
@@ -56,7 +75,7 @@ impl Log {
     /// The bytes of a change that is held outside the document: of a term, or of a draft.
     pub(super) fn bytes_aside(&self, hash: &ChangeHash) -> Option<&[u8]> {
         if let Some(aside) = self.aside.get(hash) {
-            return Some(aside);
+            return Some(&aside.bytes);
         }
         let drafted = self.drafts.values().flat_map(|draft| &draft.changes);
         let mut found = drafted.filter(|bytes| own_log::may_be(bytes, hash));

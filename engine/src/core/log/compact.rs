@@ -194,6 +194,9 @@ impl Log {
     /// What the log holds now. `None` where a term's held changes are no longer one line that leads on from what was
     /// cut: then the log has to stay as it is.
     fn snapshot_image(&self) -> Option<SnapshotImage> {
+        if self.has_forks() {
+            return None;
+        }
         let on_path: BTreeMap<TermId, Position> = self.inside.iter().map(|step| (step.term, *step)).collect();
         let left = self.compaction.cut.iter();
         let left = left.filter(|(term, cut)| **cut > 0 && !on_path.contains_key(term));
@@ -223,7 +226,7 @@ impl Log {
         }
         let beyond = hashes.iter().skip(usize::try_from(inside_len).ok()?);
         let aside = beyond
-            .map(|hash| self.bytes_aside(hash).map(<[u8]>::to_vec))
+            .map(|hash| self.held_bytes(hash))
             .collect::<Option<Vec<_>>>()?;
         let seals = self.compaction.seals.get(&term).into_iter();
         let seals = seals
@@ -239,14 +242,15 @@ impl Log {
     /// at most a slice of bytes. None where the log holds them.
     pub(crate) fn records_cut(&self, term: TermId, from: u64, count: usize) -> Vec<LogRecord> {
         let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
-        let Some(line) = self.chain.line(term) else {
+        let Some(line) = self.logged_line(term) else {
             return vec![];
         };
         let to = cut.min(from.saturating_add(count as u64).saturating_sub(1));
         let hashes: Vec<ChangeHash> = (from..=to).map_while(|number| line.hash_at(number)).collect();
         let (mut records, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
         let seals = self.compaction.seals.get(&term);
-        for (number, change) in (from..).zip(self.changes_of(&hashes)) {
+        for (number, hash) in (from..).zip(&hashes) {
+            let change = self.held_bytes(hash);
             let Some(change) = change else { break };
             bytes += change.len();
             if bytes > SLICE_BYTES_MAX && !records.is_empty() {
@@ -266,13 +270,10 @@ impl Log {
         self.compaction.cut.get(&term).is_some_and(|cut| number <= *cut)
     }
 
-    /// The bytes of changes, wherever they are held in memory.
-    fn changes_of(&self, hashes: &[ChangeHash]) -> Vec<Option<Vec<u8>>> {
-        let aside = |hash| self.aside.get(hash).cloned();
-        hashes
-            .iter()
-            .map(|hash| aside(hash).or_else(|| self.document.change_bytes(hash)))
-            .collect()
+    /// The bytes of a change, wherever it is held in memory. Late work that was accepted is in the document.
+    fn held_bytes(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
+        let aside = self.bytes_aside(hash).map(<[u8]>::to_vec);
+        aside.or_else(|| self.document.change_bytes(hash))
     }
 
     /// What the newest snapshot holds, as it was read: from here on the log is cut there.

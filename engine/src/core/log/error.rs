@@ -90,6 +90,16 @@ pub(crate) enum TakeError {
     /// Something before it is missing: ask again from what is held.
     #[error("something before it is missing")]
     Early,
+    /// More than its author may burden others with that is not part of the deck. Without an author: it is by one who is
+    /// no member, and all those share one quota.
+    #[error("more {what} that are not part of the deck than {} may burden others with",
+        .by.map_or_else(|| "who is no member".to_owned(), |by| by.short()))]
+    Surplus {
+        /// On whose account it is.
+        by: Option<DeviceId>,
+        /// Of what.
+        what: &'static str,
+    },
     /// It breaks the rules, and so does the device that sent it.
     #[error("{0}")]
     Refused(String),
@@ -100,7 +110,10 @@ pub(crate) enum TakeError {
 
 impl From<Refusal> for TakeError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal.to_string())
+        match refusal {
+            Refusal::MissingDependency { .. } => Self::Early,
+            refusal => Self::Refused(refusal.to_string()),
+        }
     }
 }
 

@@ -17,19 +17,25 @@ use crate::role::{self, Chain, Charter, Cut, Genesis, Term, Verified};
 use crate::sync::message::Position;
 
 mod aside;
+mod beside;
 mod compact;
 mod error;
+mod forks;
 mod path;
 mod seals;
 mod take;
 mod write;
 
-use aside::Built;
+use aside::{Aside, Built};
+use beside::Beside;
+pub(crate) use beside::Owed;
 use compact::Compaction;
 pub use compact::{CompactWhen, NewSnapshot};
 pub(crate) use error::TakeError;
 pub use error::{EditError, RoleError};
-pub(crate) use path::Next;
+use forks::Fork;
+pub(crate) use forks::Stored;
+pub(crate) use path::{Followed, Next};
 pub(crate) use take::Slice;
 
 /// Who may edit, seen from this device.
@@ -58,7 +64,13 @@ pub(crate) struct Log {
     /// The canonical steps that the document holds.
     inside: Vec<Position>,
     /// Changes of terms that are held and not in the document.
-    aside: BTreeMap<ChangeHash, Vec<u8>>,
+    aside: BTreeMap<ChangeHash, Aside>,
+    /// Terms of cheats: those with more than one line.
+    forks: BTreeMap<TermId, Fork>,
+    /// What is held beside the path, as others are told; worked out when it is asked for.
+    beside: Option<Beside>,
+    /// Whether that changed since the last batch.
+    beside_unsaved: bool,
     /// Branches that were built lately.
     built: Built,
     /// Terms that this run of this device opened: the only ones it may append to.
@@ -107,6 +119,9 @@ impl Log {
             inside: vec![start],
             aside: BTreeMap::new(),
             built: Built::default(),
+            forks: BTreeMap::new(),
+            beside: None,
+            beside_unsaved: false,
             opened: BTreeSet::new(),
             durable: start,
             turned: false,
@@ -192,10 +207,23 @@ impl Log {
         }
     }
 
-    /// Whether an actor writes in a term; others do in drafts.
-    pub(super) fn is_of_term(&self, actor: &automerge::ActorId) -> bool {
-        let kind = self.writers.get(actor).map(|writer| writer.kind);
-        matches!(kind, Some(WriterKind::Term(_)))
+    /// The term that an actor writes in; none for those of drafts.
+    pub(super) fn term_of(&self, actor: &automerge::ActorId) -> Option<TermId> {
+        match self.writers.get(actor)?.kind {
+            WriterKind::Term(term) => Some(term),
+            WriterKind::Draft(_) | WriterKind::Genesis => None,
+        }
+    }
+
+    /// What is held beside the path is no longer what it was.
+    pub(super) fn beside_changed(&mut self) {
+        self.beside = None;
+        self.beside_unsaved = true;
+    }
+
+    /// Whether what is held beside the path changed since this was last asked: the batch that follows makes it durable.
+    pub(crate) fn take_beside_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.beside_unsaved)
     }
 
     pub(super) fn add_term(
@@ -208,6 +236,7 @@ impl Log {
             return Ok(false);
         }
         self.note_writer(id, holder);
+        self.beside_changed();
         self.append_record(&RecordImage::Term(id, bytes.into()), batch);
         Ok(true)
     }
@@ -235,6 +264,7 @@ impl Log {
         if self.chain.add_charter(charter)? == role::Added::Known {
             return Ok(false);
         }
+        self.beside_changed();
         self.append_record(&RecordImage::Charter(bytes.into()), batch);
         Ok(true)
     }

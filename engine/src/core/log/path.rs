@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Log, TakeError};
 
 use crate::core::own_log;
+use crate::document::DeckChange;
 use crate::id::{ChangeHash, TermId};
 use crate::role::{Cut, Step};
 use crate::sync::message::Position;
@@ -15,8 +16,17 @@ pub(crate) enum Next {
     Nothing,
     /// A term begins.
     Term(Position, Vec<u8>),
-    /// Changes of a term, up to that number.
-    Changes { term: TermId, from: u64, to: u64 },
+    /// Changes of the same term, up to there.
+    Changes { end: Position },
+}
+
+/// What following the chain did.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// How many changes were taken out of the document.
+    pub(crate) taken_out: u64,
+    /// What the changes that came in did.
+    pub(crate) changes: Vec<DeckChange>,
 }
 
 impl From<&Step> for Position {
@@ -145,10 +155,9 @@ impl Log {
             step.len
         };
         if len < end {
-            return Next::Changes {
-                term: step.term,
-                from: len + 1,
-                to: end,
+            return match self.position_at(step, end) {
+                Some(end) => Next::Changes { end },
+                None => Next::Nothing,
             };
         }
         match self.inside.get(at + 1) {
@@ -162,14 +171,14 @@ impl Log {
         }
     }
 
-    /// Brings the document to the canonical path after records came. Returns how many changes were taken out.
+    /// Brings the document to the canonical path after records came.
     ///
     /// Automerge cannot un-apply: when the path turns, the document is rebuilt at the last common point and what is
     /// held of the new path is put on top.
-    pub(crate) fn follow_chain(&mut self) -> Result<u64, TakeError> {
+    pub(crate) fn follow_chain(&mut self) -> Result<Followed, TakeError> {
         let path: Vec<Position> = self.chain.canonical().path.iter().map(Position::from).collect();
         if path == self.inside {
-            return Ok(0);
+            return Ok(Followed::default());
         }
         let common = path
             .iter()
@@ -178,13 +187,14 @@ impl Log {
             .count();
         let goes_on = |(new, old): (&Position, &Position)| self.chain.passes(new.term, new.cut(), old.cut());
         let turned = self.inside.len() > common || !path.iter().zip(&self.inside).take(common).all(goes_on);
-        let mut taken_out = 0;
+        let mut followed = Followed::default();
         if turned {
             let taken = self.take_out(&path, common);
-            taken_out = taken.map_err(|error| self.broke(error.to_string()))?;
+            followed.taken_out = taken.map_err(|error| self.broke(error.to_string()))?;
         }
         let back = self.bring_back(&path);
-        back.map_err(|error| self.broke(error.to_string()))?;
+        followed.changes = back.map_err(|error| self.broke(error.to_string()))?;
+        self.beside_changed();
         self.reopen_drafts();
         let before_turn = self.inside.last().copied();
         self.inside = path;
@@ -196,7 +206,7 @@ impl Log {
                 .and_then(|(at, len)| self.position_at(self.inside.get(at)?, len));
             self.durable = durable.or(before_turn).unwrap_or(self.durable);
         }
-        Ok(taken_out)
+        Ok(followed)
     }
 
     /// Moves what is no longer canonical from the document to the side: the document goes back to the last point that
@@ -215,8 +225,8 @@ impl Log {
         let mut taken_out = 0;
         for change in self.document.beyond(head) {
             // Those of drafts are kept with their draft.
-            if self.is_of_term(&change.actor) {
-                self.set_aside([(change.hash, change.bytes)]);
+            if let Some(term) = self.term_of(&change.actor) {
+                self.set_aside(term, [(change.hash, change.bytes)]);
                 taken_out += 1;
             }
         }
@@ -229,7 +239,7 @@ impl Log {
     }
 
     /// Puts what is held of the new path into the document, with what it merges.
-    fn bring_back(&mut self, path: &[Position]) -> Result<(), TakeError> {
+    fn bring_back(&mut self, path: &[Position]) -> Result<Vec<DeckChange>, TakeError> {
         let lost = || TakeError::Refused("a change of the path is not held".to_owned());
         let mut back: Vec<ChangeHash> = Vec::new();
         let mut among = BTreeSet::new();
@@ -244,8 +254,8 @@ impl Log {
                 let hash = line.hash_at(number).ok_or_else(lost)?;
                 let aside = self.aside.get(&hash).ok_or_else(lost)?;
                 // What it goes on from is there: only what it merges may not be.
-                if own_log::merges(aside) {
-                    let merged = own_log::dependencies_of(aside).ok_or_else(lost)?;
+                if own_log::merges(&aside.bytes) {
+                    let merged = own_log::dependencies_of(&aside.bytes).ok_or_else(lost)?;
                     let before = line.hash_at(number - 1);
                     let merged: Vec<ChangeHash> =
                         merged.into_iter().filter(|hash| Some(*hash) != before).collect();
@@ -259,18 +269,17 @@ impl Log {
             }
         }
         if back.is_empty() {
-            return Ok(());
+            return Ok(vec![]);
         }
         // In one go: the document orders its cards anew each time.
         let mut raw: Vec<Vec<u8>> = Vec::with_capacity(back.len());
         for hash in &back {
             let bytes = match self.aside.remove(hash) {
-                Some(aside) => Some(aside),
+                Some(aside) => Some(aside.bytes),
                 None => self.bytes_aside(hash).map(<[u8]>::to_vec),
             };
             raw.push(bytes.ok_or_else(lost)?);
         }
-        self.document.restore_more(raw.iter().map(Vec::as_slice))?;
-        Ok(())
+        Ok(self.document.restore_more(raw.iter().map(Vec::as_slice))?)
     }
 }

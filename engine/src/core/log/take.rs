@@ -5,31 +5,26 @@ use super::{Log, TakeError};
 use cuecard_store::Batch;
 
 use crate::core::draft_log::DraftLog;
-use crate::disk::{self, LogRecord};
+use crate::core::own_log;
+use crate::disk::{LogRecord, RecordImage};
 use crate::document::DeckChange;
 use crate::gate::{self, Kind, Line, Segment};
-use crate::id::{ChangeHash, TermId};
-use crate::limits::SLICE_CHANGES_MAX;
-use crate::role::{self, Cause, Charter, Cut, Missing, Seal, Signed, Term};
+use crate::id::{ChangeHash, DeviceId, TermId};
+use crate::limits::{
+    BYTES_ASIDE_PER_MEMBER_MAX, CHANGES_ASIDE_PER_MEMBER_MAX, SLICE_CHANGES_MAX, TERMS_ASIDE_PER_MEMBER_MAX,
+};
+use crate::role::{
+    self, Added, Cause, Charter, Cut, Missing, Rights, Seal, Signed, Standing, Term, Verified,
+};
 use crate::sync::message::Position;
 
 /// A slice of a term as it came.
 pub(crate) struct Slice<'a> {
     pub(crate) term: TermId,
     pub(crate) from: u64,
+    pub(crate) after: ChangeHash,
     pub(crate) changes: Vec<&'a [u8]>,
     pub(crate) seal: &'a [u8],
-}
-
-/// Where changes that came belong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// At the end of the canonical path.
-    Tip,
-    /// In a term that is not the last, up to where a better successor was cut.
-    Awaited,
-    /// On no path that counts.
-    Lost,
 }
 
 impl Log {
@@ -48,10 +43,36 @@ impl Log {
                 "a claim of the role; this version neither makes nor takes one".to_owned(),
             ));
         }
+        if !self.chain.contains(term.id()) {
+            self.check_room_for_term(&term)?;
+        }
         Ok(self.add_term(term, batch)?)
     }
 
+    /// Takes in a seal whose changes may not be held.
+    pub(crate) fn take_seal(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
+        let seal = Signed::<Seal>::decode(bytes)?;
+        let term = seal.claimed().term;
+        let Some(holder) = self.chain.holder(term) else {
+            return Err(TakeError::Early);
+        };
+        let seal = seal.verify(self.deck, holder)?;
+        let image = RecordImage::Seal(seal.encode().into());
+        match self.chain.add_seal(seal) {
+            Ok(Added::Known) => return Ok(false),
+            Ok(Added::New) => {}
+            // The changes of some would bring the others together; honest holders never come near.
+            Err(role::Refusal::Full(what)) => return Err(self.surplus(Some(holder), what)),
+            Err(refusal) => return Err(refusal.into()),
+        }
+        self.append_record(&image, batch);
+        Ok(true)
+    }
+
     /// Takes in a slice of a term, with the drafts that it accepts. Nothing changes unless all of it passes.
+    ///
+    /// Where it goes on with the canonical path it goes into the document; anything else is checked where it belongs, on
+    /// the document as it was there, and kept aside.
     pub(crate) fn take_changes(
         &mut self,
         slice: &Slice<'_>,
@@ -64,15 +85,18 @@ impl Log {
         if count == 0 || count > SLICE_CHANGES_MAX as u64 {
             return refused("a slice holds 1 to 200 changes");
         }
-        let Some(line) = self.chain.line(term) else {
+        let Some(before) = slice.from.checked_sub(1) else {
             return Err(TakeError::Early);
         };
-        let end = line.end();
-        let (held, previous) = (end.len, end.head);
-        if slice.from == 0 || slice.from > held + 1 {
+        let after = Cut {
+            len: before,
+            head: slice.after,
+        };
+        if !self.chain.holds(term, after) {
             return Err(TakeError::Early);
         }
-        let known = held + 1 - slice.from;
+        let after = self.known_up_to(slice, after);
+        let known = after.len - before;
         if known >= count {
             return Ok(vec![]);
         }
@@ -85,22 +109,20 @@ impl Log {
             return refused("a term without a holder has no changes");
         };
         let seal = Signed::<Seal>::decode(slice.seal)?.verify(self.deck, holder)?;
-        if seal.term != term || seal.len != slice.from + count - 1 {
+        if seal.term != term || seal.len != before + count {
             return refused("the seal is not over the end of this slice");
-        }
-        let place = self.place_of(term)?;
-        if place == Place::Lost {
-            // Beyond a cut, or on a branch that lost. It stays with the device that has it.
-            return Ok(vec![]);
         }
         let fresh = slice
             .changes
             .get(usize::try_from(known).unwrap_or(usize::MAX)..)
             .unwrap_or_default();
-        // What is not canonical yet is checked where it belongs: on the document as it was there.
-        let mut branch = match place {
-            Place::Awaited => Some(self.branch_at(previous)?),
-            Place::Tip | Place::Lost => None,
+        let goes_on = self.goes_on(term, after, seal.len, holder);
+        if !goes_on {
+            self.check_room_aside(term, fresh)?;
+        }
+        let mut branch = match goes_on {
+            true => None,
+            false => Some(self.branch_at(after.head)?),
         };
         let document = branch.as_ref().unwrap_or(&self.document);
         let accepts = drafts.iter().map(|draft| (draft.id(), draft.head())).collect();
@@ -118,8 +140,8 @@ impl Log {
         let drafted: usize = segments.iter().map(|segment| segment.changes.len()).sum();
         let line = Line {
             actor: role::actor_of_term(term),
-            next_seq: held + 1,
-            previous,
+            next_seq: after.len + 1,
+            previous: after.head,
         };
         segments.push(Segment {
             line,
@@ -127,71 +149,168 @@ impl Log {
             kind: Kind::Term,
             accepts,
         });
-        let admitted = gate::admit(document, &segments, seal.head)?;
+        let admitted = match gate::admit(document, &segments, seal.head) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                if let Some(branch) = branch {
+                    self.built.keep(after.head, branch);
+                }
+                return Err(refusal.into());
+            }
+        };
         let hashes: Vec<ChangeHash> = admitted.hashes().skip(drafted).collect();
-        let changes = if place == Place::Tip {
-            self.document
-                .apply(admitted)
-                .map_err(|error| self.broke(error.to_string()))?
-        } else {
-            if let Some(mut branch) = branch.take() {
+        let (mut changes, end) = (vec![], Position::new(term, seal.cut()));
+        match &mut branch {
+            None => {
+                let applied = self.document.apply(admitted);
+                changes = applied.map_err(|error| self.broke(error.to_string()))?;
+            }
+            Some(branch) => {
                 let grown = branch.apply(admitted);
                 grown.map_err(|error| TakeError::Refused(error.to_string()))?;
-                self.built.keep(seal.head, branch);
+                self.set_aside(
+                    term,
+                    hashes.iter().copied().zip(fresh.iter().map(|raw| raw.to_vec())),
+                );
             }
-            let raw = fresh.iter().map(|change| change.to_vec());
-            let aside: Vec<(ChangeHash, Vec<u8>)> = hashes.iter().copied().zip(raw).collect();
-            self.set_aside(aside);
-            vec![]
-        };
-        let (sealed, seal_head) = (seal.encode(), seal.head);
-        let held_now = self.chain.hold(term, end, &hashes);
+        }
+        if let Some(branch) = branch {
+            self.built.keep(seal.head, branch);
+        }
+        let mut records: Vec<(ChangeHash, LogRecord)> = Vec::with_capacity(fresh.len());
+        for (hash, change) in hashes.iter().zip(fresh) {
+            let change = change.to_vec().into();
+            records.push((*hash, LogRecord { change, seal: None }));
+        }
+        if let Some((_, last)) = records.last_mut() {
+            last.seal = Some(seal.encode().into());
+        }
+        let appended = self.keep_changes(term, after, records, batch);
+        let held_now = self.chain.hold(term, after, &hashes);
         if let Err(refusal) = held_now.and_then(|_| self.chain.add_seal(seal)) {
             // The document is ahead of the chain: it cannot be used any more.
             return Err(self.broke(refusal.to_string()));
         }
-        let mut appended = Vec::with_capacity(fresh.len());
-        for (at, change) in fresh.iter().enumerate() {
-            let seal = (at + 1 == fresh.len()).then(|| sealed.clone().into());
-            let record = LogRecord {
-                change: change.to_vec().into(),
-                seal,
-            };
-            disk::append_change(batch, self.deck, term, held + 1 + at as u64, &record);
-            appended.push(record);
-        }
         self.note_verdicts(term, fresh, batch);
         // Only these passed the gate. One whose head was in the document already may hold anything.
         self.keep_accepted(drafts, batch);
-        for (number, record) in (held + 1..).zip(&appended) {
+        for (number, record) in (after.len + 1..).zip(&appended) {
             self.note_appended(term, number, record);
         }
-        if place == Place::Tip {
-            let (len, head) = (held + fresh.len() as u64, seal_head);
-            self.set_inside(Position::new(term, Cut { len, head }));
+        if goes_on {
+            self.set_inside(end);
+        } else {
+            self.beside_changed();
         }
         Ok(changes)
     }
 
-    /// What to do with changes of a term.
-    fn place_of(&self, term: TermId) -> Result<Place, TakeError> {
-        if self.chain.canonical().tip == term {
-            return Ok(Place::Tip);
+    /// Whether what follows there on a term, up to `len`, is sure to go on with the canonical path: then it goes into the
+    /// document at once. What is not sure goes to the side, and the path decides.
+    fn goes_on(&self, term: TermId, after: Cut, len: u64, holder: DeviceId) -> bool {
+        let (canonical, settled) = (self.chain.canonical(), self.chain.settled());
+        let is_end = canonical.tip == term && canonical.len == after.len && canonical.head == after.head;
+        if !is_end || self.chain.branches(term) != [after] {
+            return false;
         }
-        // A sibling that would be chosen, if what it was cut at were held here.
-        let waiting = self.chain.waiting_for();
-        let waits_for = |wanted: TermId| {
-            let of = |missing: &Missing| matches!(missing, Missing::Changes { term, .. } if *term == wanted);
-            waiting.iter().any(of)
+        let cuts = self
+            .chain
+            .children(term)
+            .filter_map(|child| self.chain.term(child));
+        let mut ahead = cuts.map(|child| child.cut.len).filter(|cut| *cut > after.len);
+        let counts = match settled.term == term {
+            true => len <= settled.len,
+            false => canonical.standing == Standing::Settled,
         };
-        if waits_for(term) {
-            return Ok(Place::Awaited);
+        ahead.all(|cut| len <= cut) && (counts || self.chain.rights(holder) == Some(Rights::Hold))
+    }
+
+    /// How far the changes of a slice are held, along whatever line of their term. Compared by the first bytes of their
+    /// hashes: who forges those makes believe that they are held, and what follows will not fit.
+    fn known_up_to(&self, slice: &Slice<'_>, after: Cut) -> Cut {
+        let mut known = after;
+        for end in self.chain.branches(slice.term) {
+            let line = self
+                .chain
+                .line_to(slice.term, end)
+                .filter(|_| self.chain.passes(slice.term, end, after));
+            let Some(line) = line else { continue };
+            let mut at = after;
+            for bytes in &slice.changes {
+                let next = line.hash_at(at.len + 1);
+                let Some(head) = next.filter(|next| own_log::may_be(bytes, next)) else {
+                    break;
+                };
+                at = Cut {
+                    len: at.len + 1,
+                    head,
+                };
+            }
+            if at.len > known.len {
+                known = at;
+            }
         }
-        // One that follows on it comes too early: the other side is asked to begin before the cut.
-        let mut before = self.chain.ancestry(term).skip(1);
-        if before.any(waits_for) {
-            return Err(TakeError::Early);
+        known
+    }
+
+    /// On whose account something is that is not part of the deck: a member's own, or that of all together who are
+    /// none, so that keys made for the purpose gain nothing.
+    fn account(&self, device: DeviceId) -> Option<DeviceId> {
+        Some(device).filter(|device| self.chain.rights(*device).is_some())
+    }
+
+    fn surplus(&self, by: Option<DeviceId>, what: &'static str) -> TakeError {
+        TakeError::Surplus { by, what }
+    }
+
+    /// Terms that do not count are kept up to a quota. One that is chosen over what is held is always taken: all
+    /// devices have to come to the same.
+    fn check_room_for_term(&self, term: &Verified<Term>) -> Result<(), TakeError> {
+        let aside = self
+            .chain
+            .term_count()
+            .saturating_sub(self.chain.canonical().path.len());
+        if aside < TERMS_ASIDE_PER_MEMBER_MAX
+            || self.chain.would_be_chosen(term)
+            || self
+                .chain
+                .waiting_for()
+                .iter()
+                .any(|missing| matches!(missing, Missing::Term(_)))
+        {
+            return Ok(());
         }
-        Ok(Place::Lost)
+        let account = self.account(term.signer);
+        let same = |held: &&Verified<Term>| {
+            self.chain.position(held.id()).is_none() && self.account(held.signer) == account
+        };
+        if self.chain.terms().filter(same).count() >= TERMS_ASIDE_PER_MEMBER_MAX {
+            return Err(self.surplus(account, "terms"));
+        }
+        Ok(())
+    }
+
+    /// Changes that do not count are kept up to a quota, unless the path waits for them.
+    fn check_room_aside(&self, term: TermId, fresh: &[&[u8]]) -> Result<(), TakeError> {
+        let waiting = self.chain.waiting_for();
+        let waits = |missing: &Missing| matches!(missing, Missing::Changes { term: of, .. } if *of == term);
+        if waiting.iter().any(waits) {
+            return Ok(());
+        }
+        let account_of = |term: TermId| self.chain.holder(term).and_then(|holder| self.account(holder));
+        let account = account_of(term);
+        let (mut count, mut bytes) = (fresh.len(), fresh.iter().map(|raw| raw.len()).sum::<usize>());
+        for aside in self
+            .aside
+            .values()
+            .filter(|aside| account_of(aside.term) == account)
+        {
+            count += 1;
+            bytes += aside.bytes.len();
+        }
+        if count > CHANGES_ASIDE_PER_MEMBER_MAX || bytes > BYTES_ASIDE_PER_MEMBER_MAX {
+            return Err(self.surplus(account, "changes"));
+        }
+        Ok(())
     }
 }

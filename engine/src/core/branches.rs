@@ -1,0 +1,205 @@
+//! What is not canonical travels, too: records, and branches that lost.
+//!
+//! A status carries a digest of all that is held beside the path. Where two differ, each lists what it holds, and the
+//! other sends what is missing. Whenever what is held beside the path has changed, and the change is durable, neighbours
+//! are told anew: so everything reaches everybody, by whatever way there is.
+
+use crate::core::log::{Owed, Stored};
+use crate::core::{Core, LinkId, Output, ReadId};
+use crate::id::DeckId;
+use crate::limits::{BRANCHES_BYTES_MAX, SLICE_CHANGES_MAX};
+use crate::sync::holdings::{Digest, Holding};
+use crate::sync::message::{Item, Message, Position};
+use crate::sync::session::Reading;
+
+impl Core {
+    /// The other side said what its holdings come to.
+    pub(super) fn compare_holdings(&mut self, link: LinkId, deck: DeckId, theirs: Digest) {
+        let Ok(log) = self.log_mut(deck) else {
+            // Nothing of the deck is here yet: asked for when it is.
+            if let Some(session) = self.session(link, deck) {
+                session.missed = true;
+            }
+            return;
+        };
+        let (_, ours) = log.beside();
+        let listed = self.session(link, deck).is_some_and(|s| s.listed == Some(ours));
+        if ours != theirs && !listed {
+            self.list_holdings(link, deck);
+        }
+    }
+
+    fn list_holdings(&mut self, link: LinkId, deck: DeckId) {
+        let Ok(log) = self.log_mut(deck) else { return };
+        let (held, (_, digest)) = (log.list_beside(), log.beside());
+        if let Some(session) = self.session(link, deck) {
+            session.told = Some(digest);
+            session.listed = Some(digest);
+        }
+        self.send(link, &Message::Holdings { deck, held });
+    }
+
+    /// The other side listed what it holds: it is sent what it lacks.
+    pub(super) fn take_holdings(&mut self, link: LinkId, deck: DeckId, held: &[Holding]) {
+        if self.session(link, deck).is_none() {
+            return;
+        }
+        let Ok(log) = self.log_mut(deck) else { return };
+        let owed = log.owed_to(held);
+        let (ours, digest) = log.beside();
+        let lacks = held.iter().any(|theirs| !ours.contains(theirs));
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        session.owed = owed.into();
+        session.owed_bytes = 0;
+        // Its list is new to us, or ours to it: it cannot know what we lack. Else all was said, and what one of us does not
+        // take it goes on not taking.
+        let theirs = Digest::of(&held.iter().copied().collect());
+        let is_new = session.answered.replace(theirs) != Some(theirs) || session.listed != Some(digest);
+        if lacks && is_new {
+            self.list_holdings(link, deck);
+        }
+        self.catch_up(link, deck);
+    }
+
+    /// Something became durable: whoever was told otherwise is told what is held now.
+    pub(super) fn tell_holdings(&mut self, deck: DeckId) {
+        if self.is_beside_unsaved(deck) {
+            return;
+        }
+        let Ok(log) = self.log_mut(deck) else { return };
+        let (_, digest) = log.beside();
+        let mut links = Vec::new();
+        for (&link, state) in &mut self.links {
+            let Some(session) = state.sessions.get_mut(&deck) else {
+                continue;
+            };
+            // What came too early may fit now.
+            let again = std::mem::take(&mut session.missed);
+            if session.heard && (again || session.told != Some(digest)) {
+                links.push(link);
+            }
+        }
+        for link in links {
+            self.list_holdings(link, deck);
+        }
+    }
+
+    /// Records are durable before they are sent.
+    fn is_beside_unsaved(&self, deck: DeckId) -> bool {
+        let mut saving = self.saving.values();
+        saving.any(|saving| saving.deck == deck && saving.beside)
+    }
+
+    /// Sends what is owed, once there is nothing of the path to send.
+    pub(super) fn send_owed(&mut self, link: LinkId, deck: DeckId) {
+        if self.is_beside_unsaved(deck) {
+            return;
+        }
+        let mut items: Vec<Item> = Vec::new();
+        loop {
+            let Some(session) = self.session(link, deck) else {
+                return;
+            };
+            match session.owed.pop_front() {
+                Some(Owed::Item(item)) if items.len() < SLICE_CHANGES_MAX => items.push(item),
+                Some(owed @ Owed::Item(_)) => {
+                    session.owed.push_front(owed);
+                    let items = std::mem::take(&mut items);
+                    self.send(link, &Message::Branches { deck, items });
+                }
+                next => {
+                    let line = match next {
+                        Some(Owed::Line { after, end }) => Some((after, end)),
+                        Some(Owed::Item(_)) | None => None,
+                    };
+                    if !items.is_empty() {
+                        self.send(link, &Message::Branches { deck, items });
+                    }
+                    if let Some((after, end)) = line {
+                        let after = Position::new(end.term, after);
+                        let wanted = end.len.saturating_sub(after.len);
+                        self.ask_log(link, deck, after, end, wanted, vec![], true);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads changes of a term that follow `after` on the way to `end`, to be sent behind `items`.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the one question")]
+    pub(super) fn ask_log(
+        &mut self,
+        link: LinkId,
+        deck: DeckId,
+        after: Position,
+        end: Position,
+        wanted: u64,
+        items: Vec<Item>,
+        beside: bool,
+    ) {
+        let read = ReadId(self.number());
+        let Ok(log) = self.log(deck) else { return };
+        let stored = log.stored(end, after.cut());
+        // What only a snapshot holds any more comes from the document.
+        let (begins, here) = match &stored {
+            Stored::Log(_) => (log.records_cut(end.term, after.len + 1, SLICE_CHANGES_MAX), false),
+            Stored::Here(_) => (vec![], true),
+        };
+        let is_enough = !here && begins.iter().any(|record| record.seal.is_some());
+        let (next, count) = (
+            after.len + 1 + begins.len() as u64,
+            SLICE_CHANGES_MAX - begins.len(),
+        );
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        session.reading = Some(Reading {
+            read,
+            items,
+            after,
+            end,
+            wanted,
+            begins,
+            beside,
+        });
+        self.reading.insert(read, (link, deck));
+        match stored {
+            // A cut may lie before the next seal: whoever kept the term in slices has none there. So read on, and send up
+            // to the seal behind it; what is beyond the cut goes to the side there as it did here.
+            Stored::Log(_) if is_enough => self.log_read(read, Ok(vec![])),
+            Stored::Log(stream) => self.outputs.push_back(Output::ReadLog {
+                read,
+                stream,
+                from: next,
+                count,
+            }),
+            Stored::Here(records) => self.log_read(read, Ok(records)),
+        }
+    }
+
+    /// A slice of a line that is owed is on its way; so is the rest, unless it is too much for now: then the other side
+    /// says what it holds when it has taken that in.
+    pub(super) fn owe_rest(
+        &mut self,
+        link: LinkId,
+        deck: DeckId,
+        sent: Position,
+        end: Position,
+        bytes: usize,
+    ) {
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        session.owed_bytes += bytes;
+        if sent.len < end.len {
+            let (after, end) = (sent.cut(), end);
+            session.owed.push_front(Owed::Line { after, end });
+        }
+        if session.owed_bytes > BRANCHES_BYTES_MAX {
+            session.owed.clear();
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Parts of a deck that came: what is on its path, and what is beside it.
+
+use cuecard_store::Batch;
+
+use crate::core::draft_log::DraftLog;
+use crate::core::log::{Followed, Log, Slice, TakeError};
+use crate::core::{Core, LinkId};
+use crate::disk;
+use crate::document::DeckChange;
+use crate::event::Event;
+use crate::id::{DeckId, DeviceId};
+use crate::limits::SLICE_CHANGES_MAX;
+use crate::role::Genesis;
+use crate::sync::message::{DraftItem, Item};
+
+/// What a message brought.
+#[derive(Debug, Default)]
+struct Taken {
+    members: bool,
+    role: bool,
+    changes: Vec<DeckChange>,
+    taken_out: u64,
+}
+
+impl Taken {
+    fn followed(&mut self, followed: Followed) {
+        self.taken_out += followed.taken_out;
+        self.changes.extend(followed.changes);
+    }
+}
+
+impl Core {
+    /// Parts of a deck came, in an order in which they can be taken in: what does not fit ends it.
+    pub(super) fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
+        if self.session(link, deck).is_none() {
+            return;
+        }
+        let editor = self.editor_of(deck);
+        let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
+        let mut take = |item| self.take_item(deck, item, &mut drafts, &mut batch, &mut taken);
+        let result = items.iter().try_for_each(&mut take);
+        let is_empty = batch.is_empty();
+        self.keep_taken(deck, batch, taken, editor);
+        if is_empty && result.is_ok() {
+            // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
+            self.acknowledge(link, deck);
+        }
+        let early = matches!(result, Err(TakeError::Early));
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        let was_early = std::mem::replace(&mut session.early, early);
+        // Said once: when something new is here, it is said again.
+        if !(early && was_early) {
+            self.answer_for(link, deck, result);
+        }
+    }
+
+    /// Records and branches came. Each is taken in for itself: one that comes too early, or is one too many, does not
+    /// stop the others.
+    pub(super) fn take_branches(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
+        if self.session(link, deck).is_none() || self.log(deck).is_err() {
+            return;
+        }
+        let editor = self.editor_of(deck);
+        let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
+        let (mut result, mut missed) = (Ok(()), false);
+        for item in items {
+            match self.take_item(deck, item, &mut drafts, &mut batch, &mut taken) {
+                Ok(()) => {}
+                Err(TakeError::Early) => missed = true,
+                Err(error @ TakeError::Surplus { .. }) => result = Err(error),
+                Err(error @ (TakeError::Refused(_) | TakeError::Broken(_))) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.keep_taken(deck, batch, taken, editor);
+        if let Some(session) = self.session(link, deck) {
+            session.missed |= missed;
+        }
+        self.answer_for(link, deck, result);
+    }
+
+    fn editor_of(&self, deck: DeckId) -> Option<DeviceId> {
+        self.log(deck).ok().and_then(|log| log.chain.canonical().editor)
+    }
+
+    /// Keeps what was taken in, and tells of it.
+    fn keep_taken(&mut self, deck: DeckId, batch: Batch, mut taken: Taken, editor: Option<DeviceId>) {
+        // Before the batch is named durable: what it makes canonical is durable with it.
+        match self.log_mut(deck).map(Log::follow_chain) {
+            Ok(Ok(more)) => taken.followed(more),
+            Ok(Err(error)) => self.event(Event::DeckBroken {
+                deck,
+                why: error.to_string(),
+            }),
+            Err(_) => {}
+        }
+        if taken.taken_out > 0 {
+            let taken_out = taken.taken_out;
+            self.event(Event::Reorganised { deck, taken_out });
+        }
+        if !batch.is_empty() {
+            self.save(deck, batch, None);
+        }
+        self.tell_drafts(deck);
+        self.after_turn(deck);
+        let now = self.editor_of(deck);
+        if now != editor {
+            self.event(Event::RoleMoved { deck, editor: now });
+        }
+        if taken.members {
+            self.event(Event::MembersChanged { deck });
+        }
+        self.tell_changes(deck, taken.changes);
+        // The changes that a better sibling was cut at came before it did, and counted for nothing then.
+        let waits = |log: &Log| !log.chain.waiting_for().is_empty();
+        if taken.role && self.log(deck).is_ok_and(waits) {
+            self.send_status_to_all(deck);
+        }
+    }
+
+    fn take_item(
+        &mut self,
+        deck: DeckId,
+        item: &Item,
+        drafts: &mut Vec<DraftLog>,
+        batch: &mut Batch,
+        taken: &mut Taken,
+    ) -> Result<(), TakeError> {
+        if let Item::Genesis(bytes) = item {
+            taken.role |= self.take_genesis(deck, bytes, batch)?;
+            return Ok(());
+        }
+        let Ok(log) = self.log_mut(deck) else {
+            return Err(TakeError::Early);
+        };
+        match item {
+            Item::Genesis(_) => {}
+            Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
+            Item::Term(bytes) => {
+                taken.role |= log.take_term(bytes, batch)?;
+                taken.followed(log.follow_chain()?);
+            }
+            Item::Seal(bytes) => {
+                log.take_seal(bytes, batch)?;
+                taken.followed(log.follow_chain()?);
+            }
+            Item::Draft(item) => drafts.push(take_draft(deck, item, drafts.len())?),
+            Item::Changes {
+                term,
+                from,
+                changes,
+                seal,
+                after,
+            } => {
+                let slice = Slice {
+                    term: *term,
+                    from: *from,
+                    after: *after,
+                    changes: changes.iter().map(|change| change.as_slice()).collect(),
+                    seal,
+                };
+                let events = log.take_changes(&slice, std::mem::take(drafts), batch)?;
+                taken.changes.extend(events);
+                taken.followed(log.follow_chain()?);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_genesis(&mut self, deck: DeckId, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return Ok(false);
+        };
+        if state.log.is_some() {
+            return Ok(false);
+        }
+        let genesis = Genesis::decode(bytes)?;
+        if genesis.deck_id() != deck {
+            return Err(TakeError::Refused("the genesis is of another deck".to_owned()));
+        }
+        disk::put_genesis(batch, deck, bytes);
+        state.log = Some(Log::blank(genesis));
+        Ok(true)
+    }
+
+    pub(super) fn answer_for(&mut self, link: LinkId, deck: DeckId, result: Result<(), TakeError>) {
+        match result {
+            Ok(()) => {}
+            Err(TakeError::Early) => self.send_status(link, deck),
+            Err(TakeError::Refused(why)) => self.refuse(link, why),
+            // Who passes it on may not know: to another device, it may be the first.
+            Err(error @ TakeError::Surplus { by, .. }) => {
+                let peer = self.peer_of(link);
+                let is_member = |log: &Log| peer.is_some_and(|peer| log.chain.rights(peer).is_some());
+                let is_own = match by {
+                    Some(by) => peer == Some(by),
+                    None => !self.log(deck).is_ok_and(is_member),
+                };
+                tracing::warn!(deck = %deck.short(), %error, "not taken in");
+                if is_own {
+                    self.refuse(link, error.to_string());
+                }
+            }
+            Err(TakeError::Broken(why)) => {
+                self.event(Event::DeckBroken {
+                    deck,
+                    why: why.clone(),
+                });
+                self.refuse(link, why);
+            }
+        }
+    }
+}
+
+fn take_draft(deck: DeckId, item: &DraftItem, before: usize) -> Result<DraftLog, TakeError> {
+    if before >= SLICE_CHANGES_MAX {
+        return Err(TakeError::Refused(
+            "more drafts than a slice can accept".to_owned(),
+        ));
+    }
+    DraftLog::from_item(deck, item)
+}
