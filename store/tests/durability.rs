@@ -175,6 +175,34 @@ fn batched_commits_reach_the_disk_by_themselves() {
 }
 
 #[test]
+fn what_was_acknowledged_before_a_sync_began_is_in_what_it_brought_to_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let ((started, starts), (allow, allowed)) = (channel(), channel());
+    let disk = Disk {
+        image: Some(Arc::new((data.clone(), image.clone()))),
+        gate: Some(Arc::new(Mutex::new((started, allowed)))),
+        ..Disk::default()
+    };
+    let store = disk.open(&data, Durability::Batched(Duration::from_millis(5)));
+    for seq in 0..6 {
+        store.commit(record(seq)).wait().unwrap();
+        // By itself, with no further call.
+        starts.recv_timeout(PATIENCE).unwrap();
+        let before = disk.syncs();
+        allow.send(()).unwrap();
+        while disk.syncs() == before {
+            std::thread::yield_now();
+        }
+        let crashed = SledStore::open(&image, Options::default()).unwrap();
+        assert_eq!(count(&crashed), seq as usize + 1);
+        assert_eq!(crashed.lost_batches(), 0);
+    }
+    allow.send(()).unwrap(); // the one of closing
+    store.close().unwrap();
+}
+
+#[test]
 fn a_failed_sync_is_told_and_stops_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::default();

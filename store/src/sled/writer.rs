@@ -20,6 +20,14 @@ use crate::saved::SavedSender;
 use crate::{Batch, Repair, StoreError};
 
 /// When a commit counts as saved.
+///
+/// | | acknowledged | a killed process loses | a power cut loses |
+/// |---|---|---|---|
+/// | `Immediate` | when the disk has it | nothing acknowledged | nothing acknowledged |
+/// | `Batched(interval)` | when it can be read | at most what was acknowledged within the last interval and the sync that was under way | the same |
+///
+/// With both, what is left is all that was committed up to some batch, whole, and nothing behind it; blobs and snapshots are
+/// always durable when the call that made them returns; and [`crate::Store::close`] saves everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
