@@ -59,6 +59,13 @@ async fn unusable_codes_are_refused_by_name() {
     let offering = a.offer().await.unwrap();
     let other = a.offer().await.unwrap();
     let answering = b.answer(&other.code()).await.unwrap();
+    let mut old = Code::decode(&offering.code()).unwrap();
+    old.expires_minute = 29_000_000;
+    let refused = b.answer(&old.encode().unwrap()).await.err();
+    assert!(
+        matches!(&refused, Some(DialError::Code(why)) if why.contains("ran out")),
+        "{refused:?}"
+    );
     for (refused, what) in [
         (
             offering.accept(&other.code()).await.err(),

@@ -299,13 +299,12 @@ impl Side {
             learned: self.learned.subscribe(),
         };
         let established = plan.establish(line).await?;
-        let mut peer_addresses: Vec<_> = sockets.heard_from().into_iter().collect();
-        peer_addresses.extend(
-            theirs
-                .addresses
-                .iter()
-                .filter(|address| Some(**address) != sockets.heard_from()),
-        );
+        let heard_from = sockets.heard_from().map(|(from, _)| from);
+        let known = theirs.addresses.iter().copied();
+        let mut peer_addresses: Vec<_> = heard_from
+            .into_iter()
+            .chain(known.filter(|address| Some(*address) != heard_from))
+            .collect();
         peer_addresses.retain(|address| !theirs.relays.contains(address));
         peer_addresses.truncate(ADDRESSES_MAX);
         let route = SavedRoute {

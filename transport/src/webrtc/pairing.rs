@@ -71,12 +71,11 @@ impl Pairing {
 
     /// How the bytes of the connection that was just made travel: by where the other side's really come from.
     pub(super) fn route_kind(&self) -> RouteKind {
-        let relays = self.door().peer_relays.clone();
-        if !self.sockets.heard_direct(|from| !relays.contains(&from)) {
-            return RouteKind::Relay;
+        match self.sockets.heard_from() {
+            Some((from, by_relay)) if by_relay || self.door().peer_relays.contains(&from) => RouteKind::Relay,
+            Some((from, _)) if is_inner(from.ip()) => RouteKind::Lan,
+            _ => RouteKind::Direct,
         }
-        let near = self.sockets.heard_direct(|from| is_inner(from.ip()));
-        if near { RouteKind::Lan } else { RouteKind::Direct }
     }
 
     /// Follows how often the other side proved a wish for a fresh link.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
@@ -24,6 +24,9 @@ use crate::limits::{
     ADDRESSES_MAX, DATAGRAM_BYTES_MAX, DISCARDS_PER_POLL, RECEIVE_WINDOW_BYTES, SOCKET_BUFFER_BYTES,
 };
 use crate::link::DialError;
+
+/// First bytes of what is encrypted; checks of paths begin with others (RFC 7983).
+const DTLS: std::ops::RangeInclusive<u8> = 20..=63;
 
 /// The sockets of one route.
 #[derive(Debug, Clone)]
@@ -186,15 +189,15 @@ impl Sockets {
         .await
     }
 
-    /// Where the last datagram that was not a knock came from.
-    pub(super) fn heard_from(&self) -> Option<SocketAddr> {
-        self.list.iter().find_map(|socket| *socket.heard_from())
-    }
-
-    /// Whether anything came straight from one of these addresses, rather than by a relay of ours.
-    pub(super) fn heard_direct(&self, is_direct: impl Fn(SocketAddr) -> bool) -> bool {
-        let bound = self.list.iter().filter(|socket| !socket.is_relay());
-        bound.filter_map(|socket| *socket.heard_from()).any(is_direct)
+    /// Where the other side's last encrypted datagram came from, and whether it came by a relay of ours. Only the path that
+    /// was chosen carries any; what merely tries paths does not count.
+    pub(super) fn heard_from(&self) -> Option<(SocketAddr, bool)> {
+        let heard = self.list.iter().filter_map(|socket| {
+            let (at, from) = (*socket.heard_from())?;
+            Some((at, from, socket.is_relay()))
+        });
+        let (_, from, by_relay) = heard.max_by_key(|(at, ..)| *at)?;
+        Some((from, by_relay))
     }
 
     /// A connection begins.
@@ -252,7 +255,8 @@ pub(super) struct Socket {
     placeholder: IpAddr,
     cable: Option<Cable>,
     pairing: OnceLock<Weak<Pairing>>,
-    heard_from: Mutex<Option<SocketAddr>>,
+    /// When and from where the last encrypted datagram came.
+    heard_from: Mutex<Option<(Instant, SocketAddr)>>,
 }
 
 #[derive(Debug)]
@@ -321,7 +325,7 @@ impl Socket {
         self.cable.as_ref().is_some_and(Cable::is_cut)
     }
 
-    fn heard_from(&self) -> std::sync::MutexGuard<'_, Option<SocketAddr>> {
+    fn heard_from(&self) -> std::sync::MutexGuard<'_, Option<(Instant, SocketAddr)>> {
         self.heard_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -350,7 +354,9 @@ impl Socket {
                 if let Some(bytes) = buffer.get_mut(..length) {
                     meta.len = sift(bytes, stride, |knock| self.knocked(from, knock));
                     if meta.len > 0 {
-                        *self.heard_from() = Some(from);
+                        if bytes.first().is_some_and(|first| DTLS.contains(first)) {
+                            *self.heard_from() = Some((Instant::now(), from));
+                        }
                         return Poll::Ready(Ok(1));
                     }
                 }
