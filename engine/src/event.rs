@@ -107,6 +107,16 @@ pub enum Event {
         /// Who wrote it.
         author: DeviceId,
     },
+    /// An own draft turned out to have another text elsewhere, proposed before under the same id: this device's disk was
+    /// restored from a backup, or copied. That text stands; what only this device had is in a draft of its own.
+    DraftWrittenAnew {
+        /// Which deck.
+        deck: DeckId,
+        /// Which draft.
+        draft: DraftId,
+        /// The new one: not proposed.
+        anew: DraftId,
+    },
     /// What was said of a draft no longer counts, as a reorganisation took it out of the deck's log: it waits again.
     DraftReopened {
         /// Which deck.

@@ -88,7 +88,7 @@ impl Core {
     }
 
     /// Keeps what was taken in, and tells of it.
-    fn keep_taken(&mut self, deck: DeckId, batch: Batch, mut taken: Taken, editor: Option<DeviceId>) {
+    fn keep_taken(&mut self, deck: DeckId, mut batch: Batch, mut taken: Taken, editor: Option<DeviceId>) {
         // Before the batch is named durable: what it makes canonical is durable with it.
         match self.log_mut(deck).map(Log::follow_chain) {
             Ok(Ok(more)) => taken.followed(more),
@@ -102,6 +102,7 @@ impl Core {
             let taken_out = taken.taken_out;
             self.event(Event::Reorganised { deck, taken_out });
         }
+        self.save_own_texts(deck, &mut batch);
         if !batch.is_empty() {
             self.save(deck, batch, None);
         }

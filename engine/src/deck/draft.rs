@@ -164,6 +164,17 @@ impl Draft {
             .apply(|core, now| core.withdraw_draft(now, self.deck.id, self.id))
     }
 
+    /// Writes the draft anew: what it did, done again on the deck as it is now, in a new draft, which is returned. The old
+    /// one, if it is proposed, is withdrawn. For a draft that cannot be merged as it is: [`DraftError::BaseMissing`],
+    /// [`DraftError::Unmergeable`], [`DraftRefusal::Rewritten`](crate::DraftRefusal::Rewritten).
+    pub fn write_anew(&self) -> Saving<Self, DraftError> {
+        let deck = self.deck.clone();
+        self.deck
+            .shared
+            .apply(|core, now| core.write_draft_anew(now, self.deck.id, self.id))
+            .map(|id| Self { deck, id })
+    }
+
     /// Forgets the draft for good: one that was never proposed, or was withdrawn or declined.
     pub fn discard(&self) -> Saving<(), DraftError> {
         self.deck

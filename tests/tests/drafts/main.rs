@@ -1,7 +1,9 @@
 //! Drafts: written by anybody, decided by the editor, carried by everybody.
 
+mod anew;
 mod decided;
 mod passed_on;
 mod quotas;
+mod reopened;
 mod restarts;
 mod world;

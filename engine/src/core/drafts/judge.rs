@@ -52,7 +52,10 @@ impl Log {
                 }
                 // Its author signed two drafts under one id. A log is never rewritten in place: the disk would stop the
                 // store at it.
-                Some(_) => disk::drop_draft(batch, self.deck, id),
+                Some(known) => {
+                    disk::drop_draft(batch, self.deck, id);
+                    self.words.replaced.push(known);
+                }
                 None => {}
             }
             draft.note_accepted(record);

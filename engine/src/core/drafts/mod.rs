@@ -1,11 +1,13 @@
 //! Drafts: private branches from the canonical head, proposed to the editor, and accepted whole or declined.
 //!
 //! - `write`: what an author does with one.
+//! - `anew`: work that cannot be merged as it lies.
 //! - `judge`: what an editor does with one.
 //! - `standing`: where a draft stands, worked out anew each time.
 //! - `travel`: how proposals and withdrawals pass from device to device.
 //! - here: reading them.
 
+mod anew;
 mod judge;
 mod standing;
 mod travel;
@@ -90,15 +92,15 @@ pub struct DraftPreview {
 impl Log {
     /// The deck with a draft in it, as its author sees it: from where it was opened.
     pub(crate) fn with_draft(&self, draft: DraftId) -> Result<Document, DraftError> {
-        let entry = self.drafts.get(&draft).ok_or(DraftError::Unknown(draft))?;
+        self.branch_of(self.drafts.get(&draft).ok_or(DraftError::Unknown(draft))?)
+    }
+
+    fn branch_of(&self, entry: &DraftLog) -> Result<Document, DraftError> {
+        let draft = entry.id();
         let unmergeable = |why: String| DraftError::Unmergeable { draft, why };
-        if !self.document.contains(&entry.base) {
-            return Err(DraftError::BaseMissing(draft));
-        }
         let mut branch = self
-            .document
-            .fork_at(entry.base)
-            .map_err(|error| unmergeable(error.to_string()))?;
+            .branch_beside(entry.base)
+            .map_err(|_| DraftError::BaseMissing(draft))?;
         let changes = entry.changes.iter().map(Vec::as_slice);
         branch
             .restore_more(changes)
@@ -117,10 +119,9 @@ impl Log {
     fn preview_draft(&self, draft: DraftId) -> Result<DraftPreview, DraftError> {
         let entry = self.drafts.get(&draft).ok_or(DraftError::Unknown(draft))?;
         let unmergeable = |why: String| DraftError::Unmergeable { draft, why };
-        if !self.document.contains(&entry.base) {
-            return Err(DraftError::BaseMissing(draft));
-        }
         let mut merged = self.document.clone();
+        let missing = |_| DraftError::BaseMissing(draft);
+        self.complete(&mut merged, entry.base).map_err(missing)?;
         let changes = entry.changes.iter().map(Vec::as_slice);
         merged
             .restore_more(changes)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cuecard_store::Batch;
 
+use crate::core::draft_log::DraftLog;
 use crate::core::log::Log;
 use crate::core::own_log;
 use crate::disk::{self, DeclineImage, DraftWordsImage};
@@ -113,7 +114,7 @@ pub(super) struct Withdrawn {
 }
 
 /// What was said of drafts, whether or not they are held here.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct DraftWords {
     /// Found in changes of the log, canonical or not.
     declines: BTreeMap<DraftId, Vec<Decline>>,
@@ -121,6 +122,8 @@ pub(crate) struct DraftWords {
     /// Drafts that are not part of the deck, all of them.
     pub(super) unfinished: BTreeSet<DraftId>,
     pub(super) news: Vec<(DraftId, DeviceId, News)>,
+    /// Drafts whose text another took the place of, signed under the same id; to be looked at before the batch is saved.
+    pub(super) replaced: Vec<DraftLog>,
     /// Grows whenever there may be something to tell a neighbour.
     pub(super) revision: u64,
     /// How many drafts came to an end so far: each makes room for another.

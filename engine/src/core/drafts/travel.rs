@@ -294,6 +294,7 @@ impl Core {
         let mut batch = Batch::default();
         match log.take_draft(draft, me, &mut batch)? {
             Kept::Now => {
+                self.save_own_texts(deck, &mut batch);
                 self.save(deck, batch, Some(DraftSaved::Version(id, version)));
                 self.tell_drafts(deck);
             }
@@ -359,29 +360,31 @@ impl Log {
         if mark.version < version {
             (mark.version, mark.head) = (version, draft.head.0);
         }
-        let mut written = 0;
+        let (mut written, mut rewritten) = (0, false);
         if let Some(known) = self.drafts.get(&id) {
             // An author whose disk was restored from a backup may have rewritten it without knowing: no offence, but the
-            // first one stays. Rewriting takes a new draft.
-            if !known.goes_on_as(&draft) && !draft.goes_on_as(known) {
+            // first one stays. Rewriting takes a new draft, and its author's own device makes one of it.
+            rewritten = !known.goes_on_as(&draft) && !draft.goes_on_as(known);
+            if rewritten && (author != me || known.is_accepted()) {
                 return Ok(Kept::Not(DraftRefusal::Rewritten));
             }
             let all_accepted = *known.state() == DraftState::Accepted && known.len() >= draft.len();
-            if all_accepted || known.version() >= version {
+            if !rewritten && (all_accepted || known.version() >= version) {
                 // What is on its way to the disk is told once it is there.
                 let told = all_accepted || known.saved >= version;
                 return Ok(if told { Kept::Before(mark) } else { Kept::Now });
             }
-            if known.len() > draft.len() {
+            if !rewritten && known.len() > draft.len() {
                 // Its author goes on with more than it had signed: its own word counts, and is signed anew.
-                return Ok(if author == me {
-                    Kept::Before(mark)
-                } else {
-                    Kept::Not(DraftRefusal::Rewritten)
+                return Ok(match author == me {
+                    true => Kept::Before(mark),
+                    false => Kept::Not(DraftRefusal::Rewritten),
                 });
             }
-            written = known.len();
-            draft.learn_accepted(known);
+            if !rewritten {
+                written = known.len();
+                draft.learn_accepted(known);
+            }
             (draft.opened_ms, draft.frozen) = (known.opened_ms, known.frozen);
             draft.standing = known.standing.clone();
         }
@@ -408,6 +411,10 @@ impl Log {
             return Ok(Kept::Before(mark));
         }
         gate::admit(&self.document, &[segment], draft.head)?;
+        if rewritten {
+            disk::drop_draft(batch, self.deck, id);
+            self.words.replaced.extend(self.drafts.remove(&id));
+        }
         disk::put_draft(batch, self.deck, id, &draft.image());
         let skip = usize::try_from(written).unwrap_or(usize::MAX);
         for (at, change) in (1..).zip(&draft.changes).skip(skip) {

@@ -72,6 +72,24 @@ impl Log {
         Ok(branch)
     }
 
+    /// As [`Log::branch_at`], for reading.
+    pub(crate) fn branch_beside(&self, head: ChangeHash) -> Result<Document, TakeError> {
+        if self.document.contains(&head) {
+            return Ok(self.document.fork_at(head)?);
+        }
+        let wanted = self.closure(&[head], |hash| self.document.contains(hash))?;
+        let mut branch = self.document.fork_at_all(&wanted.rests_on)?;
+        branch.restore_more(wanted.changes.iter().filter_map(|hash| self.bytes_aside(hash)))?;
+        Ok(branch)
+    }
+
+    /// Puts a held change and all that it depends on into a copy of the document.
+    pub(crate) fn complete(&self, document: &mut Document, head: ChangeHash) -> Result<(), TakeError> {
+        let wanted = self.closure(&[head], |hash| document.contains(hash))?;
+        document.restore_more(wanted.changes.iter().filter_map(|hash| self.bytes_aside(hash)))?;
+        Ok(())
+    }
+
     /// The bytes of a change that is held outside the document: of a term, or of a draft.
     pub(super) fn bytes_aside(&self, hash: &ChangeHash) -> Option<&[u8]> {
         if let Some(aside) = self.aside.get(hash) {

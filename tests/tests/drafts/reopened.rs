@@ -1,0 +1,88 @@
+//! A reorganisation takes an editor's word out of the deck's log. Then it counts no longer, and the draft waits again.
+
+use cuecard::{DraftState, Rights};
+
+use super::world::World;
+
+/// The laptop accepts one draft and declines another, then its disk is restored from before that, and it goes on. Of its
+/// two terms one wins, by chance: both outcomes are in these seeds.
+#[test]
+fn a_draft_is_accepted_or_declined_where_the_deck_says_so_and_waits_where_it_no_longer_does() {
+    let mut reopened = 0;
+    let mut stood = 0;
+    for seed in 100..116 {
+        let mut world = World::new(seed);
+        let laptop = world.laptop;
+        let phone = world.device("phone", Some(Rights::Draft));
+        world.connect(laptop, phone);
+        let (wanted, unwanted) = (world.proposed(phone, "cuatro"), world.proposed(phone, "vier"));
+        world.run();
+        let backup = world.sim.backup(laptop).unwrap();
+        // A new run, so a new term.
+        world.restart(laptop);
+        world.run();
+        world.accept(laptop, wanted);
+        world.decline(laptop, unwanted, "no");
+        world.run();
+        assert_eq!(
+            world.state(phone, wanted),
+            Some(DraftState::Accepted),
+            "seed {seed}"
+        );
+        world.cut(laptop, phone);
+        world.sim.take_events(phone);
+        world.sim.restore_backup(laptop, &backup).unwrap();
+        world.edit(laptop, "after the backup was restored");
+        world.run();
+        assert!(world.is_proposed(laptop, wanted), "seed {seed}: as it was");
+        world.mend(laptop, phone);
+
+        let told = world.told(phone, wanted);
+        let in_deck = world.has(phone, "cuatro") == 1;
+        for peer in [laptop, phone] {
+            assert_eq!(world.has(peer, "cuatro") == 1, in_deck, "seed {seed}");
+            let state = world.state(peer, wanted).unwrap();
+            assert_eq!(state == DraftState::Accepted, in_deck, "seed {seed}: {state:?}");
+            assert!(in_deck || state.is_proposed(), "seed {seed}: {state:?}");
+        }
+        if told.contains(&"reopened") {
+            reopened += 1;
+            world.restart(phone);
+            world.run();
+            if !in_deck {
+                assert!(world.is_proposed(laptop, wanted) && world.is_proposed(phone, wanted));
+                world.accept(laptop, wanted);
+            }
+            if world.is_proposed(laptop, unwanted) {
+                world.decline(laptop, unwanted, "still no");
+            }
+            world.run();
+        } else {
+            stood += 1;
+            assert_eq!(
+                world.state(laptop, unwanted),
+                world.declined(laptop, "no"),
+                "seed {seed}"
+            );
+        }
+        for peer in [laptop, phone] {
+            assert_eq!(
+                world.state(peer, wanted),
+                Some(DraftState::Accepted),
+                "seed {seed}"
+            );
+            let state = world.state(peer, unwanted);
+            assert!(
+                matches!(state, Some(DraftState::Declined { .. })),
+                "seed {seed}: {state:?}"
+            );
+            assert_eq!(
+                (world.has(peer, "cuatro"), world.has(peer, "vier")),
+                (1, 0),
+                "seed {seed}"
+            );
+        }
+        world.assert_one_deck(&[laptop, phone]);
+    }
+    assert!(reopened > 0 && stood > 0, "{reopened} reopened, {stood} stood");
+}
