@@ -22,6 +22,8 @@
 pub mod conformance;
 pub mod limits;
 
+#[cfg(test)]
+mod arbitrary;
 mod batch;
 mod blobs;
 mod contract;

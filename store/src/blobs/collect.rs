@@ -87,14 +87,18 @@ impl Idle {
             return None;
         }
         let entries = body.strip_prefix(MAGIC)?.strip_prefix(&[VERSION])?;
-        let mut chunks = entries.chunks_exact(ENTRY_BYTES);
         let parse = |entry: &[u8]| {
             let (hash, since) = entry.split_first_chunk::<32>()?;
             let since = u64::from_be_bytes(since.try_into().ok()?);
             Some((BlobHash::from_bytes(*hash), since))
         };
-        let idle = chunks.by_ref().map(parse).collect::<Option<_>>()?;
-        chunks.remainder().is_empty().then_some(Self(idle))
+        let idle = entries
+            .chunks_exact(ENTRY_BYTES)
+            .map(parse)
+            .collect::<Option<_>>()?;
+        let idle = Self(idle);
+        // One form only: in order, each blob once, and nothing behind.
+        (idle.render() == file).then_some(idle)
     }
 
     pub(super) fn render(&self) -> Vec<u8> {
@@ -151,7 +155,11 @@ impl Idle {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary::{always, changed, changes};
 
     #[test]
     fn what_was_pinned_since_it_was_marked_is_not_deleted() {
@@ -175,5 +183,36 @@ mod tests {
             pins.counts().is_empty(),
             "nothing is remembered of pins that are gone"
         );
+    }
+
+    #[test]
+    fn a_note_of_what_is_idle_is_read_as_it_was_written_or_not_at_all() {
+        let idle = vec((any::<[u8; 32]>(), any::<u64>()), 0..20);
+        always((idle, changes(), any::<bool>()), |(idle, changes, sound)| {
+            let idle = Idle(
+                idle.into_iter()
+                    .map(|(hash, since)| (BlobHash::from_bytes(hash), since))
+                    .collect(),
+            );
+            let file = idle.render();
+            prop_assert_eq!(Idle::parse(&file), Some(idle));
+            let body = file.split_last_chunk::<32>().unwrap().0.to_vec();
+            let damaged = match sound {
+                // With a right checksum: what lies behind it is reached.
+                true => {
+                    let mut body = changed(body, &changes);
+                    let checksum = *blake3::hash(&body).as_bytes();
+                    body.extend_from_slice(&checksum);
+                    body
+                }
+                false => changed(file.clone(), &changes),
+            };
+            match Idle::parse(&damaged) {
+                Some(read) if sound => prop_assert_eq!(read.render(), damaged),
+                Some(_) => prop_assert_eq!(damaged, file),
+                None => {}
+            }
+            Ok(())
+        });
     }
 }

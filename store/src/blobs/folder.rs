@@ -71,3 +71,26 @@ pub(super) fn parse_name(name: &std::ffi::OsStr) -> Option<(BlobHash, &'static s
     let kind = [DATA, PART, TREE].into_iter().find(|known| *known == kind)?;
     Some((hash.parse().ok()?, kind))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary::{always, changed, changes};
+
+    #[test]
+    fn a_file_name_has_one_spelling() {
+        let kind = proptest::sample::select(vec![DATA, PART, TREE, TEMPORARY, ""]);
+        always((any::<[u8; 32]>(), kind, changes()), |(hash, kind, changes)| {
+            let name = format!("{}.{kind}", BlobHash::from_bytes(hash));
+            let damaged = changed(name.clone().into_bytes(), &changes);
+            for text in [name, String::from_utf8_lossy(&damaged).into_owned()] {
+                if let Some((hash, kind)) = parse_name(text.as_ref()) {
+                    prop_assert_eq!(format!("{hash}.{kind}"), text);
+                }
+            }
+            Ok(())
+        });
+    }
+}

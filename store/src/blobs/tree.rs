@@ -188,8 +188,10 @@ fn chunks(groups: &Range<u64>) -> ChunkRanges {
 #[cfg(test)]
 mod tests {
     use bao_tree::iter::BaoChunk;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::arbitrary::{always, bytes, changed, changes};
     use crate::limits::{BLOB_BYTES_MAX, FRAME_GROUPS_MAX};
 
     /// The encoded length, from the shape alone.
@@ -264,5 +266,66 @@ mod tests {
             assert_eq!(hash, BlobHash::of(&content), "{size} bytes");
             assert_eq!(tree.len() as u64, Shape::new(hash, size as u64).tree_bytes());
         }
+    }
+
+    /// A blob of up to nine groups, with its tree.
+    fn blob() -> impl Strategy<Value = (Vec<u8>, BlobHash, Vec<u8>)> {
+        (0..150_000_usize, any::<u8>()).prop_map(|(size, salt)| {
+            let content: Vec<u8> = (0..size).map(|at| (at >> 5) as u8 ^ salt).collect();
+            let (hash, tree) = grow(content.as_slice(), size as u64).unwrap();
+            (content, hash, tree)
+        })
+    }
+
+    #[test]
+    fn any_bytes_as_a_slice_are_refused_or_the_very_bytes_of_the_blob() {
+        // Mostly within the blob, sometimes beyond its end.
+        let groups = (0..10_u64, 0..4_u64).prop_map(|(from, groups)| (from, from + groups));
+        let case = (blob(), groups, changes(), bytes(), 0..200_000_u64, any::<bool>());
+        always(
+            case,
+            |((content, hash, tree), (from, to), changes, other, said, lie)| {
+                let shape = Shape::new(hash, if lie { said } else { content.len() as u64 });
+                let honest = Shape::new(hash, content.len() as u64);
+                let sound = honest.encode(&content, &tree, &(from..to)).unwrap_or_default();
+                for encoded in [changed(sound.clone(), &changes), other, sound.clone()] {
+                    if let Ok(slice) = shape.decode(&(from..to), &encoded) {
+                        let mut data = vec![0; usize::try_from(shape.size).unwrap()];
+                        let mut outboard = vec![0; usize::try_from(shape.tree_bytes()).unwrap()];
+                        shape.store(slice, &mut data, &mut outboard).unwrap();
+                        let (from, to) = (from * GROUP_BYTES, (to * GROUP_BYTES).min(shape.size));
+                        let range = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
+                        prop_assert_eq!(data.get(range.clone()), content.get(range));
+                        if shape.size == honest.size {
+                            prop_assert_eq!(&encoded, &sound, "there is one slice, and nothing behind it");
+                        }
+                    }
+                }
+                Ok(())
+            },
+        );
+    }
+
+    #[test]
+    fn what_is_found_sound_of_changed_files_is_unchanged() {
+        let case = (blob(), changes(), changes());
+        always(case, |((content, hash, tree), to_data, to_tree)| {
+            let shape = Shape::new(hash, content.len() as u64);
+            let data = changed(content.clone(), &to_data);
+            for tree in [changed(tree.clone(), &to_tree), tree, Vec::new()] {
+                // A part that is missing is an error of the file, or a part that is not sound.
+                let Ok(sound) = shape.sound_groups(&data, &tree) else {
+                    continue;
+                };
+                let ranges = ranges_of(&sound);
+                prop_assert!(ranges.is_sorted_by(|one, next| one.end < next.start));
+                for range in ranges {
+                    let (from, to) = (range.start * GROUP_BYTES, range.end * GROUP_BYTES);
+                    let range = from as usize..(to as usize).min(content.len());
+                    prop_assert_eq!(data.get(range.clone()), content.get(range));
+                }
+            }
+            Ok(())
+        });
     }
 }

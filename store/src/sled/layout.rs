@@ -188,7 +188,11 @@ fn checksum(head: &[u8], version: u8, flags: u8, length: u32, content: &[u8]) ->
 mod tests {
     use std::convert::Infallible;
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary::{always, bytes, changed, changes};
 
     fn decode(head: &[u8], value: &[u8], pieces: &[Vec<u8>]) -> Result<Vec<u8>, Flaw> {
         let piece = |index: u32| Ok::<_, Infallible>(pieces.get(index as usize - 1).cloned());
@@ -253,5 +257,73 @@ mod tests {
         value.extend_from_slice(&checksum(b"head", VERSION, 1, 2, b"hi"));
         value.extend_from_slice(b"hi");
         assert_eq!(decode(b"head", &value, &[]), Err(Flaw::Format));
+    }
+
+    /// Bytes whose checksum is right, whatever the rest says: so that what lies behind it is reached.
+    fn with_checksum(head: &[u8], mut value: Vec<u8>, pieces: &[Vec<u8>]) -> Vec<u8> {
+        if value.len() < HEADER_BYTES {
+            return value;
+        }
+        let length = u32::from_be_bytes(value[2..6].try_into().unwrap());
+        let content = [&value[HEADER_BYTES..], &pieces.concat()].concat();
+        let sum = checksum(head, value[0], value[1], length, &content);
+        value[6..HEADER_BYTES].copy_from_slice(&sum);
+        value
+    }
+
+    #[test]
+    fn whatever_is_read_as_an_entry_is_what_would_be_written_for_it() {
+        let entry = (bytes(), bytes(), vec(bytes(), 0..3), any::<bool>());
+        always(entry, |(head, value, pieces, sound)| {
+            let value = match sound {
+                true => with_checksum(&head, value, &pieces),
+                false => value,
+            };
+            if let Ok(content) = decode(&head, &value, &pieces) {
+                let (again, more) = encode(&head, &content);
+                prop_assert_eq!(again, value);
+                prop_assert_eq!(more.as_slice(), &pieces[..more.len()]);
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_changed_entry_is_damaged_or_unchanged_or_of_a_later_format() {
+        let case = (bytes(), bytes(), changes(), changes(), any::<bool>());
+        always(case, |(head, content, to_value, to_piece, sound)| {
+            let (value, mut pieces) = encode(&head, &content);
+            let mut damaged = changed(value, &to_value);
+            if let Some(last) = pieces.last_mut() {
+                *last = changed(last.clone(), &to_piece);
+            }
+            if sound {
+                damaged = with_checksum(&head, damaged, &pieces);
+            }
+            match decode(&head, &damaged, &pieces) {
+                Ok(read) if sound => prop_assert_eq!(encode(&head, &read).0, damaged),
+                Ok(read) => prop_assert_eq!(read, content),
+                Err(Flaw::Format) => prop_assert!(sound, "only a sound checksum makes a version believed"),
+                Err(Flaw::Damaged) => {}
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn any_key_has_one_meaning() {
+        let prefixed = (proptest::sample::select(b"skpn".as_slice()), bytes())
+            .prop_map(|(kind, rest)| [&[kind], rest.as_slice()].concat());
+        let record = vec(any::<u8>(), 40).prop_map(|rest| [b"s", rest.as_slice()].concat());
+        always(prop_oneof![bytes(), prefixed, record], |key| {
+            match Place::of(&key) {
+                Place::Record { stream, seq } => prop_assert_eq!(record_key(stream, seq), key),
+                Place::Value { key: inner } => prop_assert_eq!(value_key(&inner), key),
+                Place::Count => prop_assert_eq!(COUNT.as_slice(), &key),
+                Place::Piece => prop_assert_eq!(key.first(), Some(&PIECE)),
+                Place::Unknown => {}
+            }
+            Ok(())
+        });
     }
 }

@@ -56,3 +56,22 @@ fn parse(bytes: &[u8]) -> Option<u64> {
     let count = u64::from_be_bytes(*bytes.first_chunk()?);
     (render(count) == bytes).then_some(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary::{always, bytes, changed, changes};
+
+    #[test]
+    fn a_note_is_read_as_it_was_written_or_not_at_all() {
+        always((any::<u64>(), changes(), bytes()), |(count, changes, other)| {
+            prop_assert_eq!(parse(&render(count)), Some(count));
+            let damaged = changed(render(count).to_vec(), &changes);
+            prop_assert!(damaged == render(count) || parse(&damaged).is_none());
+            prop_assert!(parse(&other).is_none_or(|count| render(count) == other.as_slice()));
+            Ok(())
+        });
+    }
+}

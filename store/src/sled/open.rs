@@ -107,6 +107,7 @@ fn check_format(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Format {
     Ours,
     /// Of a version, or with an option, that this version does not know.
@@ -123,18 +124,21 @@ fn read_format(path: &Path) -> io::Result<Format> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Format::None),
         Err(error) => return Err(error),
     }
-    let found = fs::read(path)?;
+    Ok(parse_format(fs::read(path)?))
+}
+
+fn parse_format(found: Vec<u8>) -> Format {
     if found == format_text(FORMAT_LINES).as_bytes() {
-        return Ok(Format::Ours);
+        return Format::Ours;
     }
     let text = String::from_utf8(found).unwrap_or_default();
     let lines = text
         .strip_suffix('\n')
         .and_then(|text| text.rfind('\n').and_then(|end| text.get(..=end)));
-    Ok(match lines {
+    match lines {
         Some(lines) if format_text(lines) == text => Format::Other,
         _ => Format::Damaged,
-    })
+    }
 }
 
 fn format_text(lines: &str) -> String {
@@ -358,4 +362,30 @@ fn sync_new_files(records: &Path) -> io::Result<File> {
     disk::sync_folder(records)?;
     // For writing too: some systems sync only what may be written.
     OpenOptions::new().read(true).write(true).open(records.join("db"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary::{always, bytes, changed, changes};
+
+    #[test]
+    fn a_changed_format_is_damaged_unless_its_checksum_says_that_it_is_another() {
+        always((changes(), bytes()), |(changes, other)| {
+            let ours = format_text(FORMAT_LINES).into_bytes();
+            let damaged = changed(ours.clone(), &changes);
+            prop_assert!(damaged == ours || parse_format(damaged) == Format::Damaged);
+            prop_assert_eq!(parse_format(other), Format::Damaged);
+            let lines = changed(FORMAT_LINES.as_bytes().to_vec(), &changes);
+            if let Ok(lines) = String::from_utf8(lines)
+                && lines.ends_with('\n')
+                && lines != FORMAT_LINES
+            {
+                prop_assert_eq!(parse_format(format_text(&lines).into_bytes()), Format::Other);
+            }
+            Ok(())
+        });
+    }
 }

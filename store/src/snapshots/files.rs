@@ -143,3 +143,29 @@ fn parse_name(name: &std::ffi::OsStr) -> Option<SnapshotName> {
     // One spelling only: a file that differs in case or digits is not ours.
     (kind == SNAPSHOT && text == format!("{name}.{SNAPSHOT}")).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary::{always, changed, changes};
+
+    #[test]
+    fn a_file_name_has_one_spelling() {
+        always(
+            (any::<[u8; 32]>(), any::<u64>(), changes()),
+            |(key, generation, changes)| {
+                let name = SnapshotName { key, generation };
+                let text = format!("{name}.{SNAPSHOT}");
+                prop_assert_eq!(parse_name(text.as_ref()), Some(name));
+                let damaged = changed(text.into_bytes(), &changes);
+                let damaged = String::from_utf8_lossy(&damaged).into_owned();
+                if let Some(found) = parse_name(damaged.as_ref()) {
+                    prop_assert_eq!(format!("{found}.{SNAPSHOT}"), damaged);
+                }
+                Ok(())
+            },
+        );
+    }
+}

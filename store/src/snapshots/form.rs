@@ -87,7 +87,10 @@ pub(super) fn parse(name: SnapshotName, mut file: Vec<u8>) -> Result<Snapshot, F
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary::{always, bytes, changed, changes};
 
     const NAME: SnapshotName = SnapshotName {
         key: [5; 32],
@@ -142,5 +145,45 @@ mod tests {
             later.extend_from_slice(&checksum);
             assert_eq!(parse(NAME, later), Err(Flaw::Format));
         }
+    }
+
+    #[test]
+    fn whatever_is_read_as_a_snapshot_is_what_would_be_written_for_it() {
+        let case = (bytes(), bytes(), changes(), any::<bool>(), any::<bool>());
+        always(
+            case,
+            |(expectation, content, changes, from_sound, with_checksum)| {
+                let expectation = &expectation[..expectation.len().min(EXPECTATION_BYTES_MAX)];
+                let mut bytes = match from_sound {
+                    true => changed(file(expectation, &content), &changes),
+                    false => content,
+                };
+                if with_checksum {
+                    let checksum = *blake3::hash(&bytes).as_bytes();
+                    bytes.extend_from_slice(&checksum);
+                }
+                if let Ok(found) = parse(NAME, bytes.clone()) {
+                    let (head, checksum) = frame(NAME, &found.expectation, &found.content);
+                    prop_assert_eq!([&head, found.content.as_slice(), &checksum].concat(), bytes);
+                }
+                Ok(())
+            },
+        );
+    }
+
+    #[test]
+    fn a_snapshot_with_changed_fields_and_a_right_checksum_is_taken_apart_safely() {
+        always((bytes(), changes()), |(content, changes)| {
+            let mut bytes = file(b"head", &content);
+            bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+            let mut bytes = changed(bytes, &changes);
+            let checksum = *blake3::hash(&bytes).as_bytes();
+            bytes.extend_from_slice(&checksum);
+            if let Ok(found) = parse(NAME, bytes.clone()) {
+                let (head, checksum) = frame(NAME, &found.expectation, &found.content);
+                prop_assert_eq!([&head, found.content.as_slice(), &checksum].concat(), bytes);
+            }
+            Ok(())
+        });
     }
 }
