@@ -292,6 +292,7 @@ impl World {
                             Item::Term(bytes) => keep(&mut records.term, &bytes),
                             Item::Changes { seal, .. } => keep(&mut records.seal, &seal),
                             Item::Draft(draft) => keep(&mut records.draft, &draft.record),
+                            _ => {}
                         }
                     }
                 }
