@@ -149,6 +149,9 @@ pub struct DraftImage {
     /// Of an own draft: the devices that hold its newest version.
     #[n(7)]
     pub held_by: Vec<ByteArray<32>>,
+    /// Whether it is written no further, as a damaged disk may have forgotten changes of it.
+    #[n(8)]
+    pub frozen: bool,
 }
 
 /// What was said of one draft.

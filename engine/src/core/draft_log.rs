@@ -122,6 +122,7 @@ impl DraftLog {
         draft.record = image.record.map(verify).transpose()?;
         draft.accepted = image.accepted.into_iter().map(verify).collect::<Result<_, _>>()?;
         draft.saved = draft.version();
+        draft.frozen = image.frozen;
         draft.held_by = image
             .held_by
             .into_iter()
@@ -140,6 +141,7 @@ impl DraftLog {
             record: self.record.as_ref().map(encode),
             accepted: self.accepted.iter().map(encode).collect(),
             opened_ms: self.opened_ms,
+            frozen: self.frozen,
             held_by: self
                 .held_by
                 .iter()

@@ -2,6 +2,7 @@
 
 mod anew;
 mod decided;
+mod engines;
 mod passed_on;
 mod quotas;
 mod reopened;

@@ -17,6 +17,7 @@ use crate::card::{Card, DeckInfo};
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{EditError, Log};
 use crate::core::{Core, DeckError, StoreHasFailed};
+use crate::disk;
 use crate::document::Document;
 use crate::event::Event;
 use crate::history::{self, CardDiff};
@@ -137,12 +138,21 @@ impl Log {
 }
 
 impl Core {
-    /// Ends the writing of all open drafts: to be called when the disk has forgotten something that was saved. They
-    /// can still be read and proposed; more is written in new ones.
+    /// Ends the writing of all open drafts of this device, for good: to be called when the disk has forgotten something
+    /// that was saved. They can still be read, proposed and written anew; more is written in new ones.
     pub fn freeze_drafts(&mut self) {
-        for log in self.decks.values_mut().filter_map(|state| state.log.as_mut()) {
-            for draft in log.drafts.values_mut() {
+        let me = self.device();
+        for deck in self.decks() {
+            let Ok(log) = self.log_mut(deck) else { continue };
+            let mut batch = cuecard_store::Batch::default();
+            for draft in log.drafts.values_mut().filter(|draft| draft.author == me) {
                 draft.frozen = true;
+                let image = draft.image();
+                disk::put_draft(&mut batch, deck, draft.id(), &image);
+            }
+            if !batch.is_empty() {
+                // The store tells of its loss only until something new is saved: this is the first.
+                self.save(deck, batch, None);
             }
         }
     }
