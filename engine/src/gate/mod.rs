@@ -23,10 +23,10 @@
 //! - of a term: its signature, a known parent, and the rules of the [role](crate::role);
 //! - of changes: that they follow those held of a known term, that this term is the tip of the canonical path or that
 //!   the path waits for them, and that its holder's seal is over the last of them;
-//! - of a draft: its author's signature over all of it, its quota, that its author proposes it and may.
+//! - of a draft, whoever brings it: its author's signature over all of it, its quota, and that its author may propose.
 //!
 //! What it does not judge yet it does not take: claims of the role, changes that no canonical path holds or waits for (late
-//! work stays with the device that has it), drafts passed on by others than their author, admissions by members, and
+//! work stays with the device that has it), admissions by members, and
 //! snapshots.
 
 mod chunk;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::DraftId;
+use crate::id::{ChangeHash, DraftId};
 use crate::sync::message::DraftMark;
 
 /// See the [module](self).
@@ -22,10 +22,19 @@ pub(crate) struct Exchange {
     pub(crate) offered: BTreeMap<DraftId, (u32, u32)>,
     /// Of that, what it has not answered yet, and the bytes.
     pub(crate) unanswered: BTreeMap<DraftId, usize>,
-    /// What it offered and was not kept, with when that was: it is asked for again when it may fit.
-    pub(crate) refused: BTreeMap<DraftId, When>,
+    /// What it offered and was not kept: it is asked for again when it may fit.
+    pub(crate) refused: BTreeMap<DraftId, Lack>,
     /// Up to when there is nothing left to say.
     pub(crate) said: Option<When>,
+}
+
+/// What a draft was not kept for want of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// What it was written on.
+    Base(ChangeHash),
+    /// Room, or a right, as things stood then.
+    Room(u64),
 }
 
 /// A point in what happened to a deck's drafts and members here.

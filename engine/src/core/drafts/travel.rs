@@ -23,7 +23,7 @@ use crate::limits::{
     DRAFTS_REFUSED_KEPT_MAX,
 };
 use crate::role::{Rights, Signed, Withdrawal};
-use crate::sync::exchange::{Exchange, When};
+use crate::sync::exchange::{Exchange, Lack, When};
 use crate::sync::message::{DraftItem, DraftMark, DraftRefusal, Message, Position};
 
 /// What becomes true of a draft when a batch is durable.
@@ -160,7 +160,17 @@ impl Core {
         };
         let (acked, exchange) = (session.acked, &mut session.drafts);
         let now = log.drafts_at();
-        if exchange.said == Some(now) {
+        // What did not fit may fit now: saying that it is not held asks for it.
+        let fits = |lack: Lack| match lack {
+            Lack::Base(base) => log.document.contains(&base),
+            Lack::Room(then) => then != now.room,
+        };
+        let mut again: Vec<DraftId> = Vec::new();
+        exchange.refused.retain(|draft, lack| {
+            again.extend(Some(*draft).filter(|_| fits(*lack)));
+            !fits(*lack)
+        });
+        if exchange.said == Some(now) && again.is_empty() {
             return;
         }
         let mut messages = Vec::new();
@@ -169,17 +179,8 @@ impl Core {
             .iter()
             .filter(|(draft, mark)| exchange.told.get(draft) != Some(mark));
         let mut new: Vec<DraftMark> = new.map(|(_, mark)| *mark).collect();
-        // What did not fit may fit now: saying that it is not held asks for it.
-        let (refused, again): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut exchange.refused)
-            .into_iter()
-            .partition(|(_, when)| when.room == now.room);
-        exchange.refused = refused;
-        new.extend(
-            again
-                .into_keys()
-                .filter(|draft| !marks.contains_key(draft))
-                .map(|draft| log.draft_mark(draft)),
-        );
+        let again = again.into_iter().filter(|draft| !marks.contains_key(draft));
+        new.extend(again.map(|draft| log.draft_mark(draft)));
         let whole = !exchange.introduced;
         if whole || !new.is_empty() {
             messages.push(Message::DraftsHeld {
@@ -290,7 +291,7 @@ impl Core {
             return Ok(());
         };
         let draft = DraftLog::from_item(deck, item)?;
-        let (id, version) = (draft.id(), draft.version());
+        let (id, version, base) = (draft.id(), draft.version(), draft.base);
         let mut batch = Batch::default();
         match log.take_draft(draft, me, &mut batch)? {
             Kept::Now => {
@@ -303,11 +304,14 @@ impl Core {
                 self.send(link, &Message::DraftsHeld { deck, whole, marks });
             }
             Kept::Not(why) => {
-                let at = log.drafts_at();
+                let lack = match why {
+                    DraftRefusal::Early => Lack::Base(base),
+                    _ => Lack::Room(log.drafts_at().room),
+                };
                 if let Some(session) = self.session(link, deck)
                     && session.drafts.refused.len() < DRAFTS_REFUSED_KEPT_MAX
                 {
-                    session.drafts.refused.insert(id, at);
+                    session.drafts.refused.insert(id, lack);
                 }
                 self.send(link, &Message::DraftRefused { deck, draft: id, why });
             }
