@@ -41,6 +41,10 @@ impl Deck {
         Self { shared, id }
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> DeckId {

@@ -199,6 +199,11 @@ impl Shared {
         self.runtime.spawn(async move { handle.link.close(reason).await });
     }
 
+    /// For threads that may wait and are none of the runtime's.
+    pub(crate) const fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
+    }
+
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }

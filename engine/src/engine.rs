@@ -188,6 +188,10 @@ impl Engine {
             .open_on(Arc::new(MemoryStore::new()), DeviceKey::generate()?)
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// How many batches the disk has lost that had been saved: more than none means a damaged disk. What they held
     /// comes back from the devices that have it; open drafts can be proposed, and are not written further.
     #[must_use]

@@ -44,6 +44,7 @@ pub mod document;
 mod driver;
 mod engine;
 mod event;
+pub mod export;
 pub mod gate;
 pub mod history;
 pub mod id;

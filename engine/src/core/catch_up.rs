@@ -212,41 +212,10 @@ impl Core {
             // The log was cut while it was being read.
             records = log.records_cut(after.term, after.len + 1, SLICE_CHANGES_MAX);
         }
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let accepts = |change: &[u8]| {
-            let (draft, deps) = own_log::acceptance(change)?;
-            log.drafts.get(&draft)?.accepted_item(&deps)
-        };
-        let Some((changes, seal)) = cut_at_seal(records, wanted, accepts) else {
-            tracing::error!(deck = %deck.short(), "the log has no seal within a slice");
+        let Some((reached, bytes)) = push_slice(log, after, end, wanted, records, &mut items) else {
+            tracing::error!(deck = %deck.short(), "the log is damaged, or has no seal within a slice");
             return;
         };
-        items.extend(
-            changes
-                .iter()
-                .filter_map(|change| accepts(change))
-                .map(Item::Draft),
-        );
-        let Some(head) = changes.last().and_then(|change| own_log::hash_of(change)) else {
-            tracing::error!(deck = %deck.short(), "a change in the log is damaged");
-            return;
-        };
-        let len = after.len + changes.len() as u64;
-        let sent = Cut { len, head };
-        // What is stored in one piece may part from the line behind some place, and goes on there.
-        let reached = match log.chain.passes(end.term, sent, end.cut()) {
-            true => Some(sent),
-            false => log.chain.common(end.term, sent, end.cut()),
-        };
-        let reached = Position::new(end.term, reached.unwrap_or(sent));
-        let bytes = changes.iter().map(Vec::len).sum();
-        items.push(Item::Changes {
-            term: after.term,
-            from: after.len + 1,
-            changes: changes.into_iter().map(Into::into).collect(),
-            seal: seal.into(),
-            after: after.head,
-        });
         if beside {
             self.send(link, &Message::Branches { deck, items });
             self.owe_rest(link, deck, reached, end, bytes);
@@ -304,6 +273,44 @@ impl Core {
         }
         self.tell_holdings(deck);
     }
+}
+
+/// Adds to `items` the slice of the line to `end` that begins with these records, and the drafts that it accepts. Says
+/// where it ends, and how many bytes of changes it has.
+pub(super) fn push_slice(
+    log: &Log,
+    after: Position,
+    end: Position,
+    wanted: u64,
+    records: Vec<LogRecord>,
+    items: &mut Vec<Item>,
+) -> Option<(Position, usize)> {
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    let accepts = |change: &[u8]| {
+        let (draft, deps) = own_log::acceptance(change)?;
+        log.drafts.get(&draft)?.accepted_item(&deps)
+    };
+    let (changes, seal) = cut_at_seal(records, wanted, accepts)?;
+    let drafts = changes.iter().filter_map(|change| accepts(change));
+    items.extend(drafts.map(Item::Draft));
+    let head = own_log::hash_of(changes.last()?)?;
+    let len = after.len + changes.len() as u64;
+    let sent = Cut { len, head };
+    // What is stored in one piece may part from the line behind some place, and goes on there.
+    let reached = match log.chain.passes(end.term, sent, end.cut()) {
+        true => Some(sent),
+        false => log.chain.common(end.term, sent, end.cut()),
+    };
+    let reached = Position::new(end.term, reached.unwrap_or(sent));
+    let bytes = changes.iter().map(Vec::len).sum();
+    items.push(Item::Changes {
+        term: after.term,
+        from: after.len + 1,
+        changes: changes.into_iter().map(Into::into).collect(),
+        seal: seal.into(),
+        after: after.head,
+    });
+    Some((reached, bytes))
 }
 
 fn charter_order(log: &Log) -> (u32, u32) {

@@ -35,12 +35,7 @@ impl Core {
         if self.session(link, deck).is_none() {
             return;
         }
-        let editor = self.editor_of(deck);
-        let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
-        let mut take = |item| self.take_item(deck, item, &mut drafts, &mut batch, &mut taken);
-        let result = items.iter().try_for_each(&mut take);
-        let is_empty = batch.is_empty();
-        self.keep_taken(deck, batch, taken, editor);
+        let (result, is_empty) = self.take_in_order(deck, items);
         if is_empty && result.is_ok() {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
@@ -56,12 +51,32 @@ impl Core {
         }
     }
 
+    /// Takes in parts of a deck up to the first that does not fit. Says whether nothing of it was news.
+    pub(super) fn take_in_order(&mut self, deck: DeckId, items: &[Item]) -> (Result<(), TakeError>, bool) {
+        let editor = self.editor_of(deck);
+        let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
+        let mut take = |item| self.take_item(deck, item, &mut drafts, &mut batch, &mut taken);
+        let result = items.iter().try_for_each(&mut take);
+        let is_empty = batch.is_empty();
+        self.keep_taken(deck, batch, taken, editor);
+        (result, is_empty)
+    }
+
     /// Records and branches came. Each is taken in for itself: one that comes too early, or is one too many, does not
     /// stop the others.
     pub(super) fn take_branches(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
         if self.session(link, deck).is_none() || self.log(deck).is_err() {
             return;
         }
+        let (result, missed) = self.take_each(deck, items);
+        if let Some(session) = self.session(link, deck) {
+            session.missed |= missed;
+        }
+        self.answer_for(link, deck, result);
+    }
+
+    /// Takes in what fits of parts of a deck. Says whether something came too early.
+    pub(super) fn take_each(&mut self, deck: DeckId, items: &[Item]) -> (Result<(), TakeError>, bool) {
         let editor = self.editor_of(deck);
         let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
         let (mut result, mut missed) = (Ok(()), false);
@@ -77,10 +92,7 @@ impl Core {
             }
         }
         self.keep_taken(deck, batch, taken, editor);
-        if let Some(session) = self.session(link, deck) {
-            session.missed |= missed;
-        }
-        self.answer_for(link, deck, result);
+        (result, missed)
     }
 
     fn editor_of(&self, deck: DeckId) -> Option<DeviceId> {

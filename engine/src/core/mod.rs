@@ -13,6 +13,7 @@
 //! - `audio`: pulling and serving blobs.
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.
+//! - `export`: a deck in parts, for a file.
 //! - `restore`: from what the store holds back to a running core.
 
 mod audio;
@@ -21,6 +22,7 @@ mod catch_up;
 mod draft_log;
 mod drafts;
 mod entries;
+pub(crate) mod export;
 mod links;
 pub(crate) mod log;
 mod own_log;
