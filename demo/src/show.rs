@@ -134,8 +134,8 @@ fn show(engine: &Engine, deck: &Deck, at: Option<ChangeHash>) -> Result<Shown, E
     };
     let editor = match deck.role()? {
         cuecard::Role::Editor { .. } => Some(device(engine.device())),
-        cuecard::Role::Viewer { editor } => Some(device(editor)),
-        cuecard::Role::Vacant => None,
+        cuecard::Role::Viewer { editor, .. } => Some(device(editor)),
+        cuecard::Role::Vacant { .. } => None,
     };
     let cards = match at {
         None => deck.cards()?,

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use cuecard_store::BlobHash;
 
 use crate::card::{AudioRef, Card, DeckInfo};
-use crate::core::{DeckError, DeviceState, EditError, Role, RoleError, UndoError, Undone};
+use crate::core::{DeckError, DeviceState, EditError, UndoError, Undone};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
-use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, TermId};
+use crate::id::{BlobId, CardId, ChangeHash, DeckId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::op::OpError;
-use crate::role::{LateWork, Member};
+use crate::role::LateWork;
 
 mod draft;
+mod role;
 
 pub use draft::Draft;
 
@@ -125,37 +126,6 @@ impl Deck {
     /// While nothing of it has arrived.
     pub fn head(&self) -> Result<ChangeHash, DeckError> {
         self.shared.read(|core| Ok(core.log(self.id)?.head()))
-    }
-
-    /// Who may edit.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn role(&self) -> Result<Role, DeckError> {
-        self.shared
-            .read(|core| Ok(core.log(self.id)?.role(core.device())))
-    }
-
-    /// Who owns it, and who may do what.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn members(&self) -> Result<(DeviceId, Vec<Member>), DeckError> {
-        self.shared.read(|core| {
-            let charter = core.log(self.id)?.chain.charter().clone();
-            Ok((charter.owner, charter.members))
-        })
-    }
-
-    /// Says who its members are and what they may do. Only the owner can.
-    pub fn set_members(&self, members: Vec<Member>) -> Saving<(), RoleError> {
-        self.shared
-            .apply(|core, now| core.set_members(now, self.id, members))
-    }
-
-    /// Gives the role to another device, which must have the right to hold it. Only the editor can.
-    pub fn hand_over(&self, to: DeviceId) -> Saving<TermId, RoleError> {
-        self.shared.apply(|core, now| core.hand_over(now, self.id, to))
     }
 
     /// Signed changes that did not become part of the deck. They are kept.

@@ -11,7 +11,7 @@ use cuecard_transport::{Backoff, CloseReason, DeviceKey, Dialer, Link, LinkEvent
 use tokio::sync::broadcast;
 
 use crate::blob::fetch::BlobProgress;
-use crate::core::{CompactWhen, Core, DeckError, EditError, RestoreError, StoreHasFailed};
+use crate::core::{CompactWhen, Core, DeckError, EditError, Policies, RestoreError, StoreHasFailed};
 use crate::deck::Deck;
 use crate::disk::{self, LoadError};
 use crate::driver::{Saving, Shared};
@@ -77,6 +77,7 @@ pub enum OpenError {
 pub struct Builder {
     name: Option<String>,
     durability: Durability,
+    policies: Policies,
     compact_when: CompactWhen,
 }
 
@@ -102,6 +103,13 @@ impl Builder {
     #[must_use]
     pub const fn compact_when(mut self, when: CompactWhen) -> Self {
         self.compact_when = when;
+        self
+    }
+
+    /// What this device does by itself in all decks that have no policies of their own. The defaults never move the role.
+    #[must_use]
+    pub fn policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
         self
     }
 
@@ -162,6 +170,7 @@ impl Builder {
         let name = self.name.unwrap_or_else(|| key.id().short());
         let mut core = Core::new(key.clone(), clean_name(&name), seed);
         core.set_compact_when(self.compact_when);
+        core.set_default_policies(self.policies);
         for error in opening::restore_all(&mut core, store)? {
             tracing::error!(%error, "a deck stays closed");
         }

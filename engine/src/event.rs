@@ -2,7 +2,7 @@
 
 use crate::blob::fetch::BlobProgress;
 use crate::document::DeckChange;
-use crate::id::{DeckId, DeviceId, DraftId};
+use crate::id::{DeckId, DeviceId, DraftId, TermId};
 use crate::sync::message::DraftRefusal;
 
 /// Something that happened, here or elsewhere.
@@ -34,6 +34,34 @@ pub enum Event {
         deck: DeckId,
         /// Who may edit.
         editor: Option<DeviceId>,
+    },
+    /// Another device gave the role to this one.
+    RoleGranted {
+        /// Which deck.
+        deck: DeckId,
+        /// Who had it.
+        by: DeviceId,
+    },
+    /// A device that may not hold the role claimed it. That counts for nothing.
+    ClaimRefused {
+        /// Which deck.
+        deck: DeckId,
+        /// Who claimed.
+        by: DeviceId,
+    },
+    /// Another process is at work as this very device: it went on from what this one wrote. Nothing is written here until
+    /// a person says which is to go on ([`crate::Deck::go_on`]).
+    CopyAtWork {
+        /// Which deck.
+        deck: DeckId,
+        /// The term that this process did not open.
+        term: TermId,
+    },
+    /// This device, the owner, met a word of its own about members that it did not know: its disk was restored from a
+    /// backup, or a copy of it is at work. What the members are now is worth a look.
+    OwnCharterMet {
+        /// Which deck.
+        deck: DeckId,
     },
     /// Members or rights are others now.
     MembersChanged {

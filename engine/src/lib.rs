@@ -67,8 +67,9 @@ pub use cuecard_transport as transport;
 pub use crate::blob::fetch::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
-    DeckError, DeviceState, DraftError, DraftInfo, DraftPreview, DraftState, EditError, RestoreError, Role,
-    RoleError, StoreHasFailed, UndoError, Undone,
+    AutoClaim, AutoGrant, DeckError, DeviceState, DraftError, DraftInfo, DraftPolicy, DraftPreview,
+    DraftState, EditError, LateWorkPolicy, Policies, RestoreError, Role, RoleError, SettlePolicy,
+    StoreHasFailed, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, Draft, History, HistoryError, View};
 pub use crate::document::undo::WhyNothing;
@@ -79,7 +80,7 @@ pub use crate::event::Event;
 pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 pub use crate::invite::DeckInvite;
 pub use crate::op::OpError;
-pub use crate::role::{Member, Rights};
+pub use crate::role::{Member, Rights, Standing};
 pub use crate::sync::message::DraftRefusal;
 
 /// The examples of the README are compiled and run as well.

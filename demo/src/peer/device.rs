@@ -171,8 +171,8 @@ impl Device {
     fn editor(&self, deck: &Deck) -> Result<Option<DeviceId>, Trouble> {
         Ok(match deck.role()? {
             Role::Editor { .. } => Some(self.engine.device()),
-            Role::Viewer { editor } => Some(editor),
-            Role::Vacant => None,
+            Role::Viewer { editor, .. } => Some(editor),
+            Role::Vacant { .. } => None,
         })
     }
 

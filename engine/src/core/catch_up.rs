@@ -9,7 +9,7 @@ use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::DeckId;
 use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
-use crate::role::Cut;
+use crate::role::{Charter, Cut, Verified};
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
 use crate::sync::session::Reading;
@@ -19,7 +19,7 @@ impl Core {
         let log = self.decks.get_mut(&deck).and_then(|state| state.log.as_mut());
         let (charter, locator, beside) = match log {
             None => (None, vec![], Digest::of(&BTreeSet::new())),
-            Some(log) => (Some(charter_order(log)), log.locator(), log.beside().1),
+            Some(log) => (Some(log.charter_order()), log.locator(), log.beside().1),
         };
         if let Some(session) = self.session(link, deck) {
             session.told = Some(beside);
@@ -61,6 +61,10 @@ impl Core {
             return;
         };
         session.heard = true;
+        self.note_met(link, deck);
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
         session.has_genesis = charter.is_some();
         session.charter = charter;
         let shared = self
@@ -138,13 +142,17 @@ impl Core {
             session.has_genesis = true;
             items.push(Item::Genesis(log.genesis.encode().into()));
         }
-        let newest = charter_order(log);
-        if session.charter.is_none_or(|theirs| theirs < newest)
-            && let Some(charter) = log.chain.signed_charter()
-        {
-            items.push(Item::Charter(charter.encode().into()));
+        let newest = log.charter_order();
+        // The owner's word is on disk before it is sent. Transfers go with it: they prove who the owner is.
+        if session.charter.is_none_or(|theirs| theirs < newest) && newest == log.charter_on_disk {
+            let lacks = |charter: &&Verified<Charter>| {
+                let order = (charter.generation, charter.count);
+                order == newest || (charter.count == 0 && session.charter < Some(order))
+            };
+            let lacking = log.chain.charters().filter(lacks);
+            items.extend(lacking.map(|charter| Item::Charter(charter.encode().into())));
+            session.charter = session.charter.max(Some(newest));
         }
-        session.charter = session.charter.max(Some(newest));
         // What it said that it holds may have been ahead of us then.
         if let Some(acked) = session.acked {
             session.acked_up_to(acked, |a, b| log.is_before(a, b));
@@ -311,11 +319,6 @@ pub(super) fn push_slice(
         after: after.head,
     });
     Some((reached, bytes))
-}
-
-fn charter_order(log: &Log) -> (u32, u32) {
-    let charter = log.chain.charter();
-    (charter.generation, charter.count)
 }
 
 /// The records up to the last seal that fits into a slice, and that seal: at `wanted` records or before, or else the

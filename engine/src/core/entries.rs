@@ -122,7 +122,7 @@ impl Core {
         self.after_turn(deck);
         let now = self.editor_of(deck);
         if now != editor {
-            self.event(Event::RoleMoved { deck, editor: now });
+            self.watch_role(deck);
         }
         if taken.members {
             self.event(Event::MembersChanged { deck });

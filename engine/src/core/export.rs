@@ -62,8 +62,9 @@ impl Core {
             Some(_) => return Err(PartError::Turned),
             None => {
                 items.push(Item::Genesis(log.genesis.encode().into()));
-                let charter = log.chain.signed_charter();
-                items.extend(charter.map(|charter| Item::Charter(charter.encode().into())));
+                // Transfers, too: they prove who the owner is.
+                let charters = log.chain.charters();
+                items.extend(charters.map(|charter| Item::Charter(charter.encode().into())));
                 log.start()
             }
         };

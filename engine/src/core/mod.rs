@@ -14,6 +14,8 @@
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.
 //! - `export`: a deck in parts, for a file.
+//! - `role`: what this device may do with the role, and what it does by itself.
+//! - `policy`: what it is to do by itself.
 //! - `restore`: from what the store holds back to a running core.
 
 mod audio;
@@ -26,8 +28,10 @@ pub(crate) mod export;
 mod links;
 pub(crate) mod log;
 mod own_log;
+mod policy;
 mod ports;
 mod restore;
+mod role;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,9 +45,9 @@ use crate::blob::fetch::Fetches;
 use crate::disk;
 use crate::document::{DeckChange, Edit};
 use crate::event::Event;
-use crate::id::{BlobId, DeckId, DeviceId, TermId};
+use crate::id::{BlobId, DeckId, DeviceId};
 use crate::op::OpError;
-use crate::role::{Genesis, Member};
+use crate::role::Genesis;
 use crate::sync::message::Position;
 use crate::time::Time;
 
@@ -51,10 +55,14 @@ use self::drafts::DraftSaved;
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 pub use self::links::DeviceState;
 use self::links::LinkState;
+use self::log::Log;
 pub use self::log::{CompactWhen, EditError, NewSnapshot, Role, RoleError};
-use self::log::{Followed, Log};
+#[cfg(feature = "sim")]
+pub(crate) use self::own_log::hash_of;
+pub use self::policy::{AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy};
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
+use self::role::RoleState;
 pub use self::undo::{UndoError, Undone};
 pub use crate::id::{LinkId, ReadId, Ticket};
 
@@ -64,6 +72,7 @@ pub struct Core {
     name: String,
     random: ChaCha12Rng,
     now: Time,
+    policies: Policies,
     decks: BTreeMap<DeckId, DeckState>,
     links: BTreeMap<LinkId, LinkState>,
     names: BTreeMap<DeviceId, String>,
@@ -87,6 +96,10 @@ pub(crate) struct DeckState {
     log: Option<Log>,
     /// The audio that the deck refers to, or ever did in this run: it is served to those who share the deck.
     audio: BTreeSet<BlobId>,
+    /// `None`: what is set for all decks.
+    policies: Option<Policies>,
+    /// What is remembered of the role beside the log.
+    role: RoleState,
 }
 
 /// What becomes true when a batch is durable.
@@ -95,6 +108,8 @@ struct Saving {
     deck: DeckId,
     /// Where the deck's canonical path stood in that batch.
     position: Option<Position>,
+    /// The newest charter then, by generation and count.
+    charter: (u32, u32),
     /// What of a draft may be spoken of then.
     draft: Option<DraftSaved>,
     /// Whether it holds something beside that path.
@@ -146,6 +161,7 @@ impl Core {
             name,
             random: ChaCha12Rng::from_seed(seed),
             now: Time::default(),
+            policies: Policies::default(),
             decks: BTreeMap::new(),
             links: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -252,6 +268,7 @@ impl Core {
             Input::BlobDone(done) => self.blob_done(done),
             Input::Tick => self.pull_audio(),
         }
+        self.watch_roles();
     }
 
     /// The next thing to do outside, until there is none.
@@ -281,6 +298,8 @@ impl Core {
                 key,
                 log: Some(log),
                 audio: BTreeSet::new(),
+                policies: None,
+                role: RoleState::told(self.key.id()),
             },
         );
         let named = self.edit_into(deck, batch, |edit| edit.rename_deck(title));
@@ -305,6 +324,8 @@ impl Core {
                 key,
                 log: None,
                 audio: BTreeSet::new(),
+                policies: None,
+                role: RoleState::default(),
             },
         );
         let mut batch = Batch::default();
@@ -352,74 +373,6 @@ impl Core {
         let ticket = (!batch.is_empty()).then(|| self.save(deck, batch, None));
         self.tell_changes(deck, changes);
         Ok(Applied { value, ticket })
-    }
-
-    /// Gives the role to a member.
-    ///
-    /// # Errors
-    /// By any device but the editor, and when `to` may not hold it.
-    pub fn hand_over(&mut self, now: Time, deck: DeckId, to: DeviceId) -> Result<Applied<TermId>, RoleError> {
-        self.set_now(now);
-        self.check_store()?;
-        let (key, nonce) = (self.key.clone(), self.random_bytes());
-        let mut batch = Batch::default();
-        let term = self.log_mut(deck)?.hand_over(&key, nonce, to, &mut batch)?;
-        let ticket = Some(self.save(deck, batch, None));
-        self.event(Event::RoleMoved {
-            deck,
-            editor: Some(to),
-        });
-        Ok(Applied { value: term, ticket })
-    }
-
-    /// Sets members and rights: the owner's word. What is durable here and now becomes settled by it.
-    ///
-    /// # Errors
-    /// By any device but the owner.
-    pub fn set_members(
-        &mut self,
-        now: Time,
-        deck: DeckId,
-        members: Vec<Member>,
-    ) -> Result<Applied<()>, RoleError> {
-        self.set_now(now);
-        self.check_store()?;
-        let key = self.key.clone();
-        let mut batch = Batch::default();
-        self.log_mut(deck)?.set_members(&key, members, &mut batch)?;
-        // A charter can turn the path, too.
-        let mut changes = Vec::new();
-        match self.log_mut(deck)?.follow_chain() {
-            Ok(Followed {
-                taken_out: 0,
-                changes: more,
-            }) => changes = more,
-            Ok(Followed {
-                taken_out,
-                changes: more,
-            }) => {
-                changes = more;
-                self.event(Event::Reorganised { deck, taken_out });
-            }
-            Err(error) => self.event(Event::DeckBroken {
-                deck,
-                why: error.to_string(),
-            }),
-        }
-        let ticket = Some(self.save(deck, batch, None));
-        self.tell_drafts(deck);
-        self.tell_changes(deck, changes);
-        self.after_turn(deck);
-        self.event(Event::MembersChanged { deck });
-        Ok(Applied { value: (), ticket })
-    }
-
-    /// Who may do what, beside the owner.
-    ///
-    /// # Errors
-    /// When the deck is not here.
-    pub fn members(&self, deck: DeckId) -> Result<Vec<Member>, DeckError> {
-        Ok(self.log(deck)?.chain.members().to_vec())
     }
 
     fn set_now(&mut self, now: Time) {
@@ -474,13 +427,15 @@ impl Core {
 
     fn save(&mut self, deck: DeckId, batch: Batch, draft: Option<DraftSaved>) -> Ticket {
         let ticket = Ticket(self.number());
-        let position = self.log(deck).ok().map(Log::position);
+        let log = self.log(deck).ok();
+        let (position, charter) = (log.map(Log::position), log.map_or((0, 0), Log::charter_order));
         let beside = self.log_mut(deck).is_ok_and(Log::take_beside_unsaved);
         self.saving.insert(
             ticket,
             Saving {
                 deck,
                 position,
+                charter,
                 draft,
                 beside,
             },
@@ -501,6 +456,7 @@ impl Core {
         let Some(Saving {
             deck,
             position,
+            charter,
             draft,
             ..
         }) = saving
@@ -512,6 +468,7 @@ impl Core {
         }
         if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
             log.set_durable(position);
+            log.charter_on_disk = log.charter_on_disk.max(charter);
         }
         if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
             log.draft_saved(draft);

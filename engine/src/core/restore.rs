@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Log, TakeError};
 use crate::core::own_log;
+use crate::core::role::RoleState;
 use crate::core::{Core, DeckState};
 use crate::disk::snapshot::SnapshotImage;
 use crate::disk::{DeckImage, RecordImage, TermTail};
@@ -55,8 +56,13 @@ impl Core {
                 key,
                 log,
                 audio: BTreeSet::new(),
+                policies: None,
+                role: RoleState::default(),
             },
         );
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.role.told = state.log.as_ref().map(|log| log.chain.canonical().editor);
+        }
         for audio in audio {
             self.want(deck, &audio);
         }
@@ -104,6 +110,7 @@ impl Log {
             return Err(damaged("the log (its head is not the sealed one)"));
         }
         log.set_durable(log.position());
+        log.note_charter_known();
         log.restore_drafts();
         Ok(log)
     }

@@ -393,6 +393,11 @@ impl Chain {
         self.records.charters.newest_signed()
     }
 
+    /// The charters that are kept, each once: first the transfers of ownership, in their order.
+    pub fn charters(&self) -> impl Iterator<Item = &Verified<Charter>> {
+        self.records.charters.iter()
+    }
+
     /// Up to where the owner settled the past, by the newest charter whose settled term is held.
     #[must_use]
     pub fn settled(&self) -> Point {

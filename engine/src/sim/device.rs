@@ -31,7 +31,10 @@ pub(super) struct SimDevice {
 
 impl SimDevice {
     pub(super) fn new(name: &str, key: [u8; 32], seed: [u8; 32]) -> Self {
-        let key = DeviceKey::from_bytes(&key);
+        Self::with_key(name, DeviceKey::from_bytes(&key), seed)
+    }
+
+    pub(super) fn with_key(name: &str, key: DeviceKey, seed: [u8; 32]) -> Self {
         let core = Some(Core::new(key.clone(), name.to_owned(), seed));
         Self {
             name: name.to_owned(),

@@ -8,6 +8,7 @@
 mod device;
 mod intruder;
 mod link;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use self::device::SimDevice;
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
 use self::link::SimLink;
+pub use self::look::Fate;
 
 /// Where the virtual clock starts: any time would do, but a real one keeps stamps readable.
 const EPOCH_MS: u64 = 1_750_000_000_000;

@@ -21,6 +21,12 @@ pub enum EditError {
     /// The deck's document broke earlier.
     #[error("this deck cannot be edited ({0}); open the engine again, and it is rebuilt from the log")]
     Broken(String),
+    /// Another process is at work as this very device: a copied folder, say.
+    #[error(
+        "another copy of this device is at work in this deck, so nothing is written here; end one of them, then go \
+        on in the other (`Deck::go_on`)"
+    )]
+    CopyAtWork,
     /// An operation was refused. Nothing of the edit was done.
     #[error(transparent)]
     Op(#[from] OpError),
@@ -64,12 +70,38 @@ pub enum RoleError {
     /// The receiver may not hold the role.
     #[error("{} may not hold the role; the owner can give it the right to", .0.short())]
     MayNotHold(DeviceId),
-    /// The editor would lose the right to hold the role, and nobody could edit any more.
-    #[error("{} is the editor and would lose the right to be; let it hand the role over first", .0.short())]
-    EditorNeedsHold(DeviceId),
+    /// This device has the role.
+    #[error("this device is the editor already")]
+    AlreadyEditor,
     /// Only the owner may.
-    #[error("only the owner of the deck may say who its members are")]
+    #[error("only the owner of the deck may say who its members are and what is settled")]
     NotOwner,
+    /// Ownership goes to members only.
+    #[error("{} is not a member of this deck; make it one first", .0.short())]
+    NotAMember(DeviceId),
+    /// A part of the deck is known of and not held, and what this device would sign would count for nothing.
+    #[error(
+        "this device does not hold all of the deck that it knows of; link it with one that does, and try again"
+    )]
+    NotCaughtUp,
+    /// Another process is at work as this very device: a copied folder, say.
+    #[error(
+        "another copy of this device is at work in this deck, so nothing is signed here; end one of them, then go \
+        on in the other (`Deck::go_on`)"
+    )]
+    CopyAtWork,
+    /// There is no request of this device to answer.
+    #[error("{} has not asked for the role, or it was answered", .0.short())]
+    NotAsked(DeviceId),
+    /// The role was asked for a moment ago.
+    #[error("the role was asked for a moment ago; wait {} s before asking again", .0.as_secs_f32().ceil())]
+    TooSoon(std::time::Duration),
+    /// A note or a reason is too long.
+    #[error(
+        "a note or a reason may have {} bytes at the most",
+        crate::limits::NOTE_BYTES_MAX
+    )]
+    NoteTooLong,
     /// The record would break the rules.
     #[error("this would break the rules of the role: {0}")]
     Rules(#[from] role::Refusal),

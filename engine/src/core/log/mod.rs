@@ -13,7 +13,7 @@ use crate::disk::{self, RecordImage};
 use crate::document::Document;
 use crate::history::{Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
-use crate::role::{self, Chain, Charter, Cut, Genesis, Term, Verified};
+use crate::role::{self, Chain, Charter, Cut, Genesis, Member, RecordId, Term, Verified};
 use crate::sync::message::Position;
 
 mod aside;
@@ -21,6 +21,7 @@ mod beside;
 mod compact;
 mod error;
 mod forks;
+mod moves;
 mod path;
 mod seals;
 mod take;
@@ -35,25 +36,9 @@ pub(crate) use error::TakeError;
 pub use error::{EditError, RoleError};
 use forks::Fork;
 pub(crate) use forks::Stored;
+pub use moves::Role;
 pub(crate) use path::{Followed, Next};
 pub(crate) use take::Slice;
-
-/// Who may edit, seen from this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// This device may.
-    Editor {
-        /// In which term.
-        term: TermId,
-    },
-    /// Another may.
-    Viewer {
-        /// Which one.
-        editor: DeviceId,
-    },
-    /// Nobody may at present.
-    Vacant,
-}
 
 /// One deck. See the [module](self).
 pub(crate) struct Log {
@@ -83,6 +68,20 @@ pub(crate) struct Log {
     records: u64,
     /// Set when the document broke: nothing is edited or taken in any more.
     broken: Option<String>,
+    /// Set when a copy of this device was seen at work: nothing is signed until a person says so.
+    pub(crate) copied: bool,
+    /// The newest charter that this device signed, or found on its disk.
+    own_charter: Option<RecordId>,
+    /// What the last charter that this run signed says of members.
+    own_members: Option<Vec<Member>>,
+    /// Whether this run signed a charter above one of its own that it did not know.
+    reissued: bool,
+    /// Generation and count of the newest charter that is on disk.
+    pub(crate) charter_on_disk: (u32, u32),
+    /// The last claim that this run signed.
+    pub(crate) claimed: Option<TermId>,
+    /// Terms that came from others since this was last looked at.
+    pub(crate) news: Vec<TermId>,
     pub(crate) drafts: BTreeMap<DraftId, DraftLog>,
     /// What was said of drafts.
     pub(crate) words: DraftWords,
@@ -127,6 +126,13 @@ impl Log {
             turned: false,
             records: 0,
             broken: None,
+            copied: false,
+            own_charter: None,
+            own_members: None,
+            reissued: false,
+            charter_on_disk: (0, 0),
+            claimed: None,
+            news: Vec::new(),
             drafts: BTreeMap::new(),
             words: DraftWords::default(),
             compaction: Compaction::default(),
@@ -159,19 +165,6 @@ impl Log {
                     kind: WriterKind::Term(term),
                 },
             );
-        }
-    }
-
-    /// Who may edit, seen from `me`.
-    pub(crate) fn role(&self, me: DeviceId) -> Role {
-        if self.broken.is_some() {
-            return Role::Vacant;
-        }
-        let canonical = self.chain.canonical();
-        match canonical.editor {
-            Some(editor) if editor == me => Role::Editor { term: canonical.tip },
-            Some(editor) => Role::Viewer { editor },
-            None => Role::Vacant,
         }
     }
 
@@ -236,6 +229,7 @@ impl Log {
             return Ok(false);
         }
         self.note_writer(id, holder);
+        self.news.push(id);
         self.beside_changed();
         self.append_record(&RecordImage::Term(id, bytes.into()), batch);
         Ok(true)

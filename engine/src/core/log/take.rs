@@ -37,12 +37,6 @@ impl Log {
     /// Takes in a term that another device sent. True when it was news.
     pub(crate) fn take_term(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
         let term = Signed::<Term>::decode(bytes)?.verify(self.deck)?;
-        // Anybody can sign one, and each counts against the deck's limit for good. Nobody makes them yet.
-        if term.cause == Cause::Claim {
-            return Err(TakeError::Refused(
-                "a claim of the role; this version neither makes nor takes one".to_owned(),
-            ));
-        }
         if !self.chain.contains(term.id()) {
             self.check_room_for_term(&term)?;
         }
@@ -266,12 +260,14 @@ impl Log {
     /// Terms that do not count are kept up to a quota. One that is chosen over what is held is always taken: all
     /// devices have to come to the same.
     fn check_room_for_term(&self, term: &Verified<Term>) -> Result<(), TakeError> {
+        // Anybody can sign a claim.
+        let may_count = term.cause != Cause::Claim || self.chain.rights(term.signer) == Some(Rights::Hold);
         let aside = self
             .chain
             .term_count()
             .saturating_sub(self.chain.canonical().path.len());
         if aside < TERMS_ASIDE_PER_MEMBER_MAX
-            || self.chain.would_be_chosen(term)
+            || (may_count && self.chain.would_be_chosen(term))
             || self
                 .chain
                 .waiting_for()

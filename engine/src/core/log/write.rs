@@ -1,6 +1,6 @@
-//! What this device adds to a deck: edits in a term that this run opened, the role for another, the owner's word.
+//! What this device adds to a deck: edits in a term that this run opened.
 
-use super::{EditError, Log, RoleError};
+use super::{EditError, Log};
 
 use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
@@ -9,7 +9,7 @@ use crate::disk::{self, LogRecord};
 use crate::document::{DeckChange, Edit, NewChange};
 use crate::id::{ChangeHash, DeviceId, TermId};
 use crate::op::OpError;
-use crate::role::{self, Cause, Charter, Cut, Malformed, Member, Point, Rights, Seal, Term, Verified};
+use crate::role::{self, Cause, Cut, Malformed, Seal, Term, Verified};
 use crate::sync::message::Position;
 use crate::time::Time;
 
@@ -49,6 +49,9 @@ impl Log {
         nonce: [u8; 16],
     ) -> Result<Option<Verified<Term>>, EditError> {
         self.check_whole().map_err(EditError::Broken)?;
+        if self.copied {
+            return Err(EditError::CopyAtWork);
+        }
         let canonical = self.chain.canonical();
         if canonical.editor != Some(key.id()) {
             return Err(EditError::NotEditor {
@@ -58,14 +61,20 @@ impl Log {
         if self.opened.contains(&canonical.tip) {
             return Ok(None);
         }
-        Ok(Some(self.next_term(key, nonce, key.id())?))
+        Ok(Some(self.next_term(
+            key,
+            nonce,
+            Cause::Handover,
+            Some(key.id()),
+        )?))
     }
 
-    fn next_term(
+    pub(super) fn next_term(
         &self,
         key: &DeviceKey,
         nonce: [u8; 16],
-        holder: DeviceId,
+        cause: Cause,
+        holder: Option<DeviceId>,
     ) -> Result<Verified<Term>, Malformed> {
         let canonical = self.chain.canonical();
         let (parent, cut) = (
@@ -75,7 +84,7 @@ impl Log {
                 head: canonical.head,
             },
         );
-        let (cause, holder, signer) = (Cause::Handover, Some(holder), key.id());
+        let signer = key.id();
         Term {
             deck: self.deck,
             parent,
@@ -109,6 +118,7 @@ impl Log {
         if let Some(opening) = opening {
             self.opened.insert(term);
             self.add_term(opening, batch)?;
+            self.news.retain(|news| *news != term);
         }
         let end = self.chain.line(term).map(|line| line.end());
         let end = end.ok_or(role::Refusal::UnknownTerm(term))?;
@@ -124,69 +134,6 @@ impl Log {
         disk::append_change(batch, self.deck, term, len, &record);
         self.note_appended(term, len, &record);
         self.set_inside(position);
-        Ok(())
-    }
-
-    /// Gives the role to `to`.
-    pub(crate) fn hand_over(
-        &mut self,
-        key: &DeviceKey,
-        nonce: [u8; 16],
-        to: DeviceId,
-        batch: &mut Batch,
-    ) -> Result<TermId, RoleError> {
-        self.check_whole().map_err(RoleError::Broken)?;
-        if self.chain.canonical().editor != Some(key.id()) {
-            return Err(RoleError::NotEditor);
-        }
-        if self.chain.rights(to) != Some(Rights::Hold) {
-            return Err(RoleError::MayNotHold(to));
-        }
-        let term = self.next_term(key, nonce, to)?;
-        let id = term.id();
-        let head = self.head();
-        self.add_term(term, batch)?;
-        self.set_inside(Position::new(id, Cut { len: 0, head }));
-        Ok(id)
-    }
-
-    /// The owner's word on members. What is durable here becomes settled.
-    pub(crate) fn set_members(
-        &mut self,
-        key: &DeviceKey,
-        members: Vec<Member>,
-        batch: &mut Batch,
-    ) -> Result<(), RoleError> {
-        self.check_whole().map_err(RoleError::Broken)?;
-        let newest = self.chain.charter();
-        if newest.owner != key.id() {
-            return Err(RoleError::NotOwner);
-        }
-        // Taking the role from its holder is a claim, and there are none yet: the deck would be without an editor.
-        let keeps_hold = |editor: DeviceId| {
-            let member = members.iter().find(|member| member.device == editor);
-            editor == newest.owner || member.is_some_and(|member| member.rights == Rights::Hold)
-        };
-        if let Some(editor) = self
-            .chain
-            .canonical()
-            .editor
-            .filter(|&editor| !keeps_hold(editor))
-        {
-            return Err(RoleError::EditorNeedsHold(editor));
-        }
-        let Position { term, len, head } = self.durable;
-        let charter = Charter {
-            deck: self.deck,
-            generation: newest.generation,
-            count: newest.count + 1,
-            owner: key.id(),
-            signer: key.id(),
-            members,
-            key_epoch: newest.key_epoch,
-            settled: Point { term, len, head },
-        };
-        self.add_charter(charter.sign(key)?, batch)?;
         Ok(())
     }
 }

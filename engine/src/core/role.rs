@@ -1,0 +1,348 @@
+//! What this device may do with the role, and what it does about what others did.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cuecard_store::Batch;
+use cuecard_transport::DeviceKey;
+
+use crate::core::log::{Followed, Log, RoleError};
+use crate::core::policy::SettlePolicy;
+use crate::core::{Applied, Core, DeckError, LinkId, Output};
+use crate::event::Event;
+use crate::id::{DeckId, DeviceId, TermId};
+use crate::role::{Cause, Member, Rights, Standing};
+use crate::time::Time;
+
+/// An owner that settles by itself does so at most this often: each time is a record for ever.
+const SETTLE_EVERY: Duration = Duration::from_secs(60);
+
+/// What a run remembers of a deck's role beside its log.
+#[derive(Debug, Default)]
+pub(crate) struct RoleState {
+    /// The editor that the app was last told of; `None`: nothing was told yet.
+    pub(super) told: Option<Option<DeviceId>>,
+    /// Devices that said in this run what they hold.
+    pub(super) met: BTreeSet<DeviceId>,
+    /// When this device last settled by itself.
+    settled_at: Option<Time>,
+    /// Whether the app was told of a charter of its own that this device did not know.
+    told_charter: bool,
+}
+
+impl RoleState {
+    /// Of a deck that this device has just created.
+    pub(super) fn told(editor: DeviceId) -> Self {
+        Self {
+            told: Some(Some(editor)),
+            ..Self::default()
+        }
+    }
+}
+
+impl Core {
+    /// Gives the role to a member: grants it, if it was asked for.
+    ///
+    /// # Errors
+    /// By any device but the editor, and when `to` may not hold it.
+    pub fn hand_over(&mut self, now: Time, deck: DeckId, to: DeviceId) -> Result<Applied<TermId>, RoleError> {
+        self.change_role(now, deck, |log, key, nonce, batch| {
+            log.hand_over(key, nonce, to, batch)
+        })
+    }
+
+    /// Lets the role go: whoever may hold it can claim it.
+    ///
+    /// # Errors
+    /// By any device but the editor.
+    pub fn release(&mut self, now: Time, deck: DeckId) -> Result<Applied<TermId>, RoleError> {
+        self.change_role(now, deck, Log::release)
+    }
+
+    /// Takes the role from an editor that is gone, or after a release. It is provisional until the owner settles it: a
+    /// word of the editor that is still on its way may undo it, and then the work done meanwhile is late work.
+    ///
+    /// # Errors
+    /// When this device may not hold the role, has it, or does not hold all of the deck that it knows of.
+    pub fn claim(&mut self, now: Time, deck: DeckId) -> Result<Applied<TermId>, RoleError> {
+        self.change_role(now, deck, Log::claim)
+    }
+
+    /// The owner takes the role, and settles that: nothing that is still on its way undoes it.
+    ///
+    /// # Errors
+    /// By any device but the owner, and when it has the role, or does not hold all of the deck that it knows of.
+    pub fn take_over(&mut self, now: Time, deck: DeckId) -> Result<Applied<TermId>, RoleError> {
+        self.change_role(now, deck, Log::take_over)
+    }
+
+    /// Sets members and rights: the owner's word. What is durable here and now becomes settled by it. If it takes the
+    /// right to hold the role from the editor, the owner is the editor from then on.
+    ///
+    /// # Errors
+    /// By any device but the owner, and when it does not hold all of the deck that it knows of.
+    pub fn set_members(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        members: Vec<Member>,
+    ) -> Result<Applied<()>, RoleError> {
+        self.change_role(now, deck, |log, key, nonce, batch| {
+            log.set_members(key, nonce, members, batch)
+        })
+    }
+
+    /// Ends a device's membership: as [`Core::set_members`] without it.
+    ///
+    /// # Errors
+    /// As there, and when it is no member.
+    pub fn remove_member(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        device: DeviceId,
+    ) -> Result<Applied<()>, RoleError> {
+        let mut members = self.members(deck)?;
+        let before = members.len();
+        members.retain(|member| member.device != device);
+        if members.len() == before {
+            return Err(RoleError::NotAMember(device));
+        }
+        self.set_members(now, deck, members)
+    }
+
+    /// Gives the deck to a member. This device stays one that may hold the role.
+    ///
+    /// # Errors
+    /// By any device but the owner, and when `to` is no member.
+    pub fn transfer_ownership(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        to: DeviceId,
+    ) -> Result<Applied<()>, RoleError> {
+        self.change_role(now, deck, |log, key, _, batch| {
+            log.transfer_ownership(key, to, batch)
+        })
+    }
+
+    /// Settles what is durable here: only a later word of the owner's undoes it.
+    ///
+    /// # Errors
+    /// By any device but the owner, and when it does not hold all of the deck that it knows of.
+    pub fn settle(&mut self, now: Time, deck: DeckId) -> Result<Applied<()>, RoleError> {
+        self.change_role(now, deck, |log, key, _, batch| log.settle(key, batch))
+    }
+
+    /// After [`Event::CopyAtWork`]: this is the one that goes on.
+    ///
+    /// # Errors
+    /// When the deck is not here.
+    pub fn go_on(&mut self, deck: DeckId) -> Result<(), DeckError> {
+        self.log_mut(deck)?.copied = false;
+        Ok(())
+    }
+
+    /// Who may do what, beside the owner.
+    ///
+    /// # Errors
+    /// When the deck is not here.
+    pub fn members(&self, deck: DeckId) -> Result<Vec<Member>, DeckError> {
+        Ok(self.log(deck)?.chain.members().to_vec())
+    }
+
+    fn change_role<T>(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        change: impl FnOnce(&mut Log, &DeviceKey, [u8; 16], &mut Batch) -> Result<T, RoleError>,
+    ) -> Result<Applied<T>, RoleError> {
+        self.set_now(now);
+        self.check_store()?;
+        let (key, nonce) = (self.key.clone(), self.random_bytes());
+        let mut batch = Batch::default();
+        let log = self.log_mut(deck)?;
+        let charter = log.charter_order();
+        let value = change(log, &key, nonce, &mut batch)?;
+        if batch.is_empty() {
+            return Ok(Applied { value, ticket: None });
+        }
+        let followed = log.follow_chain();
+        let members = log.charter_order() != charter;
+        // Before the batch is named durable: what it makes canonical is durable with it.
+        let ticket = Some(self.save(deck, batch, None));
+        match followed {
+            Ok(followed) => {
+                let Followed { taken_out, changes } = followed;
+                if taken_out > 0 {
+                    self.event(Event::Reorganised { deck, taken_out });
+                }
+                self.tell_changes(deck, changes);
+            }
+            Err(error) => self.event(Event::DeckBroken {
+                deck,
+                why: error.to_string(),
+            }),
+        }
+        self.tell_drafts(deck);
+        self.after_turn(deck);
+        self.watch_role(deck);
+        if members {
+            self.event(Event::MembersChanged { deck });
+        }
+        Ok(Applied { value, ticket })
+    }
+
+    /// A device said what it holds of a deck.
+    pub(super) fn note_met(&mut self, link: LinkId, deck: DeckId) {
+        let peer = self.peer_of(link);
+        if let (Some(peer), Some(state)) = (peer, self.decks.get_mut(&deck)) {
+            state.role.met.insert(peer);
+        }
+    }
+
+    /// Looks at every deck's role, after anything happened.
+    pub(super) fn watch_roles(&mut self) {
+        let decks: Vec<DeckId> = self.decks.keys().copied().collect();
+        for deck in decks {
+            self.take_role_news(deck);
+            self.claim_anew(deck);
+            self.watch_role(deck);
+            self.settle_by_itself(deck);
+        }
+    }
+
+    /// Tells the app when the role has moved.
+    pub(super) fn watch_role(&mut self, deck: DeckId) {
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        let editor = log.chain.canonical().editor;
+        if state.role.told.replace(editor) != Some(editor) {
+            self.event(Event::RoleMoved { deck, editor });
+        }
+    }
+
+    /// What terms that came say beyond who is the editor.
+    fn take_role_news(&mut self, deck: DeckId) {
+        let me = self.device();
+        let Ok(log) = self.log_mut(deck) else { return };
+        let news = std::mem::take(&mut log.news);
+        let mut events = Vec::new();
+        for id in news {
+            let Some(term) = log.chain.term(id) else { continue };
+            let (cause, signer, holder) = (term.cause, term.signer, term.holder);
+            if signer == me && !log.opened_here(id) && log.descends_from_this_run(id) {
+                // It goes on from what this run signed, so it is not of this device's past.
+                log.copied = true;
+                events.push(Event::CopyAtWork { deck, term: id });
+            }
+            if cause == Cause::Claim && log.chain.rights(signer) < Some(Rights::Hold) {
+                events.push(Event::ClaimRefused { deck, by: signer });
+            }
+            if cause == Cause::Handover && signer != me && holder == Some(me) {
+                events.push(Event::RoleGranted { deck, by: signer });
+            }
+        }
+        for event in events {
+            self.event(event);
+        }
+        self.reissue_charter(deck);
+    }
+
+    /// A release of the editor's that was on its way beats a claim, and leaves nobody: who claimed wanted the role, and
+    /// claims anew. Once, as the new claim follows on the release.
+    fn claim_anew(&mut self, deck: DeckId) {
+        let Ok(log) = self.log_mut(deck) else { return };
+        let Some(claimed) = log.claimed else { return };
+        let canonical = log.chain.canonical();
+        if log.chain.position(claimed).is_some() || canonical.editor.is_some() {
+            return;
+        }
+        let tip = log.chain.term(canonical.tip);
+        let is_sibling = tip.is_some_and(|tip| {
+            let parent = log.chain.term(claimed).map(|claim| claim.parent);
+            tip.cause == Cause::Release && parent == Some(tip.parent)
+        });
+        if is_sibling {
+            log.claimed = None;
+            let now = self.now;
+            if let Err(error) = self.claim(now, deck) {
+                tracing::warn!(deck = %deck.short(), %error, "the role was not claimed anew");
+            }
+        }
+    }
+
+    /// A charter of one's own that one does not know of comes from a life that a restored backup forgot, or from a copy.
+    fn reissue_charter(&mut self, deck: DeckId) {
+        let me = self.device();
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        if !log.has_met_own_charter(me) {
+            return;
+        }
+        if !std::mem::replace(&mut state.role.told_charter, true) {
+            self.event(Event::OwnCharterMet { deck });
+        }
+        // What cannot be signed now is tried again when more has come.
+        let now = self.now;
+        let again = self.change_role(now, deck, |log, key, _, batch| log.reissue_charter(key, batch));
+        if let Err(error) = again {
+            tracing::warn!(deck = %deck.short(), %error, "a charter was not issued again");
+        }
+    }
+
+    /// The owner's engine settles the past, once it has heard from enough of the others.
+    fn settle_by_itself(&mut self, deck: DeckId) {
+        let (me, now) = (self.device(), self.now);
+        if self.policies(deck).settle != SettlePolicy::Auto || self.store_failed.is_some() {
+            return;
+        }
+        let Some(state) = self.decks.get(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        let is_settled = log.chain.canonical().standing == Standing::Settled;
+        if is_settled || !log.chain.is_owner(me) {
+            return;
+        }
+        let holders = log.holders();
+        let met = holders
+            .iter()
+            .filter(|device| **device == me || state.role.met.contains(device));
+        if met.count() * 2 <= holders.len() {
+            return;
+        }
+        if let Some(last) = state.role.settled_at
+            && now.since(last) < SETTLE_EVERY
+        {
+            self.outputs.push_back(Output::WakeAt(last + SETTLE_EVERY));
+            return;
+        }
+        // Not caught up, say: it is looked at again when more has come.
+        if let Ok(applied) = self.settle(now, deck)
+            && applied.ticket.is_some()
+            && let Some(state) = self.decks.get_mut(&deck)
+        {
+            state.role.settled_at = Some(now);
+        }
+    }
+}
+
+impl Log {
+    /// Who may hold the role: the owner first, then by rank.
+    pub(crate) fn holders(&self) -> Vec<DeviceId> {
+        let charter = self.chain.charter();
+        let mut members: Vec<&Member> = charter
+            .members
+            .iter()
+            .filter(|member| member.rights == Rights::Hold && member.device != charter.owner)
+            .collect();
+        members.sort_by_key(|member| (member.rank, member.device));
+        let members = members.into_iter().map(|member| member.device);
+        std::iter::once(charter.owner).chain(members).collect()
+    }
+}
