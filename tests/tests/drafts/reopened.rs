@@ -44,6 +44,8 @@ fn a_draft_is_accepted_or_declined_where_the_deck_says_so_and_waits_where_it_no_
             let state = world.state(peer, wanted).unwrap();
             assert_eq!(state == DraftState::Accepted, in_deck, "seed {seed}: {state:?}");
             assert!(in_deck || state.is_proposed(), "seed {seed}: {state:?}");
+            // Both words were said in one term, so both count or neither.
+            assert_eq!(world.is_proposed(peer, unwanted), !in_deck, "seed {seed}");
         }
         if told.contains(&"reopened") {
             reopened += 1;
