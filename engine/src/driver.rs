@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::core::{Applied, CloseWhy, Core, Input, LinkId, Output, StoreHasFailed, Ticket};
 use crate::event::Event;
 use crate::limits::LINK_QUEUE_BYTES_MAX;
+use crate::opening;
 use crate::tasks::StoreTask;
 use crate::time::Time;
 
@@ -204,6 +205,20 @@ impl Shared {
         &self.runtime
     }
 
+    /// Tells the core, and whoever waits, what became of a batch.
+    fn saved(&self, ticket: Ticket, result: Result<(), String>) {
+        let input = Input::Saved {
+            ticket,
+            result: result.clone(),
+        };
+        self.drive(|core, now| core.handle(now, input));
+        if let Some(waiting) = lock(&self.waiting).remove(&ticket) {
+            drop(waiting.send(result));
+        }
+        self.unsaved
+            .send_modify(|unsaved| *unsaved = unsaved.saturating_sub(1));
+    }
+
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
@@ -338,6 +353,7 @@ async fn send_all(
 async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<(Ticket, Batch)>) {
     let mut saving: VecDeque<(Ticket, Saved, usize)> = VecDeque::new();
     let mut saving_bytes = 0;
+    let mut failed: Option<String> = None;
     loop {
         let room = saving_bytes < SAVING_BYTES_MAX;
         tokio::select! {
@@ -345,6 +361,11 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
             next = queue.recv(), if room => {
                 let Some((ticket, batch)) = next else { break };
                 let Some(shared) = shared.upgrade() else { break };
+                if let Some(why) = &failed {
+                    // What it goes on from is not on the disk.
+                    shared.saved(ticket, Err(why.clone()));
+                    continue;
+                }
                 let cost = batch.cost();
                 saving_bytes += cost;
                 saving.push_back((ticket, shared.store.commit(batch), cost));
@@ -354,11 +375,18 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                 saving_bytes -= cost;
                 let Some(shared) = shared.upgrade() else { break };
                 let result = result.map_err(|error| error.to_string());
-                shared.drive(|core, now| core.handle(now, Input::Saved { ticket, result: result.clone() }));
-                if let Some(waiting) = lock(&shared.waiting).remove(&ticket) {
-                    drop(waiting.send(result));
+                if let (Err(why), None) = (&result, &failed) {
+                    failed = Some(why.clone());
+                    let result = result.clone();
+                    shared.drive(|core, now| core.handle(now, Input::Saved { ticket, result }));
+                    // Before anybody hears of it: an edit that failed leaves no trace.
+                    let shared = shared.clone();
+                    let gone_back = tokio::task::spawn_blocking(move || opening::go_back(&shared)).await;
+                    if let Err(error) = gone_back {
+                        tracing::error!(%error, "what the disk has could not be read back");
+                    }
                 }
-                shared.unsaved.send_modify(|unsaved| *unsaved = unsaved.saturating_sub(1));
+                shared.saved(ticket, result);
             }
         }
     }
@@ -406,8 +434,8 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
 
 /// Something that was done at once and becomes durable: await it to know that it is.
 ///
-/// Dropping it cancels nothing. When the disk fails, awaiting says so; what was done stays visible until the engine is
-/// opened again, and is gone then.
+/// Dropping it cancels nothing. When the disk fails, awaiting says so, and what was done is undone: by then every deck is
+/// what the disk has of it (see [`Event::WentBack`]).
 #[must_use = "it is done, but until this is awaited nobody knows whether it is durable"]
 #[derive(Debug)]
 pub struct Saving<T, E> {

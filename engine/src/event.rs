@@ -192,6 +192,12 @@ pub enum Event {
         /// What the store said.
         why: String,
     },
+    /// The disk failed, and a deck is again what the disk has of it: read it again. What was taken out had not been
+    /// acknowledged.
+    WentBack {
+        /// Which deck.
+        deck: DeckId,
+    },
     /// This reader was too slow: so many events were dropped for it. Read the deck again.
     Lagged {
         /// How many.

@@ -3,10 +3,13 @@
 //! A deck is kept as snapshots and logs. Where the newest snapshot is damaged, the one before it and a longer tail make
 //! the same deck. Where nothing does, that deck stays closed and its files are left alone: the others open all the same.
 
+use std::collections::BTreeSet;
+
 use cuecard_store::Store;
 
 use crate::core::{Core, RestoreError};
 use crate::disk::{self, LoadError, snapshot};
+use crate::driver::Shared;
 use crate::id::DeckId;
 
 /// Opens every deck; returns those that cannot be, with the reason.
@@ -69,4 +72,31 @@ fn restore_deck(
     }
     let why = "its snapshots are gone".to_owned();
     Ok(Err(first.unwrap_or(RestoreError { deck, why })))
+}
+
+/// Makes every deck what the disk has of it: after the disk failed, what it did not take must not stay visible. What
+/// cannot be read stays as it is in memory; nothing is written any more either way.
+pub(crate) fn go_back(shared: &Shared) {
+    let store = shared.store.as_ref();
+    let decks = match disk::decks(store) {
+        Ok(decks) => decks,
+        Err(error) => return tracing::error!(%error, "what the disk has cannot be read back"),
+    };
+    let kept: BTreeSet<DeckId> = decks.iter().map(|(deck, _)| *deck).collect();
+    shared.drive(|core, _| core.forget_unkept(&kept));
+    for (deck, key) in decks {
+        let Ok(key) = key else { continue };
+        let Ok((origins, next)) = snapshot::origins(store, deck) else {
+            continue;
+        };
+        for origin in origins {
+            let Ok(mut image) = disk::load(store, deck, key, origin) else {
+                continue;
+            };
+            image.next_snapshot = next;
+            if shared.drive(|core, _| core.go_back(image)).is_ok() {
+                break;
+            }
+        }
+    }
 }

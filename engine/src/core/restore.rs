@@ -10,6 +10,7 @@ use crate::core::{Core, DeckState};
 use crate::disk::snapshot::SnapshotImage;
 use crate::disk::{DeckImage, RecordImage, TermTail};
 use crate::document::Document;
+use crate::event::Event;
 use crate::id::{ChangeHash, DeckId, DeviceId, TermId};
 use crate::role::{Charter, Cut, Genesis, Seal, Signed, Term, Withdrawal};
 
@@ -67,6 +68,30 @@ impl Core {
             self.want(deck, &audio);
         }
         Ok(())
+    }
+}
+
+impl Core {
+    /// A deck is again what the disk has of it.
+    pub(crate) fn go_back(&mut self, image: DeckImage) -> Result<(), RestoreError> {
+        let deck = image.deck;
+        self.restore_deck(image)?;
+        self.event(Event::WentBack { deck });
+        Ok(())
+    }
+
+    /// Forgets decks that the disk does not have.
+    pub(crate) fn forget_unkept(&mut self, kept: &BTreeSet<DeckId>) {
+        let unkept: Vec<DeckId> = self
+            .decks
+            .keys()
+            .filter(|deck| !kept.contains(deck))
+            .copied()
+            .collect();
+        for deck in unkept {
+            self.decks.remove(&deck);
+            self.event(Event::WentBack { deck });
+        }
     }
 }
 
