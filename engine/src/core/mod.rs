@@ -269,6 +269,7 @@ impl Core {
             Input::Tick => self.pull_audio(),
         }
         self.watch_roles();
+        self.accept_by_policy();
     }
 
     /// The next thing to do outside, until there is none.

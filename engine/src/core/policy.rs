@@ -66,7 +66,8 @@ pub enum DraftPolicy {
     /// A person decides.
     #[default]
     Ask,
-    /// Those of these members are accepted as they come.
+    /// Those of these members are accepted as they come, and those that wait already. One that cannot be merged waits for a
+    /// person.
     AcceptFrom(BTreeSet<DeviceId>),
 }
 
@@ -95,6 +96,7 @@ impl Core {
     pub fn set_policies(&mut self, deck: DeckId, policies: Policies) -> Result<(), DeckError> {
         let state = self.decks.get_mut(&deck).ok_or(DeckError::Unknown(deck))?;
         state.policies = Some(policies);
+        self.accept_by_policy();
         Ok(())
     }
 

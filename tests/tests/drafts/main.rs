@@ -4,6 +4,7 @@ mod anew;
 mod decided;
 mod engines;
 mod passed_on;
+mod policy;
 mod quotas;
 mod reopened;
 mod restarts;

@@ -7,7 +7,7 @@ use cuecard_transport::DeviceKey;
 use crate::core::draft_log::DraftLog;
 use crate::core::drafts::{DraftError, DraftSaved, DraftState};
 use crate::core::log::Log;
-use crate::core::{Applied, Core};
+use crate::core::{Applied, Core, DraftPolicy};
 use crate::disk;
 use crate::document::DeckChange;
 use crate::gate;
@@ -227,6 +227,50 @@ impl Core {
         self.tell_drafts(deck);
         self.tell_changes(deck, accepted?);
         Ok(Applied { value: (), ticket })
+    }
+
+    /// As the editor: accepts the drafts that the policy says are to be accepted without a person.
+    pub(in crate::core) fn accept_by_policy(&mut self) {
+        for deck in self.decks() {
+            let DraftPolicy::AcceptFrom(members) = &self.policies(deck).drafts else {
+                continue;
+            };
+            let me = self.device();
+            let Some(log) = self
+                .log(deck)
+                .ok()
+                .filter(|log| log.chain.canonical().editor == Some(me))
+            else {
+                continue;
+            };
+            // What is not on the disk yet comes when it is.
+            let waits = |entry: &&DraftLog| {
+                let given_up = log.words.unmergeable.get(&entry.id()) == Some(&entry.version());
+                entry.state().is_proposed() && entry.saved == entry.version() && !given_up
+            };
+            let unfinished = log
+                .words
+                .unfinished
+                .iter()
+                .filter_map(|draft| log.drafts.get(draft));
+            let waiting = unfinished
+                .filter(waits)
+                .filter(|entry| members.contains(&entry.author));
+            let waiting: Vec<(DraftId, u32)> = waiting.map(|entry| (entry.id(), entry.version())).collect();
+            for (draft, version) in waiting {
+                match self.accept_draft(self.now, deck, draft) {
+                    Ok(_) => {}
+                    Err(error @ (DraftError::Unmergeable { .. } | DraftError::BaseMissing(_))) => {
+                        tracing::warn!(draft = %draft.short(), %error, "not accepted by itself");
+                        if let Ok(log) = self.log_mut(deck) {
+                            log.words.unmergeable.insert(draft, version);
+                        }
+                    }
+                    // The role, or the disk: it is tried again when something has happened.
+                    Err(_) => break,
+                }
+            }
+        }
     }
 
     /// Says that a proposed draft is not wanted, and why. It stays with its author, who can edit on and propose it again.

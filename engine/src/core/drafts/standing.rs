@@ -122,6 +122,8 @@ pub(crate) struct DraftWords {
     /// Drafts that are not part of the deck, all of them.
     pub(super) unfinished: BTreeSet<DraftId>,
     pub(super) news: Vec<(DraftId, DeviceId, News)>,
+    /// Versions that the policy would accept and that could not be merged: they wait for a person.
+    pub(super) unmergeable: BTreeMap<DraftId, u32>,
     /// Drafts whose text another took the place of, signed under the same id; to be looked at before the batch is saved.
     pub(super) replaced: Vec<DraftLog>,
     /// Grows whenever there may be something to tell a neighbour.
