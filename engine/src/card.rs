@@ -373,6 +373,22 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
             .collect()
     }
 
+    /// One free field of a card.
+    pub(crate) fn field(&self, card_object: &ObjId, name: &str) -> Option<FieldValue> {
+        let fields = self.object(card_object, key::FIELDS, ObjType::Map)?;
+        FieldValue::from_scalar(&self.scalar(&fields, name)?)
+    }
+
+    pub(crate) fn is_tagged(&self, card_object: &ObjId, tag: &str) -> bool {
+        let tags = self.object(card_object, key::TAGS, ObjType::Map);
+        tags.is_some_and(|tags| self.value(&tags, tag).is_some())
+    }
+
+    /// The audio in a slot of a card.
+    pub(crate) fn audio_at(&self, card_object: &ObjId, slot: &str) -> Option<AudioRef> {
+        self.audio(&self.object(card_object, key::AUDIO, ObjType::Map)?, slot)
+    }
+
     pub(crate) fn deck(&self) -> DeckInfo {
         let Some(deck) = self.deck_object() else {
             return DeckInfo::default();

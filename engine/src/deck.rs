@@ -1,17 +1,19 @@
 //! A deck, as an app holds it: edit, read, draft, role, history.
 
+mod events;
 mod history;
+mod read;
 
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use cuecard_store::BlobHash;
 
-use crate::card::{AudioRef, Card, DeckInfo};
+use crate::card::AudioRef;
 use crate::core::{DeckError, DeviceState, EditError, UndoError, Undone};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
-use crate::id::{BlobId, CardId, ChangeHash, DeckId};
+use crate::id::{BlobId, ChangeHash, DeckId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::op::OpError;
@@ -21,7 +23,7 @@ mod draft;
 mod role;
 
 pub use draft::Draft;
-
+pub use events::DeckEvents;
 pub use history::{History, HistoryError, View};
 
 /// A deck. Cheap to clone.
@@ -74,50 +76,6 @@ impl Deck {
     /// [`UndoError::NothingToRedo`].
     pub fn redo(&self) -> Saving<Undone, UndoError> {
         self.shared.apply(|core, now| core.redo(now, self.id))
-    }
-
-    /// What the deck says of itself.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn info(&self) -> Result<DeckInfo, DeckError> {
-        self.shared.read(|core| Ok(core.log(self.id)?.document.deck()))
-    }
-
-    /// Its cards in order.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn cards(&self) -> Result<Vec<Card>, DeckError> {
-        self.shared
-            .read(|core| Ok(core.log(self.id)?.document.cards().collect()))
-    }
-
-    /// How many cards it has, without the deleted ones. Reads nothing else of them.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn card_count(&self) -> Result<usize, DeckError> {
-        self.shared
-            .read(|core| Ok(core.log(self.id)?.document.living_ids().count()))
-    }
-
-    /// The ids of its cards in order, to read those that are to be seen. Reads nothing else of them.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn card_ids(&self) -> Result<Vec<CardId>, DeckError> {
-        self.shared
-            .read(|core| Ok(core.log(self.id)?.document.living_ids().cloned().collect()))
-    }
-
-    /// One card; also a deleted one.
-    ///
-    /// # Errors
-    /// While nothing of the deck has arrived.
-    pub fn card(&self, card: &CardId) -> Result<Option<Card>, DeckError> {
-        self.shared
-            .read(|core| Ok(core.log(self.id)?.document.card(card)))
     }
 
     /// The hash of its latest change. Devices with equal heads have equal decks.

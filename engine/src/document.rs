@@ -8,6 +8,8 @@ pub mod edit;
 mod order;
 mod outcome;
 mod perform;
+mod replaced;
+mod telling;
 pub mod undo;
 
 use std::collections::BTreeSet;
@@ -16,7 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{
-    ActorId, Automerge, Change, ChangeHash, ExpandedChange, LoadOptions, ObjType, ROOT, ReadDoc, TextEncoding,
+    ActorId, Automerge, AutomergeError, Change, ChangeHash, ExpandedChange, LoadOptions, ObjType, Patch,
+    PatchLog, ROOT, ReadDoc, TextEncoding,
 };
 
 use crate::card::{Card, DeckInfo, Reader, key};
@@ -29,6 +32,8 @@ use crate::op::{Note, Notes, OpError};
 
 pub use edit::Edit;
 use order::Order;
+use telling::Touched;
+
 pub use outcome::{ApplyError, Committed, DeckChange, NewChange, RestoreError};
 
 /// The unit of every index into a text: one Unicode scalar value, on every platform.
@@ -208,7 +213,7 @@ impl Document {
         let edited = catch_unwind(AssertUnwindSafe(|| edit(&mut working)));
         let done =
             edited.map(|done| done.and_then(|value| Ok((value, working.notes().clone(), working.check()?))));
-        let (transaction, journal) = working.into_parts();
+        let (transaction, journal, touched) = working.into_parts();
         let done = match done {
             Ok(done) => done,
             Err(panic) => {
@@ -271,7 +276,7 @@ impl Document {
                 bytes,
                 seq: change.seq(),
             }),
-            events: notes.as_slice().iter().map(DeckChange::from).collect(),
+            events: touched.tell(&self.automerge),
         })
     }
 
@@ -378,7 +383,7 @@ impl Document {
         Ok(Committed {
             value: (),
             change: Some(new),
-            events: notes.as_slice().iter().map(DeckChange::from).collect(),
+            events: Touched::by(notes.as_slice()).tell(&self.automerge),
         })
     }
 
@@ -464,9 +469,13 @@ impl Document {
             ..
         } = admitted;
         // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
-        let applied = catch_unwind(AssertUnwindSafe(|| self.automerge.apply_changes(changes)));
-        match applied {
-            Ok(Ok(())) => {}
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            let mut log = PatchLog::active();
+            self.automerge.apply_changes_log_patches(changes, &mut log)?;
+            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
+        }));
+        let patches = match applied {
+            Ok(Ok(patches)) => patches,
             Ok(Err(error)) => {
                 return Err(ApplyError::MustReload {
                     what: error.to_string(),
@@ -477,27 +486,16 @@ impl Document {
                     what: "a panic inside Automerge".to_owned(),
                 });
             }
-        }
+        };
         if self.heads() != expected {
             return Err(ApplyError::MustReload {
                 what: "another head than the admitted one".to_owned(),
             });
         }
         self.places.learn(learned);
-        Ok(self.follow_all(&notes))
-    }
-
-    /// Keeps the order of cards in step with the document, and says what was done to it.
-    fn follow_all(&mut self, notes: &[Notes]) -> Vec<DeckChange> {
-        let mut events: Vec<DeckChange> = Vec::new();
-        for note in notes.iter().flat_map(Notes::as_slice) {
-            self.follow(note);
-            let event = DeckChange::from(note);
-            if events.last() != Some(&event) {
-                events.push(event);
-            }
-        }
-        events
+        let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
+        let touched = self.touched(&notes, &patches);
+        Ok(touched.tell(&self.automerge))
     }
 
     /// Keeps the order of cards in step with the document.
@@ -531,7 +529,28 @@ impl Document {
     pub fn restore_more<'a>(
         &mut self,
         changes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(), RestoreError> {
+        self.put_in(changes, PatchLog::inactive())?;
+        Ok(())
+    }
+
+    /// As [`Document::restore_more`], and says what there is to tell of it.
+    ///
+    /// # Errors
+    /// If a change is damaged or something is missing; the document must then be dropped.
+    pub fn take_in<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Vec<DeckChange>, RestoreError> {
+        let touched = self.put_in(changes, PatchLog::active())?;
+        Ok(touched.tell(&self.automerge))
+    }
+
+    fn put_in<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a [u8]>,
+        mut log: PatchLog,
+    ) -> Result<Touched, RestoreError> {
         let mut parsed = Vec::new();
         for (index, bytes) in changes.into_iter().enumerate() {
             parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
@@ -542,14 +561,32 @@ impl Document {
             .collect();
         let hashes: Vec<ChangeHash> = parsed.iter().map(Change::hash).collect();
         let incomplete = |what: String| RestoreError::Incomplete { what };
-        catch_unwind(AssertUnwindSafe(|| self.automerge.apply_changes(parsed)))
-            .map_err(|_| incomplete("Automerge panicked".to_owned()))?
-            .map_err(|error| incomplete(error.to_string()))?;
+        let patches = catch_unwind(AssertUnwindSafe(|| {
+            self.automerge.apply_changes_log_patches(parsed, &mut log)?;
+            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
+        }))
+        .map_err(|_| incomplete("Automerge panicked".to_owned()))?
+        .map_err(|error| incomplete(error.to_string()))?;
         // A change whose dependencies are missing waits silently in Automerge's queue.
         if let Some(hash) = hashes.iter().find(|hash| !self.contains(hash)) {
             return Err(incomplete(format!("what change {hash} depends on is missing")));
         }
-        Ok(self.follow_all(&notes))
+        let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
+        Ok(self.touched(&notes, &patches))
+    }
+
+    /// Follows the order of cards, and notes what changes touched.
+    fn touched(&mut self, notes: &[&Note], patches: &[Patch]) -> Touched {
+        let mut touched = Touched::default();
+        for note in notes {
+            self.follow(note);
+            // Of all else, the patches say what of it can be seen.
+            if note.is_verdict() {
+                touched.note(note);
+            }
+        }
+        patches.iter().for_each(|patch| touched.patch(patch));
+        touched
     }
 
     /// The whole document as one snapshot, without Automerge's own compression.

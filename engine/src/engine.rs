@@ -280,7 +280,7 @@ impl Engine {
     /// What happens from now on.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events(self.shared.subscribe())
+        Events::new(self.shared.subscribe())
     }
 
     /// Uses a link until it is over. It is used whether or not what this returns is kept.
@@ -438,6 +438,10 @@ impl Drop for KeptLink {
 pub struct Events(broadcast::Receiver<Event>);
 
 impl Events {
+    pub(crate) const fn new(events: broadcast::Receiver<Event>) -> Self {
+        Self(events)
+    }
+
     /// The next event; `None` once the engine was shut down and its last handle is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         match self.0.recv().await {

@@ -6,7 +6,7 @@ use crate::id::{DeckId, DeviceId, DraftId, TermId};
 use crate::sync::message::DraftRefusal;
 
 /// Something that happened, here or elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// A device is linked. [`Event::Unlinked`] follows when it no longer is, and not before.
@@ -21,10 +21,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A deck was changed.
+    /// A deck was changed: by this device or another one, by a draft that was accepted, or by a reorganisation.
     Changed {
         /// Which deck.
         deck: DeckId,
+        /// Counts up with everything that changes a deck here, from when the engine was opened. What came together has
+        /// one number. A [`Mirror`](crate::Mirror) leaves out what it holds already.
+        revision: u64,
         /// What changed.
         change: DeckChange,
     },
@@ -203,4 +206,39 @@ pub enum Event {
         /// How many.
         missed: u64,
     },
+}
+
+impl Event {
+    /// The deck that it is about, where it is about one.
+    #[must_use]
+    pub const fn deck(&self) -> Option<DeckId> {
+        match self {
+            Self::Changed { deck, .. }
+            | Self::RoleMoved { deck, .. }
+            | Self::RoleGranted { deck, .. }
+            | Self::ClaimRefused { deck, .. }
+            | Self::CopyAtWork { deck, .. }
+            | Self::OwnCharterMet { deck, .. }
+            | Self::WentBack { deck, .. }
+            | Self::MembersChanged { deck }
+            | Self::Reorganised { deck, .. }
+            | Self::DraftProposed { deck, .. }
+            | Self::DraftDelivered { deck, .. }
+            | Self::DraftRefused { deck, .. }
+            | Self::DraftAccepted { deck, .. }
+            | Self::DraftDeclined { deck, .. }
+            | Self::DraftWithdrawn { deck, .. }
+            | Self::DraftReopened { deck, .. }
+            | Self::DraftWrittenAnew { deck, .. }
+            | Self::SafeWith { deck, .. }
+            | Self::CompactionFailed { deck, .. }
+            | Self::DeckBroken { deck, .. } => Some(*deck),
+            Self::Linked { .. }
+            | Self::Unlinked { .. }
+            | Self::Audio(_)
+            | Self::Refused { .. }
+            | Self::StoreFailed { .. }
+            | Self::Lagged { .. } => None,
+        }
+    }
 }

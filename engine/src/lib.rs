@@ -51,6 +51,7 @@ pub mod id;
 pub mod identity;
 mod invite;
 pub mod limits;
+mod mirror;
 pub mod op;
 mod opening;
 pub mod position;
@@ -71,7 +72,7 @@ pub use crate::core::{
     DraftState, EditError, LateWorkPolicy, Policies, RestoreError, Role, RoleError, SettlePolicy,
     StoreHasFailed, UndoError, Undone,
 };
-pub use crate::deck::{AudioAbout, AudioError, Deck, Draft, History, HistoryError, View};
+pub use crate::deck::{AudioAbout, AudioError, Deck, DeckEvents, Draft, History, HistoryError, View};
 pub use crate::document::undo::WhyNothing;
 pub use crate::document::{DeckChange, Edit};
 pub use crate::driver::Saving;
@@ -79,7 +80,8 @@ pub use crate::engine::{AttachedLink, Builder, Durability, Engine, Events, KeptL
 pub use crate::event::Event;
 pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 pub use crate::invite::DeckInvite;
-pub use crate::op::OpError;
+pub use crate::mirror::{Followed, Mirror};
+pub use crate::op::{OpError, Splice};
 pub use crate::role::{Member, Rights, Standing};
 pub use crate::sync::message::DraftRefusal;
 

@@ -137,6 +137,21 @@ pub struct Splice {
 }
 
 impl Splice {
+    /// Does it to a text; `None`, and nothing done, where it lies beyond its end.
+    #[must_use]
+    pub fn apply_to(&self, text: &mut String) -> Option<()> {
+        let end = self.at.checked_add(self.delete)?;
+        // One scalar value further than there are is the end of the text.
+        let mut bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]);
+        let from = bytes.nth(self.at)?;
+        let to = match end.checked_sub(self.at + 1) {
+            None => from,
+            Some(further) => bytes.nth(further)?,
+        };
+        text.replace_range(from..to, &self.insert);
+        Some(())
+    }
+
     /// The one splice that turns a text into another: what is equal at both ends stays.
     #[must_use]
     pub fn between(old: &str, new: &str) -> Option<Self> {
@@ -244,6 +259,22 @@ pub enum OpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_splice_counts_scalar_values_and_leaves_alone_what_it_does_not_fit() {
+        let done = |at, delete, insert: &str| {
+            let mut text = "ñ🦀x".to_owned();
+            let insert = insert.to_owned();
+            let fits = Splice { at, delete, insert }.apply_to(&mut text);
+            fits.map(|()| text.clone()).ok_or(text)
+        };
+        assert_eq!(done(1, 1, "ü"), Ok("ñüx".to_owned()));
+        assert_eq!(done(0, 3, ""), Ok(String::new()));
+        assert_eq!(done(3, 0, "é"), Ok("ñ🦀xé".to_owned()));
+        for (at, delete) in [(4, 0), (3, 1), (0, 4), (usize::MAX, 1), (1, usize::MAX)] {
+            assert_eq!(done(at, delete, "y"), Err("ñ🦀x".to_owned()));
+        }
+    }
 
     #[test]
     fn a_splice_between_two_texts_leaves_equal_ends_alone() {

@@ -231,6 +231,12 @@ impl World {
             self.sim.mend(a, b);
         }
         for _ in 0..LONG.as_secs() {
+            if let Some(peer) = self.peers.iter().find(|&&peer| self.sim.strayed(peer).is_some()) {
+                let (seed, id) = (self.sim.seed(), self.sim.id(*peer));
+                return Err(format!(
+                    "seed {seed}: {what}: who listens to {id:?} has another deck than it"
+                ));
+            }
             if self.is_settled() {
                 return Ok(());
             }

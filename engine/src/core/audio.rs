@@ -8,7 +8,7 @@ use crate::blob::frame::{FRAME_GROUPS, FrameHeader};
 use crate::card::AudioRef;
 use crate::core::{BlobDone, BlobTask, Core, LinkId, Output, WriteResult};
 use crate::event::Event;
-use crate::id::{BlobId, CardId, DeckId};
+use crate::id::{BlobId, DeckId};
 use crate::sync::message::Message;
 
 /// Frames encoded at one time for one link: eight times what an honest device has asked for at one time. More is
@@ -20,15 +20,6 @@ impl Core {
     #[must_use]
     pub fn audio(&self) -> Vec<BlobProgress> {
         self.fetches.progress()
-    }
-
-    /// A card's audio changed: its blob is wanted.
-    pub(super) fn want_audio_of(&mut self, deck: DeckId, card: &CardId, slot: &str) {
-        let card = self.log(deck).ok().and_then(|log| log.document.card(card));
-        let Some(audio) = card.and_then(|card| card.audio.get(slot).cloned()) else {
-            return;
-        };
-        self.want(deck, &audio);
     }
 
     pub(super) fn want(&mut self, deck: DeckId, audio: &AudioRef) {

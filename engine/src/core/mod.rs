@@ -46,6 +46,7 @@ use crate::disk;
 use crate::document::{DeckChange, Edit};
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
+use crate::mirror::Mirror;
 use crate::op::OpError;
 use crate::role::Genesis;
 use crate::sync::message::Position;
@@ -83,6 +84,8 @@ pub struct Core {
     closed: BTreeMap<DeckId, RestoreError>,
     compact_when: CompactWhen,
     next_number: u64,
+    /// Counts what listeners were told of decks, so that they can tell what they have read already.
+    revision: u64,
     /// Set when the disk failed: nothing is acknowledged from then on.
     store_failed: Option<String>,
     outputs: VecDeque<Output>,
@@ -171,6 +174,7 @@ impl Core {
             closed: BTreeMap::new(),
             compact_when: CompactWhen::default(),
             next_number: 0,
+            revision: 0,
             store_failed: None,
             outputs: VecDeque::new(),
         }
@@ -207,6 +211,14 @@ impl Core {
         } else {
             self.names.get(&device).map(String::as_str)
         }
+    }
+
+    /// A copy of a deck as it is now, that can follow what is told of it.
+    ///
+    /// # Errors
+    /// When the deck is not followed here, or nothing of it has arrived yet.
+    pub fn mirror(&self, deck: DeckId) -> Result<Mirror, DeckError> {
+        Ok(Mirror::of(deck, self.revision, &self.log(deck)?.document))
     }
 
     /// One deck's log, for reading.
@@ -412,11 +424,21 @@ impl Core {
         if changes.is_empty() {
             return;
         }
+        self.revision += 1;
+        let revision = self.revision;
         for change in changes {
-            if let DeckChange::AudioChanged { card, slot } = &change {
-                self.want_audio_of(deck, card, slot);
+            match &change {
+                DeckChange::AudioAttached { audio, .. } => self.want(deck, audio),
+                DeckChange::CardAdded { card } | DeckChange::CardRestored { card } => {
+                    card.audio.values().for_each(|audio| self.want(deck, audio));
+                }
+                _ => {}
             }
-            self.event(Event::Changed { deck, change });
+            self.event(Event::Changed {
+                deck,
+                revision,
+                change,
+            });
         }
         self.pull_audio();
     }

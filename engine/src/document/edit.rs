@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use automerge::transaction::{Transactable, Transaction};
 
 use super::order::{Journal, Order};
+use super::telling::Touched;
 use crate::card::{AudioRef, Card, DeckInfo, FieldValue, TextField};
 use crate::id::CardId;
 use crate::op::{Note, Notes, Op, OpError, Place, Splice};
@@ -17,6 +18,7 @@ pub struct Edit<'a> {
     pub(super) journal: Journal,
     pub(super) notes: Notes,
     pub(super) noted: BTreeSet<Note>,
+    pub(super) touched: Touched,
     pub(super) content_bytes: usize,
     pub(super) half_done: Option<OpError>,
 }
@@ -34,6 +36,7 @@ impl<'a> Edit<'a> {
             journal: Journal::new(),
             notes: Notes::default(),
             noted: BTreeSet::new(),
+            touched: Touched::default(),
             content_bytes: 0,
             half_done: None,
         }

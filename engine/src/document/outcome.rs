@@ -2,9 +2,9 @@
 
 use automerge::ChangeHash;
 
-use crate::card::TextField;
+use crate::card::{AudioRef, Card, FieldValue, TextField};
 use crate::id::{CardId, DraftId};
-use crate::op::Note;
+use crate::op::Splice;
 
 /// What a commit made.
 #[derive(Debug, Clone)]
@@ -28,14 +28,18 @@ pub struct NewChange {
     pub seq: u64,
 }
 
-/// What changed in a deck.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What changed in a deck: what there is to do to a copy of it, in order, so that the copy says what the deck says.
+///
+/// Each stands for one or several changes that came together. What is put where it was already may be told again; only
+/// [`TextChanged`](Self::TextChanged) must not be done twice. Deleted cards change, too: who keeps none of them leaves
+/// out what is told of a card that it does not have.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum DeckChange {
-    /// A card was added.
+    /// A card was added. All that was done to it at the time is in it; it may be deleted again already.
     CardAdded {
         /// The card.
-        card: CardId,
+        card: Box<Card>,
     },
     /// A text of a card changed.
     TextChanged {
@@ -43,76 +47,93 @@ pub enum DeckChange {
         card: CardId,
         /// Which text.
         field: TextField,
+        /// How, in Unicode scalar values, one splice after the other: each sees what the ones before it did.
+        splices: Vec<Splice>,
     },
-    /// A card stands elsewhere.
+    /// A card stands elsewhere. Cards are ordered by (position, id).
     CardMoved {
         /// The card.
         card: CardId,
+        /// Its position now.
+        position: String,
     },
-    /// A card was deleted.
+    /// A card was deleted. It can be restored.
     CardDeleted {
         /// The card.
         card: CardId,
     },
-    /// A card was restored.
+    /// A reorganisation took out the change that added a card: there is no such card any more.
+    CardTakenOut {
+        /// The card.
+        card: CardId,
+    },
+    /// A card was restored. All that was done to it at the time is in it.
     CardRestored {
+        /// The card as it is now.
+        card: Box<Card>,
+    },
+    /// A tag was put on a card.
+    Tagged {
         /// The card.
         card: CardId,
+        /// The tag.
+        tag: String,
     },
-    /// A card's tags changed.
-    TagsChanged {
+    /// A tag was taken off a card.
+    Untagged {
         /// The card.
         card: CardId,
+        /// The tag.
+        tag: String,
     },
-    /// A slot's audio was attached, replaced or detached.
-    AudioChanged {
+    /// Audio was put into a slot, in place of what was there.
+    AudioAttached {
+        /// The card.
+        card: CardId,
+        /// The slot.
+        slot: String,
+        /// What plays there now.
+        audio: AudioRef,
+    },
+    /// A slot was emptied.
+    AudioDetached {
         /// The card.
         card: CardId,
         /// The slot.
         slot: String,
     },
     /// A free field changed.
-    FieldsChanged {
+    FieldChanged {
         /// The card; `None` for the deck itself.
         card: Option<CardId>,
         /// The field's name.
         name: String,
+        /// Its value now; `None` if it was taken away.
+        value: Option<FieldValue>,
     },
     /// The deck's title or description changed.
-    DeckRenamed,
-    /// A draft was accepted.
+    DeckRenamed {
+        /// The title now.
+        title: String,
+        /// The description now.
+        description: String,
+    },
+    /// A draft was accepted. What it changed is told beside it.
     DraftAccepted {
         /// The draft.
         draft: DraftId,
     },
-    /// A draft was declined: no card is another.
+    /// A draft was declined.
     DraftDeclined {
         /// The draft.
         draft: DraftId,
     },
 }
 
-impl From<&Note> for DeckChange {
-    fn from(note: &Note) -> Self {
-        match note.clone() {
-            Note::DeckRename => Self::DeckRenamed,
-            Note::DeckField { name } => Self::FieldsChanged { card: None, name },
-            Note::CardAdd { card } => Self::CardAdded { card },
-            Note::CardText { card, field } => Self::TextChanged { card, field },
-            Note::CardMove { card } => Self::CardMoved { card },
-            Note::CardDelete { card } => Self::CardDeleted { card },
-            Note::CardRestore { card } => Self::CardRestored { card },
-            Note::CardTag { card } | Note::CardUntag { card } => Self::TagsChanged { card },
-            Note::AudioAttach { card, slot } | Note::AudioDetach { card, slot } => {
-                Self::AudioChanged { card, slot }
-            }
-            Note::CardField { card, name } => Self::FieldsChanged {
-                card: Some(card),
-                name,
-            },
-            Note::DraftAccept { draft } => Self::DraftAccepted { draft },
-            Note::DraftDecline { draft, .. } => Self::DraftDeclined { draft },
-        }
+impl DeckChange {
+    /// Whether it is about a draft, and not about what the deck holds.
+    pub(crate) const fn is_verdict(&self) -> bool {
+        matches!(self, Self::DraftAccepted { .. } | Self::DraftDeclined { .. })
     }
 }
 

@@ -4,6 +4,7 @@ use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, ReadDoc, ScalarValue};
 
 use super::order::Journal;
+use super::telling::Touched;
 use crate::card::{
     AudioRef, FieldValue, NameError, Reader, TextField, check_field_value, check_file_name, check_line,
     check_name, key,
@@ -71,11 +72,13 @@ impl<'a> Edit<'a> {
                 check_name(&tag).map_err(named("tag"))?;
                 let tags = self.child(&card, key::TAGS, ObjType::Map)?;
                 self.content_bytes += tag.len();
+                self.touched.tag(&card, &tag);
                 self.put(Note::CardTag { card }, &tags, &tag, true.into())
             }
             Op::CardUntag { card, tag } => {
                 check_name(&tag).map_err(named("tag"))?;
                 let tags = self.child(&card, key::TAGS, ObjType::Map)?;
+                self.touched.tag(&card, &tag);
                 self.remove(Note::CardUntag { card }, &tags, &tag)
             }
             Op::AudioAttach { card, slot, audio } => self.attach(card, slot, &audio),
@@ -142,8 +145,8 @@ impl<'a> Edit<'a> {
         Ok(self.content_bytes)
     }
 
-    pub(super) fn into_parts(self) -> (Transaction<'a>, Journal) {
-        (self.transaction, self.journal)
+    pub(super) fn into_parts(self) -> (Transaction<'a>, Journal, Touched) {
+        (self.transaction, self.journal, self.touched)
     }
 
     pub(super) fn reader(&self) -> Reader<'_, Transaction<'a>> {
@@ -192,6 +195,9 @@ impl<'a> Edit<'a> {
         let after = self.transaction.pending_ops();
         if after > CHANGE_OPS_MAX {
             return Err(OpError::ChangeTooLarge);
+        }
+        if after > before {
+            self.touched.note(&note);
         }
         // Its texts and its place are part of adding a card.
         let part_of_new = match &note {
@@ -330,6 +336,11 @@ impl<'a> Edit<'a> {
         }
         self.content_bytes += splice.insert.len();
         let delete = isize::try_from(splice.delete).map_err(|_| OpError::ChangeTooLarge)?;
+        if let Note::CardText { card, field } = &note
+            && (splice.delete > 0 || !splice.insert.is_empty())
+        {
+            self.touched.splice(card, *field, splice.clone());
+        }
         self.act(note, |transaction| {
             transaction.splice_text(text, splice.at, delete, &splice.insert)
         })

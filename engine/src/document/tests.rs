@@ -2,6 +2,7 @@ use super::*;
 use crate::card::{AudioRef, FieldValue, TextField};
 use crate::id::BlobId;
 use crate::limits::NAME_BYTES_MAX;
+use crate::op::Splice;
 
 pub(crate) fn actor(number: u8) -> ActorId {
     ActorId::from([number; 16])
@@ -100,10 +101,16 @@ fn one_edit_is_one_change_and_an_edit_that_does_nothing_is_none() {
         [
             DeckChange::TextChanged {
                 card: cards[0].clone(),
-                field: TextField::Front
+                field: TextField::Front,
+                splices: vec![Splice {
+                    at: 0,
+                    delete: 1,
+                    insert: "A".to_owned()
+                }],
             },
-            DeckChange::TagsChanged {
-                card: cards[1].clone()
+            DeckChange::Tagged {
+                card: cards[1].clone(),
+                tag: "new".to_owned()
             },
         ]
     );

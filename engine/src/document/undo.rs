@@ -213,4 +213,4 @@ impl Edit<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

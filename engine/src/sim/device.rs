@@ -1,6 +1,6 @@
 //! One simulated device: the core, and a disk that takes its time and loses what it had not saved.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +9,8 @@ use cuecard_transport::{DeviceKey, Lane};
 
 use crate::core::{CompactWhen, Core, Input, LinkId, Output, Ticket};
 use crate::event::Event;
-use crate::id::DeviceId;
+use crate::id::{DeckId, DeviceId};
+use crate::mirror::{Followed, Mirror};
 use crate::opening;
 use crate::sim::EPOCH_MS;
 use crate::tasks::StoreTask;
@@ -26,6 +27,8 @@ pub(super) struct SimDevice {
     tasks: VecDeque<(Duration, StoreTask)>,
     wake: Option<Duration>,
     pub(super) events: Vec<Event>,
+    /// Copies of the decks, that follow what is told of them from its first change on.
+    mirrors: BTreeMap<DeckId, Mirror>,
     compact_when: Option<CompactWhen>,
 }
 
@@ -45,6 +48,7 @@ impl SimDevice {
             tasks: VecDeque::new(),
             wake: None,
             events: Vec::new(),
+            mirrors: BTreeMap::new(),
             compact_when: None,
         }
     }
@@ -66,6 +70,7 @@ impl SimDevice {
 
     pub(super) fn crash(&mut self) {
         self.core = None;
+        self.mirrors.clear();
         self.store = self.store.crash();
         self.saving.clear();
         self.tasks.clear();
@@ -87,6 +92,16 @@ impl SimDevice {
 
     pub(super) fn is_all_saved(&self) -> bool {
         self.saving.is_empty()
+    }
+
+    /// A deck whose copy does not say what the deck says, though it followed all that was told.
+    pub(super) fn strayed(&self) -> Option<DeckId> {
+        let core = self.core.as_ref()?;
+        let strayed = |(deck, mirror): (&DeckId, &Mirror)| {
+            let holds = core.mirror(*deck).is_ok_and(|now| now.says_the_same(mirror));
+            (!holds).then_some(*deck)
+        };
+        self.mirrors.iter().find_map(strayed)
     }
 
     /// When something is due here.
@@ -168,7 +183,10 @@ impl SimDevice {
                     self.tasks
                         .push_back((later(1_000).max(earliest), StoreTask::Blob(task)));
                 }
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => {
+                    follow(&mut self.mirrors, core, &event);
+                    self.events.push(event);
+                }
                 Output::WakeAt(time) => {
                     let at = Duration::from_millis(time.as_millis().saturating_sub(EPOCH_MS)).max(now);
                     self.wake = Some(self.wake.map_or(at, |set| set.min(at)));
@@ -176,5 +194,19 @@ impl SimDevice {
             }
         }
         to_links
+    }
+}
+
+/// Lets the copy of a deck follow; takes one where there is none.
+fn follow(mirrors: &mut BTreeMap<DeckId, Mirror>, core: &Core, event: &Event) {
+    let Event::Changed { deck, .. } = event else {
+        return;
+    };
+    match mirrors.get_mut(deck) {
+        // One that is lost strays, and is found by that.
+        Some(mirror) => match mirror.follow(event) {
+            Followed::Nothing | Followed::Changed | Followed::Lost => {}
+        },
+        None => mirrors.extend(core.mirror(*deck).map(|mirror| (*deck, mirror))),
     }
 }

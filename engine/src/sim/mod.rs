@@ -323,6 +323,12 @@ impl Sim {
         core.and_then(|core| core.drafts(deck).ok()).unwrap_or_default()
     }
 
+    /// A deck of which a listener, who does to a copy what it is told, has something else than the device.
+    #[must_use]
+    pub fn strayed(&self, peer: Peer) -> Option<DeckId> {
+        self.devices.get(peer.0).and_then(SimDevice::strayed)
+    }
+
     /// What a device was told since this was last asked.
     pub fn take_events(&mut self, peer: Peer) -> Vec<Event> {
         self.devices

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Log, TakeError};
 
 use crate::core::own_log;
-use crate::document::DeckChange;
+use crate::document::{DeckChange, Document};
 use crate::id::{ChangeHash, TermId};
 use crate::role::{Cut, Step};
 use crate::sync::message::Position;
@@ -188,12 +188,20 @@ impl Log {
         let goes_on = |(new, old): (&Position, &Position)| self.chain.passes(new.term, new.cut(), old.cut());
         let turned = self.inside.len() > common || !path.iter().zip(&self.inside).take(common).all(goes_on);
         let mut followed = Followed::default();
+        let mut left = None;
         if turned {
             let taken = self.take_out(&path, common);
-            followed.taken_out = taken.map_err(|error| self.broke(error.to_string()))?;
+            let (taken_out, document) = taken.map_err(|error| self.broke(error.to_string()))?;
+            followed.taken_out = taken_out;
+            left = Some(document);
         }
         let back = self.bring_back(&path);
         followed.changes = back.map_err(|error| self.broke(error.to_string()))?;
+        if let Some(left) = left {
+            // A listener has seen what was taken out, and not what is brought back.
+            followed.changes.retain(DeckChange::is_verdict);
+            followed.changes.extend(self.document.told_in_place_of(&left));
+        }
         self.beside_changed();
         self.reopen_drafts();
         let before_turn = self.inside.last().copied();
@@ -210,8 +218,8 @@ impl Log {
     }
 
     /// Moves what is no longer canonical from the document to the side: the document goes back to the last point that
-    /// old and new path have in common.
-    fn take_out(&mut self, path: &[Position], common: usize) -> Result<u64, TakeError> {
+    /// old and new path have in common. Answers how many changes of terms that were, and the document as it was.
+    fn take_out(&mut self, path: &[Position], common: usize) -> Result<(u64, Document), TakeError> {
         let lost = || TakeError::Refused("the common point of two paths cannot be found".to_owned());
         let mut kept: Vec<Position> = Vec::new();
         for (new, old) in path.iter().zip(&self.inside).take(common) {
@@ -230,12 +238,13 @@ impl Log {
                 taken_out += 1;
             }
         }
-        self.document = match self.built.take(head) {
+        let common = match self.built.take(head) {
             Some(built) => built,
             None => self.document.fork_at(head)?,
         };
+        let left = std::mem::replace(&mut self.document, common);
         self.inside = kept;
-        Ok(taken_out)
+        Ok((taken_out, left))
     }
 
     /// Puts what is held of the new path into the document, with what it merges.
@@ -280,6 +289,6 @@ impl Log {
             };
             raw.push(bytes.ok_or_else(lost)?);
         }
-        Ok(self.document.restore_more(raw.iter().map(Vec::as_slice))?)
+        Ok(self.document.take_in(raw.iter().map(Vec::as_slice))?)
     }
 }

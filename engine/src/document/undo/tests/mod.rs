@@ -6,6 +6,7 @@ mod story;
 use super::*;
 use crate::card::{Card, DeckInfo, TextField};
 use crate::document::NewChange;
+use crate::document::telling::tests::Copy;
 use crate::document::tests::{actor, genesis};
 use crate::gate::{Kind, Line, Segment, admit};
 use std::collections::BTreeMap;
@@ -25,10 +26,10 @@ pub(super) fn author_for(me: u8) -> impl Fn(&ActorId) -> Author {
     }
 }
 
-pub(super) struct Random(pub(super) u64);
+pub(in crate::document) struct Random(pub(in crate::document) u64);
 
 impl Random {
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::document) fn below(&mut self, bound: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -52,6 +53,8 @@ pub(super) fn reading(document: &Document) -> Reading {
 pub(super) struct Pair {
     pub(super) editor: Document,
     pub(super) viewer: Document,
+    /// What listeners at both make of what they are told.
+    mirrors: [Copy; 2],
     ids: Random,
     /// Who wrote last, in which of all terms, and how many changes of it there are.
     term: (u8, u8, u64),
@@ -62,6 +65,7 @@ impl Pair {
         Self {
             editor: genesis(),
             viewer: genesis(),
+            mirrors: [Copy::of(&genesis()), Copy::of(&genesis())],
             ids: Random(seed),
             term: (0, 0, 0),
         }
@@ -85,6 +89,7 @@ impl Pair {
         // Another editor, another term: as it is in a deck.
         let term = ActorId::from([who, number]);
         let made = self.editor.commit(&term, 1_000, &mut bits, edit).unwrap();
+        self.mirrors[0].follow(&made.events);
         let change = made.change?;
         self.term = (who, number, len + 1);
         self.pass(&term, previous, &change);
@@ -103,8 +108,11 @@ impl Pair {
             accepts: BTreeMap::new(),
         };
         let admitted = admit(&self.viewer, &[segment], change.hash).unwrap();
-        self.viewer.apply(admitted).unwrap();
+        let told = self.viewer.apply(admitted).unwrap();
+        self.mirrors[1].follow(&told);
         assert_eq!(reading(&self.viewer), reading(&self.editor));
+        let here = Copy::of(&self.editor);
+        assert_eq!(self.mirrors, [here.clone(), here]);
     }
 
     pub(super) fn plan(&self, direction: Direction) -> Result<Plan, WhyNothing> {
@@ -136,7 +144,11 @@ impl Pair {
 }
 
 /// A few random ops of every kind. What does not fit is left out. `marks` is put into every text and name.
-pub(super) fn random_edit(edit: &mut Edit<'_>, random: &mut Random, marks: &str) -> Result<(), OpError> {
+pub(in crate::document) fn random_edit(
+    edit: &mut Edit<'_>,
+    random: &mut Random,
+    marks: &str,
+) -> Result<(), OpError> {
     use crate::card::FieldValue;
     use crate::document::tests::audio;
     for _ in 0..=random.below(4) {
@@ -153,7 +165,7 @@ pub(super) fn random_edit(edit: &mut Edit<'_>, random: &mut Random, marks: &str)
         }
         let card = &living[random.below(living.len())];
         let field = [TextField::Front, TextField::Back][random.below(2)];
-        match random.below(16) {
+        match random.below(19) {
             0..4 => {
                 let found = edit.card(card).unwrap();
                 let length = match field {
@@ -184,6 +196,12 @@ pub(super) fn random_edit(edit: &mut Edit<'_>, random: &mut Random, marks: &str)
                 Some(FieldValue::Text(text)).filter(|_| random.below(3) > 0),
             ),
             14 => edit.rename_deck(&text),
+            15 => edit.describe_deck(&text),
+            16 => edit.set_deck_field(&name, None),
+            17 => {
+                let cards: Vec<CardId> = edit.order.iter().cloned().collect();
+                edit.restore_card(&cards[random.below(cards.len())])
+            }
             _ => edit.set_deck_field(&name, Some(FieldValue::Int(random.below(3) as i64))),
         }?;
     }
