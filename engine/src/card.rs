@@ -452,6 +452,19 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
         })
     }
 
+    /// All the audio of all cards, tombstones too; nothing else of them is read.
+    pub(crate) fn all_audio(&self) -> Vec<AudioRef> {
+        let cards = self.card_ids();
+        let cards = cards.iter().filter_map(|card| self.card_object(card));
+        let slots = cards.filter_map(|card| self.object(&card, key::AUDIO, ObjType::Map));
+        let audio = slots.flat_map(|slots| {
+            let names = self.keys(&slots).into_iter();
+            let audio: Vec<AudioRef> = names.filter_map(|slot| self.audio(&slots, &slot)).collect();
+            audio
+        });
+        audio.collect()
+    }
+
     /// Every card, tombstones too, in (position, id) order.
     pub(crate) fn all_cards(&self) -> Vec<Card> {
         let mut cards: Vec<Card> = self.card_ids().iter().filter_map(|id| self.card(id)).collect();

@@ -22,7 +22,7 @@ use automerge::{
     PatchLog, ROOT, ReadDoc, TextEncoding,
 };
 
-use crate::card::{Card, DeckInfo, Reader, key};
+use crate::card::{AudioRef, Card, DeckInfo, Reader, key};
 use crate::gate::{Admitted, Places};
 use crate::id::{CardId, DraftId};
 use crate::limits::{
@@ -151,6 +151,12 @@ impl Document {
     pub fn all_cards(&self) -> impl Iterator<Item = Card> + '_ {
         let reader = Reader::now(&self.automerge);
         self.order.iter().filter_map(move |card| reader.card(card))
+    }
+
+    /// All the audio that cards refer to, deleted ones too. Costs what the audio holds, and a look at each card.
+    #[must_use]
+    pub fn all_audio(&self) -> Vec<AudioRef> {
+        Reader::now(&self.automerge).all_audio()
     }
 
     /// The cards as they were at a point of the past, without the deleted ones. Empty where a head is unknown.

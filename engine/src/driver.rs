@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
     wake: watch::Sender<Option<Time>>,
-    /// Batches not yet durable; shutting down waits until there are none.
+    /// Batches and snapshots not yet durable; shutting down waits until there are none.
     unsaved: watch::Sender<usize>,
     next_link: AtomicU64,
     closing: watch::Sender<bool>,
@@ -149,6 +149,7 @@ impl Shared {
                     }));
                 }
                 Output::PutSnapshot { deck, snapshot } => {
+                    self.unsaved.send_modify(|unsaved| *unsaved += 1);
                     drop(self.tasks.send(StoreTask::PutSnapshot { deck, snapshot }));
                 }
                 Output::Blob(task) => drop(self.tasks.send(StoreTask::Blob(task))),
@@ -215,6 +216,10 @@ impl Shared {
         if let Some(waiting) = lock(&self.waiting).remove(&ticket) {
             drop(waiting.send(result));
         }
+        self.one_saved();
+    }
+
+    fn one_saved(&self) {
         self.unsaved
             .send_modify(|unsaved| *unsaved = unsaved.saturating_sub(1));
     }
@@ -304,6 +309,7 @@ impl Shared {
         for handle in links {
             handle.link.close(CloseReason::Here).await;
         }
+        self.drive(|core, _| core.compact_to_close());
         // The sender lives in `self`, so this cannot fail before it is true.
         let _ = self.unsaved.subscribe().wait_for(|unsaved| *unsaved == 0).await;
         let store = self.store.clone();
@@ -428,7 +434,11 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
     while let Ok(task) = queue.recv() {
         let Some(shared) = shared.upgrade() else { return };
         let input = task.run(shared.store.as_ref());
+        let is_snapshot = matches!(input, Input::SnapshotPut { .. });
         shared.drive(|core, now| core.handle(now, input));
+        if is_snapshot {
+            shared.one_saved();
+        }
     }
 }
 

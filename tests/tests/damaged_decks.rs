@@ -238,3 +238,31 @@ async fn a_fault_at_any_commit_costs_nothing_that_was_acknowledged() {
         }
     }
 }
+
+#[tokio::test]
+async fn closing_leaves_no_long_log_to_be_read() {
+    let store = MemoryStore::new();
+    let engine = Engine::builder()
+        .open_on(Arc::new(store.clone()), key())
+        .expect("an engine");
+    let (long, short) = (
+        engine.create_deck("long").await.expect("a deck"),
+        engine.create_deck("short").await.expect("a deck"),
+    );
+    add(&short, 0, 20).await;
+    add(&long, 0, 150).await;
+    let (long, short) = (long.id(), short.id());
+    engine.shutdown().await.expect("the disk is well");
+    let store = store.reopen().expect("it was closed");
+    let kept = |deck| {
+        let snapshots = store.snapshots();
+        snapshots
+            .generations(snapshot_name(deck, 0).key)
+            .expect("the snapshots")
+            .len()
+    };
+    assert_eq!((kept(long), kept(short)), (1, 0));
+    let engine = open(Arc::new(store));
+    assert_eq!(fronts(&engine.deck(long).expect("it opens")), expected(150));
+    assert_eq!(fronts(&engine.deck(short).expect("it opens")), expected(20));
+}

@@ -7,7 +7,7 @@ use cuecard_store::StreamId;
 use crate::blob::fetch::Held;
 use crate::core::catch_up::push_slice;
 use crate::core::log::{Log, Next, Owed, Stored, TakeError};
-use crate::core::{Applied, BlobDone, Core, DeckError, Input, StoreHasFailed, Ticket, own_log};
+use crate::core::{Applied, BlobDone, Core, DeckError, Input, StoreHasFailed, Ticket};
 use crate::disk::LogRecord;
 use crate::id::{BlobId, DeckId, LinkId};
 use crate::limits::SLICE_CHANGES_MAX;
@@ -134,7 +134,7 @@ impl Core {
 
     /// All the audio that a deck refers to, with its size.
     pub(crate) fn export_audio(&self, deck: DeckId) -> Result<BTreeMap<BlobId, u64>, PartError> {
-        let audio = own_log::audio_of(&self.log(deck)?.document).into_iter();
+        let audio = self.log(deck)?.document.all_audio().into_iter();
         Ok(audio.map(|audio| (audio.blob, audio.bytes)).collect())
     }
 

@@ -496,8 +496,11 @@ impl Core {
         if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
             log.draft_saved(draft);
         }
-        if let Some(snapshot) = self.log_mut(deck).ok().and_then(|log| log.take_snapshot(ticket)) {
-            self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
+        // Batches of all decks become durable in one order.
+        for (&deck, state) in &mut self.decks {
+            if let Some(snapshot) = state.log.as_mut().and_then(|log| log.take_snapshot(ticket)) {
+                self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
+            }
         }
         self.after_durable(deck);
     }
@@ -513,6 +516,29 @@ impl Core {
         log.snapshot_put(&mut batch);
         if self.store_failed.is_none() && !batch.is_empty() {
             self.save(deck, batch, None);
+        }
+    }
+
+    /// Before the engine is closed: what was logged since the snapshots goes into new ones, so that it opens as fast as a
+    /// snapshot loads. Fewer changes than this are not worth writing one.
+    pub(crate) fn compact_to_close(&mut self) {
+        const TAIL_MIN: u64 = 100;
+        let when = CompactWhen {
+            changes: TAIL_MIN,
+            bytes: usize::MAX,
+        };
+        let newest = self.saving.keys().next_back().copied();
+        if self.store_failed.is_some() {
+            return;
+        }
+        for (&deck, state) in &mut self.decks {
+            let Some(log) = &mut state.log else { continue };
+            log.compact_when_due(when, newest.unwrap_or(Ticket(0)));
+            if newest.is_none()
+                && let Some(snapshot) = log.take_snapshot(Ticket(0))
+            {
+                self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
+            }
         }
     }
 

@@ -2,8 +2,6 @@
 
 use automerge::Change;
 
-use crate::card::AudioRef;
-use crate::document::Document;
 use crate::id::{ChangeHash, DraftId};
 use crate::op::{Note, Notes};
 
@@ -66,12 +64,4 @@ fn verdict(bytes: &[u8], op: &[u8]) -> Option<(Notes, Change)> {
     let change = Change::try_from(bytes).ok()?;
     let notes = Notes::parse(change.message()?).ok()?;
     Some((notes, change))
-}
-
-/// All the audio that a deck refers to.
-pub(crate) fn audio_of(document: &Document) -> Vec<AudioRef> {
-    document
-        .all_cards()
-        .flat_map(|card| card.audio.into_values())
-        .collect()
 }

@@ -49,7 +49,7 @@ impl Core {
         };
         let audio = log
             .as_ref()
-            .map(|log| own_log::audio_of(&log.document))
+            .map(|log| log.document.all_audio())
             .unwrap_or_default();
         self.decks.insert(
             deck,
