@@ -3,6 +3,7 @@
 mod anew;
 mod decided;
 mod engines;
+mod many;
 mod passed_on;
 mod policy;
 mod quotas;

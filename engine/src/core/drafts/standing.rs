@@ -233,12 +233,25 @@ impl Log {
         self.words.withdrawals.contains_key(&draft)
     }
 
-    /// The decline that counts against a version of a draft.
-    pub(super) fn decline_of(&self, draft: DraftId, version: u32) -> Option<(DeviceId, &str)> {
-        let declines = self.words.declines.get(&draft)?.iter().rev();
-        let mut counts =
-            declines.filter(|said| said.version >= version && self.document.contains(&said.change));
-        counts.next().map(|said| (said.by, said.reason.as_str()))
+    /// The decline that counts against a version of a draft: of several the one of the newest version.
+    pub(super) fn decline_of(&self, draft: DraftId, version: u32) -> Option<&Decline> {
+        let declines = self.words.declines.get(&draft)?.iter();
+        let counts = declines.filter(|said| said.version >= version && self.document.contains(&said.change));
+        counts.max_by_key(|said| (said.version, said.change))
+    }
+
+    /// The last word against a version of a draft. Its author's goes before an editor's on the same version; a word on a
+    /// newer one goes before both, also where that version never came.
+    fn closed(&self, draft: DraftId, version: u32) -> Option<DraftState> {
+        let withdrawn = Some(self.words.withdrawn(draft)).filter(|withdrawn| *withdrawn >= version);
+        match (withdrawn, self.decline_of(draft, version)) {
+            (withdrawn, Some(said)) if withdrawn.is_none_or(|withdrawn| said.version > withdrawn) => {
+                let (by, reason) = (said.by, said.reason.clone());
+                Some(DraftState::Declined { by, reason })
+            }
+            (Some(_), _) => Some(DraftState::Withdrawn),
+            (None, _) => None,
+        }
     }
 
     fn standing_of(&self, draft: DraftId) -> Option<Standing> {
@@ -250,19 +263,8 @@ impl Log {
             DraftState::Accepted
         } else if entry.signed_len() <= accepted {
             DraftState::Open
-        } else if self.words.withdrawn(draft) >= version {
-            if edited_on {
-                DraftState::Open
-            } else {
-                DraftState::Withdrawn
-            }
-        } else if let Some((by, reason)) = self.decline_of(draft, version) {
-            let reason = reason.to_owned();
-            if edited_on {
-                DraftState::Open
-            } else {
-                DraftState::Declined { by, reason }
-            }
+        } else if let Some(closed) = self.closed(draft, version) {
+            if edited_on { DraftState::Open } else { closed }
         } else if entry.held_by.is_empty() {
             DraftState::Proposed
         } else {
