@@ -38,6 +38,24 @@ pub enum Event {
         /// Who may edit.
         editor: Option<DeviceId>,
     },
+    /// A device asks for the role, and this one has it.
+    RoleRequested {
+        /// Which deck.
+        deck: DeckId,
+        /// Who asks.
+        by: DeviceId,
+        /// Why.
+        note: String,
+    },
+    /// This device asked for the role, and does not get it.
+    RoleDenied {
+        /// Which deck.
+        deck: DeckId,
+        /// Who has the role.
+        by: DeviceId,
+        /// Why not.
+        reason: String,
+    },
     /// Another device gave the role to this one.
     RoleGranted {
         /// Which deck.
@@ -215,6 +233,8 @@ impl Event {
         match self {
             Self::Changed { deck, .. }
             | Self::RoleMoved { deck, .. }
+            | Self::RoleRequested { deck, .. }
+            | Self::RoleDenied { deck, .. }
             | Self::RoleGranted { deck, .. }
             | Self::ClaimRefused { deck, .. }
             | Self::CopyAtWork { deck, .. }

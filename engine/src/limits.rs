@@ -96,3 +96,12 @@ pub const CARDS_MOVED_UP_MAX: usize = 512;
 pub const DECK_OPS_MAX: u64 = 1 << 31;
 /// References from one change's operations to what they replace: one for most, more where concurrent values are settled.
 pub const REFERENCES_MAX: u64 = 2 * CHANGE_OPS_MAX as u64;
+/// A word about the role: its longest part is a note.
+pub const WORD_BYTES_MAX: usize = NOTE_BYTES_MAX + 512;
+/// Words of one device a second, at the most: ten editors' signs at the shortest interval, with their answers.
+pub const WORDS_PER_SECOND_MAX: usize = 64;
+/// Words that are remembered, so that each is passed on once: those of every member in the time that one takes to go
+/// around.
+pub const WORDS_RECENT_MAX: usize = 4_096;
+/// A device asks for the role no more often than this.
+pub const ROLE_REQUESTS_EVERY: std::time::Duration = std::time::Duration::from_secs(5);

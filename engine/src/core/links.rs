@@ -237,6 +237,7 @@ impl Core {
                 }
             }
             Message::DraftRefused { deck, draft, why } => self.take_draft_refused(link, deck, draft, why),
+            Message::Word { deck, bytes } => self.take_word(link, deck, &bytes),
             Message::Pull {
                 transfer,
                 blob,

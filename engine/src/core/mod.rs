@@ -15,6 +15,7 @@
 //! - `log::compact`: snapshots, and cutting logs short.
 //! - `export`: a deck in parts, for a file.
 //! - `role`: what this device may do with the role, and what it does by itself.
+//! - `words`: requests and denials, passed on; `failover`: who hears the editor, and who claims when nobody does.
 //! - `policy`: what it is to do by itself.
 //! - `restore`: from what the store holds back to a running core.
 
@@ -25,6 +26,7 @@ mod draft_log;
 mod drafts;
 mod entries;
 pub(crate) mod export;
+mod failover;
 mod links;
 pub(crate) mod log;
 mod own_log;
@@ -33,6 +35,7 @@ mod ports;
 mod restore;
 mod role;
 mod undo;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -362,6 +365,10 @@ impl Core {
         self.check_store()?;
         let applied = self.edit_into(deck, Batch::default(), edit)?;
         self.log_mut(deck)?.passed_over.clear();
+        let now = self.now;
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.role.words.edited_at = now;
+        }
         Ok(applied)
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
+use crate::core::failover::Watch;
 use crate::core::log::{Followed, Log, RoleError};
 use crate::core::policy::SettlePolicy;
+use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId, TermId};
@@ -26,6 +28,8 @@ pub(crate) struct RoleState {
     pub(super) met: BTreeSet<DeviceId>,
     /// When this device last settled by itself.
     settled_at: Option<Time>,
+    pub(super) words: Words,
+    pub(super) watch: Watch,
     /// Whether the app was told of a charter of its own that this device did not know.
     told_charter: bool,
 }
@@ -151,7 +155,7 @@ impl Core {
         Ok(self.log(deck)?.chain.members().to_vec())
     }
 
-    fn change_role<T>(
+    pub(super) fn change_role<T>(
         &mut self,
         now: Time,
         deck: DeckId,
@@ -199,6 +203,7 @@ impl Core {
         if let (Some(peer), Some(state)) = (peer, self.decks.get_mut(&deck)) {
             state.role.met.insert(peer);
         }
+        self.repeat_words(link, deck);
     }
 
     /// Looks at every deck's role, after anything happened.
@@ -209,6 +214,8 @@ impl Core {
             self.claim_anew(deck);
             self.watch_role(deck);
             self.settle_by_itself(deck);
+            self.see_to_requests(deck);
+            self.keep_watch(deck);
         }
     }
 
@@ -230,7 +237,7 @@ impl Core {
         let Ok(log) = self.log_mut(deck) else { return };
         let news = std::mem::take(&mut log.news);
         let mut events = Vec::new();
-        for id in news {
+        for &id in &news {
             let Some(term) = log.chain.term(id) else { continue };
             let (cause, signer, holder) = (term.cause, term.signer, term.holder);
             if signer == me && !log.opened_here(id) && log.descends_from_this_run(id) {
@@ -247,6 +254,9 @@ impl Core {
         }
         for event in events {
             self.event(event);
+        }
+        for claim in news {
+            self.answer_claim(deck, claim);
         }
         self.reissue_charter(deck);
     }

@@ -32,6 +32,25 @@ impl Deck {
         self.shared.apply(|core, now| core.hand_over(now, self.id, to))
     }
 
+    /// Gives the role to a device that asked for it: the same as [`Deck::hand_over`].
+    pub fn grant(&self, device: DeviceId) -> Saving<TermId, RoleError> {
+        self.hand_over(device)
+    }
+
+    /// Asks the editor for the role, at most every five seconds. It is told ([`crate::Event::RoleRequested`]) over
+    /// whatever devices lie between, now or when there is a way; the request ends with that editor's time. Nothing of it
+    /// is kept on disk.
+    pub fn request_role(&self, note: &str) -> Saving<(), RoleError> {
+        self.shared
+            .apply(|core, now| core.request_role(now, self.id, note))
+    }
+
+    /// Tells a device that asked for the role that it does not get it ([`crate::Event::RoleDenied`]). Only the editor can.
+    pub fn deny(&self, device: DeviceId, reason: &str) -> Saving<(), RoleError> {
+        self.shared
+            .apply(|core, now| core.deny(now, self.id, device, reason))
+    }
+
     /// Lets the role go. Nobody can edit until a member that may hold the role claims it. Only the editor can.
     pub fn release(&self) -> Saving<TermId, RoleError> {
         self.shared.apply(|core, now| core.release(now, self.id))

@@ -5,6 +5,7 @@ use super::bytes::{Malformed, Reader, Writer};
 use super::keys::KeyEpoch;
 use super::record::{Cause, Charter, Cut, Draft, Member, Point, Rights, Seal, Term};
 use super::withdrawal::Withdrawal;
+use super::word::Word;
 use crate::id::{DeckId, TermId};
 use crate::limits::{DECK_CHANGES_MAX, MEMBERS_MAX, NOTE_BYTES_MAX};
 use cuecard_transport::DeviceId;
@@ -20,6 +21,7 @@ impl Record for Term {}
 impl Record for Seal {}
 impl Record for Draft {}
 impl Record for Withdrawal {}
+impl Record for Word {}
 impl Record for Admit {}
 impl Record for Voucher {}
 

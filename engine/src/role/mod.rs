@@ -40,6 +40,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 mod withdrawal;
+mod word;
 
 pub use actor::{actor_of_draft, actor_of_genesis, actor_of_term, draft_id};
 pub use admit::{Admit, Admitted, Voucher};
@@ -54,3 +55,4 @@ pub use record::{Cause, Charter, Cut, Draft, Genesis, Member, Point, Rights, Sea
 pub use seals::Equivocation;
 pub use signed::{RecordId, Signed, Unproved, Verified};
 pub use withdrawal::Withdrawal;
+pub use word::{Says, Word};

@@ -8,6 +8,7 @@ use super::bytes::{Malformed, Reader, Writer};
 use super::layout::{FORMAT_VERSION, Record, read_header};
 use super::record::{Charter, Draft, Seal, Term};
 use super::withdrawal::Withdrawal;
+use super::word::Word;
 use crate::id::{DeckId, TermId};
 use cuecard_transport::{DeviceId, DeviceKey};
 
@@ -193,6 +194,7 @@ macro_rules! names_its_signer {
 }
 
 names_its_signer!(Charter, signer);
+names_its_signer!(Word, signer);
 names_its_signer!(Term, signer);
 names_its_signer!(Draft, author);
 names_its_signer!(Withdrawal, author);

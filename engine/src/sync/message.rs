@@ -162,6 +162,16 @@ pub enum Message {
         #[n(2)]
         why: DraftRefusal,
     },
+    /// A signed word about the role: a request, a denial, a sign of the editor, a question. Passed on.
+    #[n(20)]
+    Word {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The word, as it was signed.
+        #[n(1)]
+        bytes: ByteVec,
+    },
 }
 
 /// Which version of a draft a device holds, or does not need because it is over.

@@ -6,7 +6,9 @@
 
 mod claims;
 mod copies;
+mod failover;
 mod islands;
 mod members;
 mod owner;
+mod requests;
 mod world;

@@ -6,7 +6,7 @@ use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
 use crate::id::{DeviceId, TermId};
-use crate::role::{Cause, Charter, Member, Point, Rights, Standing, Term, Verified};
+use crate::role::{Cause, Charter, Member, Point, Refusal, Rights, Standing, Term, Verified};
 use crate::sync::message::Position;
 
 /// Who may edit, seen from this device, and whether a record that is still on its way may change that.
@@ -111,6 +111,30 @@ impl Log {
             self.claimed = Some(claim);
         }
         moved
+    }
+
+    /// Answers a claim on a term that this run wrote in: "I was there". The word of a term's holder wins.
+    pub(crate) fn keep_role(
+        &mut self,
+        key: &DeviceKey,
+        nonce: [u8; 16],
+        parent: TermId,
+        batch: &mut Batch,
+    ) -> Result<TermId, RoleError> {
+        self.check_usable()?;
+        let line = self.chain.line(parent).ok_or(Refusal::UnknownTerm(parent))?;
+        let term = Term {
+            deck: self.deck,
+            parent,
+            cause: Cause::Handover,
+            cut: line.end(),
+            holder: Some(key.id()),
+            nonce,
+            signer: key.id(),
+        };
+        let term = term.sign(key)?;
+        self.opened.insert(term.id());
+        self.move_role(term, None, batch)
     }
 
     /// The owner takes the role, and settles that.

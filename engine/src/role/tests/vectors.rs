@@ -149,6 +149,63 @@ fn withdrawal() {
 }
 
 #[test]
+fn words() {
+    let deck = Deck::new();
+    let word = |says: Says| {
+        let (term, nonce, signer) = (deck.zero(), [5; 16], deck.device(1));
+        let word = Word {
+            deck: deck.id(),
+            term,
+            nonce,
+            signer,
+            says,
+        };
+        word.sign(&deck.keys[1]).unwrap()
+    };
+    let end = at(3, 3);
+    let (note, reason) = ("¿puedo?".to_owned(), "no".to_owned());
+    let (to, request) = (deck.device(2), [7; 32]);
+    let (question, hears, seal) = ([8; 32], true, vec![1, 2, 3]);
+    let interval_ms = 500;
+    let all = [
+        Says::Request { note },
+        Says::Denial { to, request, reason },
+        Says::Beat { interval_ms, end },
+        Says::Echo { beat: [9; 32] },
+        Says::Question,
+        Says::Answer {
+            question,
+            hears,
+            seal,
+        },
+    ];
+    let words = all.map(word);
+    for word in &words {
+        let bytes = word.encode();
+        let read = Signed::<Word>::decode(&bytes).unwrap().verify(deck.id()).unwrap();
+        assert_eq!(read, *word);
+        assert_eq!(bytes[..2], [20, 0]);
+        for len in 0..bytes.len() {
+            assert!(Signed::<Word>::decode(&bytes[..len]).is_err(), "cut to {len}");
+        }
+        for at in 0..bytes.len() {
+            let mut wrong = bytes.clone();
+            wrong[at] ^= 1;
+            let read = Signed::<Word>::decode(&wrong).map(|word| word.verify(deck.id()).is_ok());
+            assert_ne!(read, Ok(true), "a flipped bit at {at}");
+        }
+    }
+    assert_eq!(
+        hex(words[0].encode()),
+        "14005b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa25b44a59882f45fa6f362b2b61383fade6750444e412a605ecbedbe70e9a1daa2050505050505050505050505050505058139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394000800c2bf707565646f3fe5e8b055b4ddee7618162d40c31046e153d0cb536cddad87e889bd34f77b343c05bdaba53f429edc3e17373d796ad932e89fa067fb1e48ea15f1a7b243af6306"
+    );
+    // After the same beginning: kind, interval, length and head; then the signature.
+    let beat = hex(words[2].encode());
+    let body = "02f40100000300000000000000e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97c";
+    assert_eq!(&beat[2 * 114..beat.len() - 128], body);
+}
+
+#[test]
 fn actors() {
     let samples = samples();
     let deck = samples.deck.id();

@@ -1,0 +1,319 @@
+//! The editor shows itself, and who no longer hears it may claim the role: after asking, and only with a majority.
+//!
+//! It says at which interval it shows itself. Whoever may hold the role and has missed two of these, asks the others; if
+//! more than half of all who may hold it, itself included, do not hear the editor, it claims: when it holds as much of the
+//! deck as the others know to be sealed, the better ranks a little earlier than the others. An editor that knows itself
+//! to be heard by a majority, and finds itself claimed all the same, says so by a handover to itself, which wins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::core::policy::AutoClaim;
+use crate::core::{Core, LinkId, Output};
+use crate::id::{DeckId, DeviceId, TermId};
+use crate::role::{Cause, Cut, Says, Seal, Signed, Verified, Word};
+use crate::time::Time;
+
+/// How often an editor shows itself where nothing is to follow from its absence.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// And where it is: never more rarely than this.
+const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
+/// Nobody is to shorten the time of others to nothing, or stretch it for ever.
+const INTERVAL_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+/// Claimers start in the order of their rank, so far apart: longer than a claim takes to get around in most networks.
+const RANK_APART: Duration = Duration::from_millis(120);
+/// An editor that was not heard by a majority for a moment counts as heard throughout again after so long.
+const HEARD_AGAIN: Duration = Duration::from_secs(60);
+
+/// Who hears whom.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// The time as editor that all below is about.
+    since: Option<TermId>,
+    /// When that was first seen here.
+    began: Time,
+    /// When the editor was last heard, and the interval that it stated.
+    heard: Time,
+    interval: Option<Duration>,
+    /// As the editor: when to show itself next.
+    next_beat: Time,
+    /// As the editor: when each other was last known to hear it.
+    echoes: BTreeMap<DeviceId, Time>,
+    /// As the editor: when it was last not heard by a majority.
+    lacking: Option<Time>,
+    /// The question that is being asked.
+    question: Option<Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    id: [u8; 32],
+    asked: Time,
+    /// Who does not hear the editor either.
+    unheard: BTreeSet<DeviceId>,
+    /// What others know to be sealed.
+    upto: Option<Cut>,
+}
+
+impl Watch {
+    fn interval(&self) -> Duration {
+        self.interval.unwrap_or(INTERVAL)
+    }
+
+    fn is_heard_by_majority(
+        &self,
+        me: DeviceId,
+        holders: &[DeviceId],
+        interval: Duration,
+        now: Time,
+    ) -> bool {
+        let hears = |device: &&DeviceId| {
+            let echo = self.echoes.get(device);
+            **device == me || echo.is_some_and(|echo| now.since(*echo) <= interval * 3)
+        };
+        holders.iter().filter(hears).count() * 2 > holders.len()
+    }
+}
+
+impl Core {
+    /// What is due by now, of one deck.
+    pub(super) fn keep_watch(&mut self, deck: DeckId) {
+        let (me, now, policy) = (self.device(), self.now, self.policies(deck).auto_claim);
+        let is_linked = self.links.values().any(|link| link.sessions.contains_key(&deck));
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        let Some(editor) = log.chain.canonical().editor else {
+            return;
+        };
+        let (since, holders) = (log.since(), log.holders());
+        let watch = &mut state.role.watch;
+        if watch.since != Some(since) {
+            *watch = Watch {
+                since: Some(since),
+                began: now,
+                heard: now,
+                ..Watch::default()
+            };
+        }
+        if holders.len() < 2 || log.copied {
+            return;
+        }
+        if editor == me {
+            let interval = interval_of(policy);
+            let is_heard = watch.is_heard_by_majority(me, &holders, interval, now);
+            if !is_heard && now.since(watch.began) > interval * 3 {
+                watch.lacking = Some(now);
+            }
+            if !is_linked {
+                return;
+            }
+            if now >= watch.next_beat {
+                watch.next_beat = now + interval;
+                self.beat(deck, interval);
+            }
+            let next = self.decks.get(&deck).map(|state| state.role.watch.next_beat);
+            self.outputs.extend(next.map(Output::WakeAt));
+            return;
+        }
+        let AutoClaim::After(_) = policy else { return };
+        // Two cannot tell which of them is gone.
+        let rank = holders.iter().filter(|device| **device != editor);
+        let rank = rank.enumerate().find(|(_, device)| **device == me);
+        let Some((rank, _)) = rank.filter(|_| holders.len() > 2) else {
+            return;
+        };
+        let rank = u32::try_from(rank).unwrap_or(u32::MAX);
+        let interval = watch.interval();
+        let due = watch.heard + interval * 2 + interval / 2 + RANK_APART.saturating_mul(rank);
+        if now < due {
+            watch.question = None;
+            return self.outputs.push_back(Output::WakeAt(due));
+        }
+        match &watch.question {
+            Some(question) if now.since(question.asked) < interval => {
+                let again = question.asked + interval;
+                let unheard = question.unheard.len() + 1;
+                let tip = log.chain.canonical().tip;
+                let is_held = question.upto.is_none_or(|upto| log.chain.holds(tip, upto));
+                if unheard * 2 > holders.len() && is_held {
+                    watch.question = None;
+                    watch.heard = now;
+                    if let Err(error) = self.claim(now, deck) {
+                        tracing::warn!(deck = %deck.short(), %error, "the role was not claimed");
+                    }
+                    return;
+                }
+                self.outputs.push_back(Output::WakeAt(again));
+            }
+            _ => {
+                self.outputs.push_back(Output::WakeAt(now + interval));
+                self.ask(deck);
+            }
+        }
+    }
+
+    fn beat(&mut self, deck: DeckId, interval: Duration) {
+        let Ok(log) = self.log(deck) else { return };
+        let (canonical, interval_ms) = (
+            log.chain.canonical(),
+            u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+        );
+        let end = Cut {
+            len: canonical.len,
+            head: canonical.head,
+        };
+        // It cannot fail: its form is our own.
+        drop(self.say_word(deck, Says::Beat { interval_ms, end }, None));
+    }
+
+    fn ask(&mut self, deck: DeckId) {
+        let asked = self.now;
+        let Ok(word) = self.say_word(deck, Says::Question, None) else {
+            return;
+        };
+        let question = Question {
+            id: *word.record_id().as_bytes(),
+            asked,
+            unheard: BTreeSet::new(),
+            upto: None,
+        };
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.role.watch.question = Some(question);
+        }
+    }
+
+    /// The editor showed itself.
+    pub(super) fn hear_beat(&mut self, link: LinkId, deck: DeckId, word: &Verified<Word>) {
+        let (me, now) = (self.device(), self.now);
+        let Says::Beat { interval_ms, end } = &word.says else {
+            return;
+        };
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        let watch = &mut state.role.watch;
+        let stated = Duration::from_millis(u64::from(*interval_ms));
+        watch.interval = Some(stated.clamp(INTERVAL_BOUNDS.0, INTERVAL_BOUNDS.1));
+        watch.heard = now;
+        watch.question = None;
+        let may_hold = log.holders().contains(&me);
+        // It says where it stands: what is not here is asked for, if nothing is on its way.
+        let is_behind = !log.chain.holds(word.term, *end);
+        if may_hold {
+            let beat = *word.record_id().as_bytes();
+            drop(self.say_word(deck, Says::Echo { beat }, Some(link)));
+        }
+        if is_behind {
+            self.send_status(link, deck);
+        }
+    }
+
+    /// Another asks whether the editor is heard.
+    pub(super) fn answer_question(&mut self, link: LinkId, deck: DeckId, word: &Verified<Word>) {
+        let (me, now) = (self.device(), self.now);
+        let Some(state) = self.decks.get(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        if !log.holders().contains(&me) {
+            return;
+        }
+        let watch = &state.role.watch;
+        let canonical = log.chain.canonical();
+        let hears = canonical.editor == Some(me) || now.since(watch.heard) < watch.interval() * 2;
+        let seal = log.chain.seal(canonical.tip).map(Verified::encode);
+        let answer = Says::Answer {
+            question: *word.record_id().as_bytes(),
+            hears,
+            seal: seal.unwrap_or_default(),
+        };
+        drop(self.say_word(deck, answer, Some(link)));
+    }
+
+    /// Somebody hears this device, or answers it.
+    pub(super) fn hear_answer(&mut self, deck: DeckId, word: &Verified<Word>) {
+        let now = self.now;
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        let watch = &mut state.role.watch;
+        match &word.says {
+            Says::Echo { .. } => {
+                watch.echoes.insert(word.signer, now);
+            }
+            Says::Answer {
+                question: to,
+                hears,
+                seal,
+            } => {
+                let Some(question) = watch.question.as_mut().filter(|question| question.id == *to) else {
+                    return;
+                };
+                if *hears {
+                    question.unheard.remove(&word.signer);
+                    return;
+                }
+                question.unheard.insert(word.signer);
+                let tip = log.chain.canonical().tip;
+                let seal = Signed::<Seal>::decode(seal).ok().zip(log.chain.holder(tip));
+                let seal = seal.and_then(|(seal, holder)| seal.verify(deck, holder).ok());
+                if let Some(seal) = seal.filter(|seal| seal.term == tip) {
+                    let longer = question.upto.is_none_or(|upto| upto.len < seal.len);
+                    question.upto = if longer { Some(seal.cut()) } else { question.upto };
+                }
+            }
+            Says::Request { .. } | Says::Denial { .. } | Says::Beat { .. } | Says::Question => {}
+        }
+    }
+
+    /// A claim came, on a term that this run wrote in.
+    pub(super) fn answer_claim(&mut self, deck: DeckId, claim: TermId) {
+        let (me, now, policy) = (self.device(), self.now, self.policies(deck).auto_claim);
+        let Some(state) = self.decks.get(&deck) else {
+            return;
+        };
+        let Some(log) = &state.log else { return };
+        let Some(term) = log.chain.term(claim).filter(|term| term.cause == Cause::Claim) else {
+            return;
+        };
+        let (parent, by) = (term.parent, term.signer);
+        if by == me || log.chain.holder(parent) != Some(me) {
+            return;
+        }
+        let holders = log.holders();
+        if !holders.contains(&by) {
+            return;
+        }
+        let watch = &state.role.watch;
+        let heard = watch.is_heard_by_majority(me, &holders, interval_of(policy), now)
+            && watch
+                .lacking
+                .is_none_or(|lacking| now.since(lacking) > HEARD_AGAIN);
+        let is_claimed = log.chain.position(claim).is_some();
+        let is_editor = log.chain.canonical().editor == Some(me);
+        let done = if is_claimed && heard && log.opened_here(parent) {
+            self.change_role(now, deck, |log, key, nonce, batch| {
+                log.keep_role(key, nonce, parent, batch)
+            })
+        } else if !is_claimed && !heard && is_editor {
+            // This run's own handover beat the claim of who rightly believed that nobody was there.
+            self.hand_over(now, deck, by)
+        } else {
+            return;
+        };
+        if let Err(error) = done {
+            tracing::warn!(deck = %deck.short(), %error, "a claim was not answered");
+        }
+    }
+}
+
+fn interval_of(policy: AutoClaim) -> Duration {
+    match policy {
+        AutoClaim::Never => INTERVAL,
+        AutoClaim::After(after) => (after / 3).clamp(INTERVAL_BOUNDS.0, INTERVAL_FAILOVER),
+    }
+}

@@ -1,0 +1,175 @@
+//! The editor is gone, and a majority of those who may hold the role sees to it without a person.
+
+use std::time::Duration;
+
+use cuecard::sim::{Fate, Peer, Sim};
+use cuecard::{AutoClaim, Policies, Role};
+
+use crate::world::{SOON, World};
+
+fn fails_over(after: Duration) -> Policies {
+    Policies {
+        auto_claim: AutoClaim::After(after),
+        ..Policies::default()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn edits(sim: &Sim, peer: Peer, world: &World) -> bool {
+    matches!(sim.role(peer, world.deck), Some(Role::Editor { .. }))
+}
+
+#[test]
+fn a_killed_editor_is_followed_within_a_second_and_a_half() {
+    let mut took: Vec<Duration> = Vec::new();
+    for seed in 0..20 {
+        let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        let (mut world, peers) = World::new(1_000 + seed, names);
+        world.set_policies(&peers, &fails_over(SECOND));
+        world.hand_over(peers[0], peers[4]);
+        world.quiet();
+        world.edit(peers[4], "before");
+        // Killed anywhere between two of its signs.
+        let pause = Duration::from_millis(2_000 + world.sim.random(400));
+        world.sim.run_for(pause);
+        let killed = world.sim.elapsed();
+        world.sim.crash(peers[4]);
+        let mut next = None;
+        while next.is_none() && world.sim.elapsed() < killed + SECOND * 10 {
+            world.sim.run_for(Duration::from_millis(5));
+            next = peers
+                .iter()
+                .copied()
+                .find(|peer| *peer != peers[4] && edits(&world.sim, *peer, &world));
+        }
+        let next = next.unwrap_or_else(|| panic!("seed {seed}: nobody followed: {:?}", world.roles()));
+        world.edit(next, "after");
+        took.push(world.sim.elapsed() - killed);
+        world.sim.restart(peers[4]).unwrap();
+        world.the_end();
+        assert_eq!(world.fate("before"), Some(Fate::Canonical));
+        assert_eq!(world.fate("after"), Some(Fate::Canonical), "seed {seed}");
+    }
+    took.sort();
+    println!("from the kill to the next edit on disk: {took:?}");
+    assert!(took[18] < Duration::from_millis(1_500), "95 in 100: {took:?}");
+}
+
+#[test]
+fn without_the_policy_a_closed_laptop_keeps_the_role() {
+    let (mut world, [laptop, phone, tablet]) = World::new(71, ["laptop", "phone", "tablet"]);
+    world.sim.crash(laptop);
+    world.sim.run_for(Duration::from_secs(600));
+    for peer in [phone, tablet] {
+        assert!(matches!(
+            world.sim.role(peer, world.deck),
+            Some(Role::Viewer { .. })
+        ));
+    }
+    world.sim.restart(laptop).unwrap();
+    world.the_end();
+    assert_eq!(world.editor(), Some(laptop));
+}
+
+#[test]
+fn two_devices_never_fail_over_by_themselves() {
+    let (mut world, [laptop, phone]) = World::new(72, ["laptop", "phone"]);
+    world.set_policies(&[laptop, phone], &fails_over(SECOND));
+    world.sim.crash(laptop);
+    world.sim.run_for(Duration::from_secs(60));
+    assert!(matches!(
+        world.sim.role(phone, world.deck),
+        Some(Role::Viewer { .. })
+    ));
+    world.sim.restart(laptop).unwrap();
+    world.the_end();
+}
+
+#[test]
+fn who_is_cut_off_with_too_few_does_not_claim_and_who_is_with_most_does() {
+    let names = ["laptop", "phone", "tablet", "watch", "desk"];
+    let (mut world, [laptop, phone, tablet, watch, desk]) = World::new(73, names);
+    let all = world.peers.clone();
+    world.set_policies(&all, &fails_over(SECOND));
+    world.edit(laptop, "before");
+    world.quiet();
+    world.split(&[&[laptop, phone, tablet], &[watch, desk]]);
+    world.sim.run_for(Duration::from_secs(60));
+    world.edit(laptop, "on the larger side");
+    for peer in [watch, desk] {
+        assert!(!edits(&world.sim, peer, &world), "two of five do not decide");
+    }
+    world.meet();
+    assert_eq!(world.editor(), Some(laptop));
+    world.split(&[&[laptop, phone], &[tablet, watch, desk]]);
+    world.edit(laptop, "on the smaller side");
+    world.sim.run_for(Duration::from_secs(60));
+    assert!(
+        edits(&world.sim, tablet, &world),
+        "the best rank of the larger side"
+    );
+    world.edit(tablet, "on the larger side now");
+    world.the_end();
+    assert_eq!(
+        world.editor(),
+        Some(tablet),
+        "the laptop was not heard, so it steps down"
+    );
+    assert_eq!(world.fate("on the larger side now"), Some(Fate::Canonical));
+}
+
+#[test]
+fn an_editor_heard_through_another_device_is_not_followed() {
+    let names = ["laptop", "phone", "tablet", "watch", "desk"];
+    let (mut world, [laptop, phone, tablet, watch, desk]) = World::new(74, names);
+    let all = world.peers.clone();
+    world.set_policies(&all, &fails_over(SECOND));
+    // A chain: all but the phone hear the laptop only through others.
+    world.split(&[
+        &[laptop, phone],
+        &[phone, tablet],
+        &[tablet, watch],
+        &[watch, desk],
+    ]);
+    world.sim.run_for(Duration::from_secs(120));
+    world.edit(laptop, "still here");
+    world.sim.run_for(SOON);
+    assert_eq!(world.editor(), Some(laptop));
+    world.the_end();
+}
+
+#[test]
+fn an_editor_that_a_majority_hears_throughout_keeps_the_role_against_a_claim_by_hand() {
+    let (mut world, [laptop, phone, tablet]) = World::new(75, ["laptop", "phone", "tablet"]);
+    world.sim.run_for(Duration::from_secs(30));
+    world.edit(laptop, "before");
+    world.claim(tablet);
+    world.edit(tablet, "claimed");
+    world.the_end();
+    assert_eq!(world.editor(), Some(laptop), "it says that it was there");
+    assert!(world.fate("claimed").is_some());
+    world.edit(laptop, "goes on");
+    world.the_end();
+    assert_eq!(world.fate("goes on"), Some(Fate::Canonical));
+    assert!(!edits(&world.sim, phone, &world));
+}
+
+#[test]
+fn a_new_run_that_beat_a_claim_without_being_heard_hands_over_to_the_claimer() {
+    let (mut world, [laptop, phone, tablet]) = World::new(76, ["laptop", "phone", "tablet"]);
+    world.edit(laptop, "before");
+    world.quiet();
+    world.sim.crash(laptop);
+    world.split(&[&[laptop], &[phone, tablet]]);
+    world.sim.restart(laptop).unwrap();
+    world.edit(laptop, "alone, in a new run");
+    world.sim.run_for(Duration::from_secs(60));
+    world.claim(phone);
+    world.edit(phone, "claimed");
+    world.sim.run_for(SOON);
+    world.the_end();
+    assert_eq!(world.editor(), Some(phone));
+    assert_eq!(world.fate("alone, in a new run"), Some(Fate::Canonical));
+    assert!(world.fate("claimed").is_some(), "late work, until it is accepted");
+}
