@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use automerge::{ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use automerge::{ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value, ValueRef};
 
 use crate::id::{BlobId, CardId};
 use crate::limits::{BLOB_BYTES_MAX, FIELD_BYTES_MAX, NAME_BYTES_MAX};
@@ -360,6 +360,21 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
             .collect()
     }
 
+    /// Every card and the object that it is, in one pass: looking one up by its id searches the document twice.
+    pub(crate) fn card_objects(&self) -> Vec<(CardId, ObjId)> {
+        let Some(cards) = self.cards_object() else {
+            return Vec::new();
+        };
+        let range = match &self.heads {
+            None => self.document.map_range(&cards, ..),
+            Some(heads) => self.document.map_range_at(&cards, .., heads),
+        };
+        range
+            .filter(|item| matches!(item.value, ValueRef::Object(ObjType::Map)))
+            .filter_map(|item| Some((item.key.parse().ok()?, item.id())))
+            .collect()
+    }
+
     fn fields(&self, object: &ObjId) -> BTreeMap<String, FieldValue> {
         let Some(fields) = self.object(object, key::FIELDS, ObjType::Map) else {
             return BTreeMap::new();
@@ -454,9 +469,8 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
 
     /// All the audio of all cards, tombstones too; nothing else of them is read.
     pub(crate) fn all_audio(&self) -> Vec<AudioRef> {
-        let cards = self.card_ids();
-        let cards = cards.iter().filter_map(|card| self.card_object(card));
-        let slots = cards.filter_map(|card| self.object(&card, key::AUDIO, ObjType::Map));
+        let cards = self.card_objects().into_iter();
+        let slots = cards.filter_map(|(_, card)| self.object(&card, key::AUDIO, ObjType::Map));
         let audio = slots.flat_map(|slots| {
             let names = self.keys(&slots).into_iter();
             let audio: Vec<AudioRef> = names.filter_map(|slot| self.audio(&slots, &slot)).collect();

@@ -21,10 +21,8 @@ pub(super) type Journal = Vec<(CardId, Option<String>)>;
 impl Order {
     pub(super) fn of<D: ReadDoc>(reader: &Reader<'_, D>) -> Self {
         let mut order = Self::default();
-        for card in reader.card_ids() {
-            if let Some(object) = reader.card_object(&card) {
-                order.place(&card, reader.position(&object));
-            }
+        for (card, object) in reader.card_objects() {
+            order.place(&card, reader.position(&object));
         }
         order
     }
