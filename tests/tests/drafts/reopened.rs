@@ -88,3 +88,68 @@ fn a_draft_is_accepted_or_declined_where_the_deck_says_so_and_waits_where_it_no_
     }
     assert!(reopened > 0 && stood > 0, "{reopened} reopened, {stood} stood");
 }
+
+/// A draft is written on a term that loses afterwards. Its author can still read it and write in it; and what it did is
+/// not lost, whether that term's work comes back or not.
+#[test]
+fn a_draft_on_a_term_that_lost_is_still_its_authors_and_can_be_written_anew() {
+    let mut lost = 0;
+    for seed in 200..212 {
+        let mut world = World::new(seed);
+        let laptop = world.laptop;
+        let phone = world.device("phone", Some(Rights::Draft));
+        world.connect(laptop, phone);
+        let backup = world.sim.backup(laptop).unwrap();
+        world.restart(laptop);
+        world.run();
+        world.edit(laptop, "on the term that may lose");
+        world.run();
+        world.cut(laptop, phone);
+        let draft = world.open(phone, "cuatro");
+        world.sim.restore_backup(laptop, &backup).unwrap();
+        world.edit(laptop, "after the backup was restored");
+        world.run();
+        world.sim.take_events(phone);
+        world.mend(laptop, phone);
+        let reorganised = world
+            .sim
+            .take_events(phone)
+            .iter()
+            .any(|event| matches!(event, cuecard::Event::Reorganised { .. }));
+        lost += usize::from(reorganised);
+
+        world.restart(phone);
+        world.run();
+        let deck = world.deck;
+        world.write(phone, draft, "cinco");
+        let seen = world.act(phone, |core, _| core.draft_cards(deck, draft).unwrap());
+        let seen: Vec<&str> = seen.iter().map(|card| card.front.as_str()).collect();
+        assert!(
+            seen.contains(&"on the term that may lose"),
+            "seed {seed}: as it was opened: {seen:?}"
+        );
+        assert!(
+            seen.contains(&"cuatro") && seen.contains(&"cinco"),
+            "seed {seed}: {seen:?}"
+        );
+        let preview = world.act(phone, |core, _| core.preview_draft(deck, draft).unwrap());
+        assert!(preview.cards.len() >= 2, "seed {seed}: {preview:#?}");
+
+        let anew = world.act(phone, |core, now| {
+            core.write_draft_anew(now, deck, draft).unwrap().value
+        });
+        world.propose(phone, anew);
+        world.run();
+        world.accept(laptop, anew);
+        world.run();
+        for peer in [laptop, phone] {
+            assert_eq!(
+                (world.has(peer, "cuatro"), world.has(peer, "cinco")),
+                (1, 1),
+                "seed {seed}"
+            );
+        }
+        world.assert_one_deck(&[laptop, phone]);
+    }
+    assert!(lost > 0, "in none of these seeds it lost");
+}
