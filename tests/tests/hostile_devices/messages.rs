@@ -1,6 +1,7 @@
 //! Messages that are too large, out of bounds, damaged, repeated.
 
 use cuecard::card::TextField;
+use cuecard::core::Core;
 use cuecard::id::{ChangeHash, TermId};
 use cuecard::sim::Sim;
 use cuecard::sync::message::{DraftMark, Item, Message, Position};
@@ -157,6 +158,23 @@ fn damaged_and_replayed_messages_do_no_harm() {
             core.edit(now, deck, |edit| edit.set_text(&card, TextField::Back, "uno!"))
                 .unwrap()
         });
+        let [declined, withdrawn] = ["no", "yes"].map(|front| {
+            let open = |core: &mut Core, now| {
+                let draft = core.open_draft(now, deck, front).unwrap().value;
+                core.edit_draft(now, deck, draft, |edit| edit.add_card(front, "?"))
+                    .unwrap();
+                core.propose_draft(now, deck, draft).unwrap();
+                draft
+            };
+            act(&mut world.sim, phone, open)
+        });
+        world.sim.run_for(SOON);
+        act(&mut world.sim, laptop, |core, now| {
+            core.decline_draft(now, deck, declined, "no").unwrap()
+        });
+        act(&mut world.sim, phone, |core, now| {
+            core.withdraw_draft(now, deck, withdrawn).unwrap()
+        });
         world.sim.run_for(SOON);
         let recorded: Vec<(Lane, bytes::Bytes)> = world.sim.recorded().to_vec();
         assert!(recorded.len() > 10);
@@ -179,6 +197,10 @@ fn damaged_and_replayed_messages_do_no_harm() {
         }
         world.sim.run_for(SOON);
         world.refusals();
+        // Repeated proposals bring nothing back that is over.
+        for info in world.sim.drafts(laptop, deck) {
+            assert!(!info.state.is_proposed(), "seed {seed}: {info:?}");
+        }
         world.assert_unharmed();
     }
 }
