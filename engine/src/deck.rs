@@ -3,6 +3,7 @@
 mod events;
 mod history;
 mod read;
+mod typing;
 
 use std::io::{Read, Seek};
 use std::sync::Arc;

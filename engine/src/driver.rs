@@ -17,9 +17,11 @@ use cuecard_transport::{CloseReason, Lane, Link, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Applied, CloseWhy, Core, Input, LinkId, Output, StoreHasFailed, Ticket};
+use crate::core::{Applied, CloseWhy, Core, EditError, Input, LinkId, Output, StoreHasFailed, Ticket, Typed};
 use crate::event::Event;
+use crate::id::DeckId;
 use crate::limits::LINK_QUEUE_BYTES_MAX;
+use crate::op::Op;
 use crate::opening;
 use crate::tasks::StoreTask;
 use crate::time::Time;
@@ -34,7 +36,9 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     pub(crate) store: Arc<dyn Store>,
     links: Mutex<BTreeMap<LinkId, LinkHandle>>,
-    waiting: Mutex<BTreeMap<Ticket, oneshot::Sender<Result<(), String>>>>,
+    waiting: Mutex<BTreeMap<Ticket, Vec<oneshot::Sender<SaveResult>>>>,
+    /// Who waits to hear what became of something typed.
+    typing: Mutex<BTreeMap<Ticket, oneshot::Sender<TypedResult>>>,
     events: broadcast::Sender<Event>,
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
@@ -45,6 +49,12 @@ pub(crate) struct Shared {
     closing: watch::Sender<bool>,
     runtime: tokio::runtime::Handle,
 }
+
+/// What the store said of a batch.
+type SaveResult = Result<(), String>;
+
+/// What became of something typed: the batch to wait for, unless nothing was changed.
+type TypedResult = Result<Option<oneshot::Receiver<SaveResult>>, EditError>;
 
 struct LinkHandle {
     link: Arc<dyn Link>,
@@ -69,6 +79,7 @@ impl Shared {
             store,
             links: Mutex::default(),
             waiting: Mutex::default(),
+            typing: Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             saves,
             tasks,
@@ -113,17 +124,48 @@ impl Shared {
             Ok(Applied {
                 value,
                 ticket: Some(ticket),
-            }) => {
-                let (told, waiting) = oneshot::channel();
-                lock(&self.waiting).insert(ticket, told);
-                (Ok(value), Some(waiting))
-            }
+            }) => (Ok(value), Some(self.wait_for(ticket))),
         };
         self.carry_out(&mut core);
         Saving {
             result: Some(result),
             waiting,
         }
+    }
+
+    /// As [`Shared::apply`], for what may have to wait before it is done. It is under way when this returns.
+    pub(crate) fn type_op(
+        self: &Arc<Self>,
+        deck: DeckId,
+        op: Op,
+    ) -> impl Future<Output = Result<(), EditError>> + Send + use<> {
+        let mut core = lock(&self.core);
+        let (told, heard) = oneshot::channel();
+        // Whoever does not want to hear it has dropped the other end.
+        match core.type_op(now(), deck, op) {
+            Err(error) => drop(told.send(Err(error))),
+            Ok(Typed::Done(ticket)) => drop(told.send(Ok(ticket.map(|ticket| self.wait_for(ticket))))),
+            Ok(Typed::Waiting(ticket)) => drop(lock(&self.typing).insert(ticket, told)),
+        }
+        self.carry_out(&mut core);
+        drop(core);
+        async move {
+            let dropped = || StoreHasFailed {
+                why: "the engine was dropped".to_owned(),
+            };
+            if let Some(saved) = heard.await.map_err(|_| dropped())?? {
+                let saved = saved.await.map_err(|_| dropped())?;
+                saved.map_err(|why| StoreHasFailed { why })?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Whether a batch became durable. To be asked before the core is let go, and so before it can have.
+    fn wait_for(&self, ticket: Ticket) -> oneshot::Receiver<SaveResult> {
+        let (told, waiting) = oneshot::channel();
+        lock(&self.waiting).entry(ticket).or_default().push(told);
+        waiting
     }
 
     /// Queues everything that the core wants done. Nothing here waits.
@@ -153,6 +195,12 @@ impl Shared {
                     drop(self.tasks.send(StoreTask::PutSnapshot { deck, snapshot }));
                 }
                 Output::Blob(task) => drop(self.tasks.send(StoreTask::Blob(task))),
+                Output::Typed { typed, result } => {
+                    if let Some(told) = lock(&self.typing).remove(&typed) {
+                        let result = result.map(|ticket| ticket.map(|ticket| self.wait_for(ticket)));
+                        drop(told.send(result));
+                    }
+                }
                 // Nobody listening is no error.
                 Output::Event(event) => drop(self.events.send(event)),
                 Output::WakeAt(time) => {
@@ -213,8 +261,8 @@ impl Shared {
             result: result.clone(),
         };
         self.drive(|core, now| core.handle(now, input));
-        if let Some(waiting) = lock(&self.waiting).remove(&ticket) {
-            drop(waiting.send(result));
+        for waiting in lock(&self.waiting).remove(&ticket).unwrap_or_default() {
+            drop(waiting.send(result.clone()));
         }
         self.one_saved();
     }
@@ -305,6 +353,7 @@ impl Shared {
     /// Closes the links, waits until everything is durable, and closes the store.
     pub(crate) async fn shut_down(self: &Arc<Self>) -> Result<(), StoreHasFailed> {
         self.closing.send_replace(true);
+        self.drive(Core::leave_all_typing);
         let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
         for handle in links {
             handle.link.close(CloseReason::Here).await;
@@ -450,7 +499,7 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
 #[derive(Debug)]
 pub struct Saving<T, E> {
     result: Option<Result<T, E>>,
-    waiting: Option<oneshot::Receiver<Result<(), String>>>,
+    waiting: Option<oneshot::Receiver<SaveResult>>,
 }
 
 impl<T, E> Saving<T, E> {

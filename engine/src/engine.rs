@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cuecard_store::{MemoryStore, Options, SledStore, Store, StoreError};
 use cuecard_transport::{Backoff, CloseReason, DeviceKey, Dialer, Link, LinkEvent, Route};
@@ -79,6 +80,7 @@ pub struct Builder {
     durability: Durability,
     policies: Policies,
     compact_when: CompactWhen,
+    typing_window: Option<Duration>,
 }
 
 impl Builder {
@@ -95,6 +97,14 @@ impl Builder {
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// How long what is typed after a change ([`Deck::type_text`]) waits to join the next one. The default is 16 ms; zero
+    /// makes each a change of its own.
+    #[must_use]
+    pub const fn typing_window(mut self, window: Duration) -> Self {
+        self.typing_window = Some(window);
         self
     }
 
@@ -170,6 +180,9 @@ impl Builder {
         let name = self.name.unwrap_or_else(|| key.id().short());
         let mut core = Core::new(key.clone(), clean_name(&name), seed);
         core.set_compact_when(self.compact_when);
+        if let Some(window) = self.typing_window {
+            core.set_typing_window(window);
+        }
         core.set_default_policies(self.policies);
         for error in opening::restore_all(&mut core, store)? {
             tracing::error!(%error, "a deck stays closed");

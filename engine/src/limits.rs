@@ -105,3 +105,7 @@ pub const WORDS_PER_SECOND_MAX: usize = 64;
 pub const WORDS_RECENT_MAX: usize = 4_096;
 /// A device asks for the role no more often than this.
 pub const ROLE_REQUESTS_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long what is typed after a change waits to join the next one: a frame of a screen, so nobody sees it.
+pub const TYPING_WINDOW: std::time::Duration = std::time::Duration::from_millis(16);
+/// Typed ops that wait for one window: nobody types that fast, and a program that does gets one change for so many.
+pub const TYPED_WAITING_MAX: usize = 1_000;

@@ -53,6 +53,8 @@ impl Core {
 
     /// Takes in parts of a deck up to the first that does not fit. Says whether nothing of it was news.
     pub(super) fn take_in_order(&mut self, deck: DeckId, items: &[Item]) -> (Result<(), TakeError>, bool) {
+        // What is typed here is meant for the deck as it is now.
+        self.leave_typing(deck);
         let editor = self.editor_of(deck);
         let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
         let mut take = |item| self.take_item(deck, item, &mut drafts, &mut batch, &mut taken);

@@ -11,6 +11,7 @@
 //! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `audio`: pulling and serving blobs.
+//! - `typing`: edits that come one upon the other leave together.
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.
 //! - `export`: a deck in parts, for a file.
@@ -34,6 +35,7 @@ mod policy;
 mod ports;
 mod restore;
 mod role;
+mod typing;
 mod undo;
 mod words;
 
@@ -67,6 +69,7 @@ pub use self::policy::{AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Polici
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 use self::role::RoleState;
+pub use self::typing::Typed;
 pub use self::undo::{UndoError, Undone};
 pub use crate::id::{LinkId, ReadId, Ticket};
 
@@ -87,6 +90,7 @@ pub struct Core {
     closed: BTreeMap<DeckId, RestoreError>,
     compact_when: CompactWhen,
     next_number: u64,
+    typing: typing::Typing,
     /// Counts what listeners were told of decks, so that they can tell what they have read already.
     revision: u64,
     /// Set when the disk failed: nothing is acknowledged from then on.
@@ -178,6 +182,7 @@ impl Core {
             compact_when: CompactWhen::default(),
             next_number: 0,
             revision: 0,
+            typing: typing::Typing::default(),
             store_failed: None,
             outputs: VecDeque::new(),
         }
@@ -281,7 +286,10 @@ impl Core {
             Input::LogRead { read, result } => self.log_read(read, result),
             Input::SnapshotPut { deck, result } => self.snapshot_put(deck, result),
             Input::BlobDone(done) => self.blob_done(done),
-            Input::Tick => self.pull_audio(),
+            Input::Tick => {
+                self.end_windows();
+                self.pull_audio();
+            }
         }
         self.watch_roles();
         self.accept_by_policy();
@@ -363,6 +371,7 @@ impl Core {
     ) -> Result<Applied<T>, EditError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let applied = self.edit_into(deck, Batch::default(), edit)?;
         self.log_mut(deck)?.passed_over.clear();
         let now = self.now;

@@ -1,6 +1,7 @@
 //! What goes into the core and what comes out of it.
 
 use crate::blob::fetch::Held;
+use crate::core::EditError;
 use crate::core::log::NewSnapshot;
 use crate::disk::LogRecord;
 use crate::event::Event;
@@ -107,6 +108,13 @@ pub enum Output {
     Blob(BlobTask),
     /// Tell the app.
     Event(Event),
+    /// What became of something typed that had waited ([`Core::type_op`](super::Core::type_op)).
+    Typed {
+        /// The number that it got.
+        typed: Ticket,
+        /// The batch that makes it durable, unless nothing was changed; or why it was not done.
+        result: Result<Option<Ticket>, EditError>,
+    },
     /// Call again with [`Input::Tick`] at this time at the latest.
     WakeAt(Time),
     /// Close a link.

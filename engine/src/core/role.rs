@@ -163,6 +163,7 @@ impl Core {
     ) -> Result<Applied<T>, RoleError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let (key, nonce) = (self.key.clone(), self.random_bytes());
         let mut batch = Batch::default();
         let log = self.log_mut(deck)?;

@@ -103,6 +103,7 @@ impl Core {
     ) -> Result<Applied<Undone>, UndoError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let me = self.device();
         let log = self.log_mut(deck)?;
         let holder = log.chain.canonical().editor;

@@ -187,6 +187,8 @@ impl SimDevice {
                     follow(&mut self.mirrors, core, &event);
                     self.events.push(event);
                 }
+                // Who types in the simulator looks at the deck.
+                Output::Typed { .. } => {}
                 Output::WakeAt(time) => {
                     let at = Duration::from_millis(time.as_millis().saturating_sub(EPOCH_MS)).max(now);
                     self.wake = Some(self.wake.map_or(at, |set| set.min(at)));
@@ -199,8 +201,14 @@ impl SimDevice {
 
 /// Lets the copy of a deck follow; takes one where there is none.
 fn follow(mirrors: &mut BTreeMap<DeckId, Mirror>, core: &Core, event: &Event) {
-    let Event::Changed { deck, .. } = event else {
-        return;
+    let deck = match event {
+        Event::Changed { deck, .. } => deck,
+        Event::WentBack { deck } => {
+            // What is on disk is another deck than what was told: who listens takes another copy.
+            mirrors.remove(deck);
+            return;
+        }
+        _ => return,
     };
     match mirrors.get_mut(deck) {
         // One that is lost strays, and is found by that.

@@ -247,7 +247,11 @@ impl World {
                 self.receive(1 - device, lane, &bytes);
             }
             Output::Close { .. } => self.closed = true,
-            Output::Send { .. } | Output::Blob(_) | Output::Event(_) | Output::WakeAt(_) => {}
+            Output::Send { .. }
+            | Output::Blob(_)
+            | Output::Event(_)
+            | Output::Typed { .. }
+            | Output::WakeAt(_) => {}
         }
     }
 

@@ -193,6 +193,7 @@ impl Core {
     ) -> Result<Applied<()>, DraftError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let (key, now, nonce) = (self.key.clone(), self.now, self.random_bytes());
         let mut batch = Batch::default();
         let log = self.log_mut(deck)?;
@@ -286,6 +287,7 @@ impl Core {
     ) -> Result<Applied<()>, DraftError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let (key, now, nonce) = (self.key.clone(), self.now, self.random_bytes());
         let mut batch = Batch::default();
         let log = self.log_mut(deck)?;

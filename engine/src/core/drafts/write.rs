@@ -84,6 +84,7 @@ impl Core {
     pub fn open_draft(&mut self, now: Time, deck: DeckId, note: &str) -> Result<Applied<DraftId>, EditError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let (author, nonce, now) = (self.device(), self.random_bytes(), self.now);
         let log = self.log_mut(deck)?;
         let mine = |draft: &&DraftLog| draft.author == author && !draft.state().is_closed();

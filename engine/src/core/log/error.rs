@@ -52,6 +52,9 @@ pub enum EditError {
     /// A device may keep only so many drafts open, with notes of bounded length.
     #[error("too many drafts are open, or the note is too long; propose or finish one first")]
     TooManyDrafts,
+    /// The deck changed under what was typed, so the place that it was meant for cannot be told any more.
+    #[error("the deck changed while this was waiting to be made; read the text and type it again")]
+    MovedOn,
     /// The disk has failed.
     #[error(transparent)]
     Store(#[from] StoreHasFailed),
