@@ -18,6 +18,8 @@ pub trait Store: Send + Sync + 'static {
     ///     dropped: until the caller knows.
     /// - Backpressure: at most [`crate::limits::QUEUE_BYTES_MAX`] wait for the disk; a commit beyond that is
     ///   refused with [`StoreError::QueueFull`]. The caller waits for an earlier [`Saved`], then tries again.
+    /// - Batches of about a MiB or a hundred operations at most are best: what was saved before a larger one is safe
+    ///   from a power cut only on a disk that writes in order ([`crate::limits::SYNC_BYTES_MAX`] says why).
     /// - A batch is visible to reads when its [`Saved`] says so; maybe earlier, so seeing a record does not
     ///   mean that it would survive a power cut.
     fn commit(&self, batch: Batch) -> Saved;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cuecard_store::limits::SEGMENT_BYTES;
 use cuecard_store::{
     Batch, BlobStatus, Blobs, FileBlobs, FileSnapshots, GROUP_BYTES, Grace, Loss, Options, SledStore,
     SnapshotName, Snapshots, Store, StoreError, StreamId, group_count,
@@ -20,8 +21,7 @@ use cuecard_store::{
 
 const STREAM: StreamId = StreamId::from_bytes([b'S'; 32]);
 const BATCHES: u64 = 80;
-/// sled's own, with its header.
-const SEGMENT_BYTES: usize = 512 * 1024;
+/// sled's own.
 const SEGMENT_HEADER_BYTES: usize = 20;
 
 fn random_places() -> u64 {

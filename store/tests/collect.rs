@@ -138,12 +138,15 @@ fn a_damaged_note_of_what_is_idle_collects_nothing_early() {
         .unwrap();
     let note = folder.join("idle");
     let sound = fs::read(&note).unwrap();
-    let damaged = (0..sound.len() * 8).map(|bit| {
+    // Every bit and every cut are tried on the bytes alone, in the store's own tests; here what a folder makes of it.
+    let damaged = (0..sound.len() * 8).step_by(31).map(|bit| {
         let mut flipped = sound.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         flipped
     });
-    let cut = (0..sound.len()).map(|length| sound[..length].to_vec());
+    let cut = (0..sound.len())
+        .step_by(13)
+        .map(|length| sound[..length].to_vec());
     for bytes in damaged.chain(cut) {
         fs::write(&note, &bytes).unwrap();
         let blobs = FileBlobs::open(&folder).unwrap();
@@ -176,7 +179,7 @@ fn a_pin_holds_against_a_collection_that_runs() {
             }
             deleted
         });
-        for number in 0..200 {
+        for number in 0..80 {
             let hash = import(&blobs, &content(number, 300));
             let pin = blobs.pin(hash);
             if blobs.status(hash).unwrap() == BlobStatus::Absent {

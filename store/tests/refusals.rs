@@ -142,13 +142,17 @@ fn fill(folder: &Path) {
 
 /// This program as a child, started by a shell line that ends in `exec "$0" "$@"`.
 fn child(shell: &str, how: &str, folder: &Path) -> bool {
-    let status = Command::new("sh")
+    // Through pipes: a limit on files would hold for what is said, too.
+    let output = Command::new("sh")
         .args(["-c", shell])
         .arg(std::env::current_exe().unwrap())
         .args([CHILD, how])
         .arg(folder)
-        .status();
-    status.unwrap().success()
+        .output()
+        .unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    output.status.success()
 }
 
 fn a_folder_in_use_is_told_to_another_process() {

@@ -46,7 +46,11 @@ fn fill(folder: &Path) {
 
 /// Changes one entry of the tree behind the store's back. The keys are those of `sled/layout.rs`.
 fn change(folder: &Path, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
-    let tree = sled::open(folder.join("records")).unwrap();
+    let config = sled::Config::new().path(folder.join("records"));
+    let tree = config
+        .segment_size(cuecard_store::limits::SEGMENT_BYTES)
+        .open()
+        .unwrap();
     let mut value = tree
         .get(key)
         .unwrap()

@@ -164,6 +164,7 @@ impl SledStore {
             count: opened.count,
             noted: opened.count,
             mark: opened.mark,
+            unsynced_bytes: 0,
         };
         let writer = thread::Builder::new()
             .name("cuecard-store".to_owned())

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::mark::Mark;
 use super::read;
+use crate::limits::SEGMENT_BYTES;
 use crate::{FileBlobs, FileSnapshots, Report, StoreError, disk};
 
 const LOCK: &str = "lock";
@@ -277,10 +278,21 @@ enum Refusal {
 /// Opens a database and reads how many batches it has: every batch writes that, so damage often shows there.
 fn try_open(records: &Path, cache_bytes: u64) -> Result<(::sled::Db, u64), Refusal> {
     disk::create_folder(records).map_err(Refusal::NoSpaceOrRights)?;
+    // After a kill, what sled is about to read may be in memory only, and it uses again at once what that made free.
+    match File::open(records.join("db")).and_then(|file| file.sync_all()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(match is_no_damage(&error) {
+                true => Refusal::NoSpaceOrRights(error),
+                false => Refusal::Damaged(error.to_string()),
+            });
+        }
+        _ => {}
+    }
     for _ in 0..RELEASE_TRIES {
         // Flushing is ours to do: its own thread would only add syncs nobody waits for.
         let config = ::sled::Config::new()
             .path(records)
+            .segment_size(SEGMENT_BYTES)
             .cache_capacity(cache_bytes)
             .flush_every_ms(None);
         match catch_unwind(AssertUnwindSafe(|| config.open())) {

@@ -9,6 +9,7 @@ use super::layout::{
 };
 use super::read::{Source, read_entry};
 use super::tree_error;
+use crate::limits::ENTRY_SHARE_BYTES;
 use crate::{Batch, Operation, StoreError};
 
 /// The tree as it will be after the operations so far.
@@ -17,10 +18,17 @@ struct Overlay<'t> {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-/// Applies the batch whole, or says why not and changes nothing.
+/// A batch as sled takes it.
+pub(super) struct Physical {
+    pub(super) batch: ::sled::Batch,
+    /// About how much of sled's log it fills.
+    pub(super) log_bytes: usize,
+}
+
+/// Works out what the batch changes, or says why it may not. Nothing is changed yet.
 ///
 /// `count` is the number of this batch, saved with it.
-pub(super) fn apply(tree: &Tree, batch: Batch, count: u64) -> Result<(), StoreError> {
+pub(super) fn plan(tree: &Tree, batch: Batch, count: u64) -> Result<Physical, StoreError> {
     let mut overlay = Overlay {
         tree,
         writes: BTreeMap::new(),
@@ -51,15 +59,18 @@ pub(super) fn apply(tree: &Tree, batch: Batch, count: u64) -> Result<(), StoreEr
         }
     }
     overlay.set(COUNT.to_vec(), &count.to_be_bytes())?;
-    let mut physical = ::sled::Batch::default();
+    let mut physical = Physical {
+        batch: ::sled::Batch::default(),
+        log_bytes: 0,
+    };
     for (key, value) in overlay.writes {
+        physical.log_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + ENTRY_SHARE_BYTES;
         match value {
-            Some(value) => physical.insert(key, value),
-            None => physical.remove(key),
+            Some(value) => physical.batch.insert(key, value),
+            None => physical.batch.remove(key),
         }
     }
-    tree.apply_batch(physical)
-        .map_err(|error| tree_error("write a batch", error))
+    Ok(physical)
 }
 
 /// Sets the number of batches: short enough to have no pieces.

@@ -12,10 +12,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::mark::Mark;
+use super::overlay::Physical;
 use super::repair::Aside;
 use super::{overlay, repair, tree_error};
 use crate::door::Door;
-use crate::limits::GROUP_COMMIT_BYTES;
+use crate::limits::{ENTRY_SHARE_BYTES, SYNC_BYTES_MAX};
 use crate::saved::SavedSender;
 use crate::{Batch, Repair, StoreError};
 
@@ -35,7 +36,7 @@ pub enum Durability {
     /// power cut. Commits that come while the disk is busy share the next sync.
     #[default]
     Immediate,
-    /// Once it is written to memory; the disk has it after this interval and one sync at the latest. A killed
+    /// Once it is written to memory; the disk has it after this interval and one sync at the latest, or sooner. A killed
     /// process or a power cut loses at most that. [`crate::Store::close`] saves everything.
     Batched(Duration),
 }
@@ -91,6 +92,8 @@ pub(super) struct Writer {
     /// there is something new to note.
     pub(super) noted: u64,
     pub(super) mark: Mark,
+    /// About how much of sled's log was filled since the last sync.
+    pub(super) unsynced_bytes: usize,
 }
 
 impl Writer {
@@ -124,7 +127,7 @@ impl Writer {
             while let Some(message) = next.take() {
                 match message {
                     Message::Commit(waiting) => {
-                        bytes += waiting.cost;
+                        bytes += waiting.cost + waiting.batch.operations().len() * ENTRY_SHARE_BYTES;
                         group.push(waiting);
                     }
                     // Those before it are saved first.
@@ -133,7 +136,8 @@ impl Writer {
                         break;
                     }
                 }
-                if bytes < GROUP_COMMIT_BYTES {
+                // More would need a second sync, and the first of them would wait for it.
+                if bytes < SYNC_BYTES_MAX {
                     next = messages.try_recv().ok();
                 }
             }
@@ -205,13 +209,29 @@ impl Writer {
             return Ok(());
         }
         let count = self.count.saturating_add(1);
-        let applied = catch_unwind(AssertUnwindSafe(|| overlay::apply(&self.db, batch, count)))
-            .unwrap_or_else(|_| Err(panicked("write a batch")));
+        let planned = catch_unwind(AssertUnwindSafe(|| overlay::plan(&self.db, batch, count)))
+            .unwrap_or_else(|_| Err(panicked("read what a batch changes")));
+        let applied = planned.and_then(|physical| self.write(physical));
         match &applied {
             Ok(()) => self.count = count,
             Err(error) => self.stop(error),
         }
         applied
+    }
+
+    /// Gives a batch to sled; before that, syncs what fills too much of its log together with this one.
+    fn write(&mut self, physical: Physical) -> Result<(), StoreError> {
+        let Physical { batch, log_bytes } = physical;
+        if self.unsynced_bytes > 0 && self.unsynced_bytes.saturating_add(log_bytes) > SYNC_BYTES_MAX {
+            self.make_durable()?;
+        }
+        self.unsynced_bytes = self.unsynced_bytes.saturating_add(log_bytes);
+        let doing = "write a batch";
+        catch_unwind(AssertUnwindSafe(|| {
+            let applied = self.db.apply_batch(batch);
+            applied.map_err(|error| tree_error(doing, error))
+        }))
+        .unwrap_or_else(|_| Err(panicked(doing)))
     }
 
     fn repair(&mut self, repairing: Repairing) {
@@ -247,12 +267,12 @@ impl Writer {
     fn take_out(&mut self, mut batch: ::sled::Batch) -> Result<(), StoreError> {
         let count = self.count.saturating_add(1);
         overlay::set_count(&mut batch, count);
-        let doing = "take out what is damaged";
-        catch_unwind(AssertUnwindSafe(|| {
-            let applied = self.db.apply_batch(batch);
-            applied.map_err(|error| tree_error(doing, error))
-        }))
-        .unwrap_or_else(|_| Err(panicked(doing)))?;
+        // How much it fills is not known: with nothing else, at least.
+        self.make_durable()?;
+        self.write(Physical {
+            batch,
+            log_bytes: SYNC_BYTES_MAX,
+        })?;
         self.count = count;
         self.make_durable()
     }
@@ -267,6 +287,7 @@ impl Writer {
         self.disk
             .sync(&self.file)
             .map_err(|source| StoreError::io("sync the database to the disk", source))?;
+        self.unsynced_bytes = 0;
         if self.noted != self.count {
             self.mark
                 .note(self.count)
