@@ -2,6 +2,7 @@
 //! costs nothing that was acknowledged.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cuecard::core::CompactWhen;
 use cuecard::disk::snapshot::{Kept, snapshot_name};
@@ -13,6 +14,9 @@ const EVERY: CompactWhen = CompactWhen {
     changes: 5,
     bytes: usize::MAX,
 };
+
+/// What does not come by then does not come.
+const LONG: Duration = Duration::from_secs(60);
 
 fn key() -> DeviceKey {
     DeviceKey::from_bytes(&[7; 32])
@@ -26,7 +30,9 @@ fn open(store: Arc<dyn Store>) -> Engine {
 /// Waits until the snapshot with this number, or a later one, is noted.
 async fn until_snapshot(store: &MemoryStore, deck: DeckId, generation: u64) {
     let key = [b"d".as_slice(), deck.as_bytes().as_slice(), b"s"].concat();
+    let asked = Instant::now();
     loop {
+        assert!(asked.elapsed() < LONG, "no snapshot was written");
         // The disk's own thread writes it; it is never long.
         tokio::task::yield_now().await;
         let kept = store.get(&key).expect("the note");

@@ -1,6 +1,7 @@
 //! An edit that fails leaves no trace: not in memory, not on the disk, and the next one is none the wiser.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cuecard::store::{Fault, FaultyStore, MemoryStore};
 use cuecard::transport::DeviceKey;
@@ -155,6 +156,9 @@ async fn a_move_of_the_role_that_is_refused_leaves_no_trace() {
         .expect("it may edit");
 }
 
+/// What does not come by then does not come.
+const LONG: Duration = Duration::from_secs(60);
+
 /// What is tried while the disk fails, by name.
 const TRIED: [&str; 6] = [
     "edit",
@@ -221,12 +225,16 @@ async fn what_the_disk_refuses_is_gone_from_memory_too() {
                 attempt(&deck, what).await,
                 "{fault:?}, {what}: it was acknowledged"
             );
-            loop {
-                match events.next().await.expect("the engine runs") {
-                    Event::WentBack { deck: of } if of == deck.id() => break,
-                    _ => {}
+            let told = async {
+                loop {
+                    match events.next().await.expect("the engine runs") {
+                        Event::WentBack { deck: of } if of == deck.id() => break,
+                        _ => {}
+                    }
                 }
-            }
+            };
+            let told = tokio::time::timeout(LONG, told).await;
+            told.unwrap_or_else(|_| panic!("{fault:?}, {what}: memory did not go back"));
             let after = seen(&deck);
             if fault == Fault::Fail {
                 assert_eq!(after.head, before.head, "{what}");
