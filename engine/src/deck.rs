@@ -2,6 +2,7 @@
 
 mod events;
 mod history;
+mod late;
 mod read;
 mod typing;
 
@@ -18,7 +19,6 @@ use crate::id::{BlobId, ChangeHash, DeckId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::op::OpError;
-use crate::role::LateWork;
 
 mod draft;
 mod role;
@@ -85,14 +85,6 @@ impl Deck {
     /// While nothing of it has arrived.
     pub fn head(&self) -> Result<ChangeHash, DeckError> {
         self.shared.read(|core| Ok(core.log(self.id)?.head()))
-    }
-
-    /// Signed changes that did not become part of the deck. They are kept.
-    ///
-    /// # Errors
-    /// While nothing of the deck has arrived.
-    pub fn late_work(&self) -> Result<Vec<LateWork>, DeckError> {
-        self.shared.read(|core| Ok(core.log(self.id)?.chain.late_work()))
     }
 
     /// Takes audio in and says how to refer to it. It is durable when this returns, so that the edit which attaches

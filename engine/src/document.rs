@@ -24,7 +24,7 @@ use automerge::{
 
 use crate::card::{AudioRef, Card, DeckInfo, Reader, key};
 use crate::gate::{Admitted, Places};
-use crate::id::{CardId, DraftId};
+use crate::id::{CardId, DraftId, TermId};
 use crate::limits::{
     CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX, TEXT_BYTES_MAX,
 };
@@ -316,6 +316,31 @@ impl Document {
         self.judge(actor, now_ms, previous, named, Notes::of_accept(draft))
     }
 
+    /// Merges late work whose changes are in the document: a change without operations that depends on both lines.
+    ///
+    /// # Errors
+    /// If the document has other heads than these two, or would hold too many cards.
+    pub fn accept_late(
+        &mut self,
+        actor: &ActorId,
+        now_ms: u64,
+        term: TermId,
+        previous: ChangeHash,
+        late_head: ChangeHash,
+    ) -> Result<Committed<()>, OpError> {
+        let (heads, named) = (self.heads(), BTreeSet::from([previous, late_head]));
+        // What was written directly on the line that accepts leaves one head.
+        let is_there = previous != late_head && heads.contains(&late_head);
+        if !is_there || heads.iter().any(|head| !named.contains(head)) {
+            return Err(OpError::SeveralHeads { heads });
+        }
+        if self.order.len() > DECK_CARDS_MAX {
+            return Err(OpError::TooManyCards);
+        }
+        self.check_merged_texts(&previous)?;
+        self.judge(actor, now_ms, previous, named, Notes::of_late(term))
+    }
+
     /// Says that a draft is not wanted: a change without operations. The document need not hold the draft.
     ///
     /// # Errors
@@ -337,7 +362,7 @@ impl Document {
         self.judge(actor, now_ms, previous, BTreeSet::from([previous]), notes)
     }
 
-    /// A change without operations, on all heads, that is the editor's word on a draft.
+    /// A change without operations, on all heads, that is the editor's word on a draft or on late work.
     fn judge(
         &mut self,
         actor: &ActorId,

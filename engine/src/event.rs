@@ -1,8 +1,10 @@
 //! What the app is told.
 
 use crate::blob::fetch::BlobProgress;
+use crate::core::{LateWhy, TurnWhy};
 use crate::document::DeckChange;
 use crate::id::{DeckId, DeviceId, DraftId, TermId};
+use crate::role::LateWork;
 use crate::sync::message::DraftRefusal;
 
 /// Something that happened, here or elsewhere.
@@ -95,6 +97,29 @@ pub enum Event {
         deck: DeckId,
         /// How many changes were taken out.
         taken_out: u64,
+        /// Why the deck took another way.
+        why: TurnWhy,
+        /// Where they are now.
+        now_in: Vec<LateWork>,
+    },
+    /// Late work is held here that this device, the editor, does not accept by itself.
+    LateWorkWaiting {
+        /// Which deck.
+        deck: DeckId,
+        /// What waits.
+        late: LateWork,
+        /// What for.
+        why: LateWhy,
+    },
+    /// A device sealed two different lines of one term as its editor: a cheat. The proof is kept and passed on; see
+    /// [`crate::Deck::proofs`].
+    TwoSeals {
+        /// Which deck.
+        deck: DeckId,
+        /// Of which term.
+        term: TermId,
+        /// Who.
+        device: DeviceId,
     },
     /// A draft was proposed, here or elsewhere, for the first time or anew.
     DraftProposed {
@@ -242,6 +267,8 @@ impl Event {
             | Self::WentBack { deck, .. }
             | Self::MembersChanged { deck }
             | Self::Reorganised { deck, .. }
+            | Self::LateWorkWaiting { deck, .. }
+            | Self::TwoSeals { deck, .. }
             | Self::DraftProposed { deck, .. }
             | Self::DraftDelivered { deck, .. }
             | Self::DraftRefused { deck, .. }

@@ -308,10 +308,7 @@ fn write<W: Write>(
         if items.is_empty() {
             break;
         }
-        writer.part(
-            Kind::Message,
-            &envelope::seal_up(&Message::Entries { deck, items }),
-        )?;
+        write_items(shared, deck, &mut writer, items, false)?;
         at = Some(end);
     }
     for owed in shared.drive(|core, _| core.export_beside(deck))? {
@@ -353,6 +350,34 @@ fn with_changes(
     Ok(shared.read(|core| core.export_slice(deck, part, read))?)
 }
 
+/// Parts of the path, or of what is beside it. A slice that accepts late work goes behind that.
+fn write_items<W: Write>(
+    shared: &Arc<Shared>,
+    deck: DeckId,
+    writer: &mut Writer<W>,
+    mut items: Vec<Item>,
+    beside: bool,
+) -> Result<(), ExportError> {
+    let message = |items| match beside {
+        true => Message::Branches { deck, items },
+        false => Message::Entries { deck, items },
+    };
+    let first = shared.read(|core| core.export_first(deck, &items))?;
+    if !first.is_empty() {
+        let is_of_slice = |item: &Item| matches!(item, Item::Draft(_) | Item::Changes { .. });
+        let slice = items.split_off(items.iter().position(is_of_slice).unwrap_or(items.len()));
+        let records = std::mem::replace(&mut items, slice);
+        if !records.is_empty() {
+            writer.part(Kind::Message, &envelope::seal_up(&message(records)))?;
+        }
+        for owed in first {
+            write_beside(shared, deck, writer, owed)?;
+        }
+    }
+    writer.part(Kind::Message, &envelope::seal_up(&message(items)))?;
+    Ok(())
+}
+
 /// What is beside the path: a record, or a line, slice by slice.
 fn write_beside<W: Write>(
     shared: &Arc<Shared>,
@@ -360,14 +385,8 @@ fn write_beside<W: Write>(
     writer: &mut Writer<W>,
     owed: Owed,
 ) -> Result<(), ExportError> {
-    let mut part = |items| {
-        writer.part(
-            Kind::Message,
-            &envelope::seal_up(&Message::Branches { deck, items }),
-        )
-    };
     match owed {
-        Owed::Item(item) => part(vec![item])?,
+        Owed::Item(item) => write_items(shared, deck, writer, vec![item], true)?,
         Owed::Line { after, end } => {
             let mut at = Position::new(end.term, after);
             while at.len < end.len {
@@ -376,7 +395,7 @@ fn write_beside<W: Write>(
                 if reached.len <= at.len {
                     return Err(ExportError::Damaged);
                 }
-                part(items)?;
+                write_items(shared, deck, writer, items, true)?;
                 at = reached;
             }
         }

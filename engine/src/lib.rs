@@ -69,8 +69,8 @@ pub use crate::blob::fetch::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
     AutoClaim, AutoGrant, DeckError, DeviceState, DraftError, DraftInfo, DraftPolicy, DraftPreview,
-    DraftState, EditError, LateWorkPolicy, Policies, RestoreError, Role, RoleError, SettlePolicy,
-    StoreHasFailed, UndoError, Undone,
+    DraftState, EditError, LateError, LateWhy, LateWorkPolicy, Policies, RestoreError, Role, RoleError,
+    SettlePolicy, StoreHasFailed, TurnWhy, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, DeckEvents, Draft, History, HistoryError, View};
 pub use crate::document::undo::WhyNothing;
@@ -82,7 +82,7 @@ pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermI
 pub use crate::invite::DeckInvite;
 pub use crate::mirror::{Followed, Mirror};
 pub use crate::op::{OpError, Splice};
-pub use crate::role::{Member, Rights, Standing};
+pub use crate::role::{Equivocation, LateWork, Member, Rights, Standing};
 pub use crate::sync::message::DraftRefusal;
 
 /// The examples of the README are compiled and run as well.

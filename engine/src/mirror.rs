@@ -129,7 +129,9 @@ impl Mirror {
                 self.info.title.clone_from(title);
                 self.info.description.clone_from(description);
             }
-            DeckChange::DraftAccepted { .. } | DeckChange::DraftDeclined { .. } => {}
+            DeckChange::LateAccepted { .. }
+            | DeckChange::DraftAccepted { .. }
+            | DeckChange::DraftDeclined { .. } => {}
         }
         Some(())
     }

@@ -92,8 +92,8 @@ impl Core {
         saving.any(|saving| saving.deck == deck && saving.beside)
     }
 
-    /// Sends what is owed, once there is nothing of the path to send.
-    pub(super) fn send_owed(&mut self, link: LinkId, deck: DeckId) {
+    /// Sends what is owed: late work that the path accepts before that, all else once there is nothing of the path to send.
+    pub(super) fn send_owed(&mut self, link: LinkId, deck: DeckId, is_first: bool) {
         if self.is_beside_unsaved(deck) {
             return;
         }
@@ -102,10 +102,14 @@ impl Core {
             let Some(session) = self.session(link, deck) else {
                 return;
             };
-            match session.owed.pop_front() {
+            let owed = match is_first {
+                true => &mut session.first,
+                false => &mut session.owed,
+            };
+            match owed.pop_front() {
                 Some(Owed::Item(item)) if items.len() < SLICE_CHANGES_MAX => items.push(item),
-                Some(owed @ Owed::Item(_)) => {
-                    session.owed.push_front(owed);
+                Some(next @ Owed::Item(_)) => {
+                    owed.push_front(next);
                     let items = std::mem::take(&mut items);
                     self.send(link, &Message::Branches { deck, items });
                 }
@@ -121,6 +125,8 @@ impl Core {
                         let after = Position::new(end.term, after);
                         let wanted = end.len.saturating_sub(after.len);
                         self.ask_log(link, deck, after, end, wanted, vec![], true);
+                    } else if is_first {
+                        self.catch_up(link, deck);
                     }
                     return;
                 }
@@ -196,10 +202,39 @@ impl Core {
         session.owed_bytes += bytes;
         if sent.len < end.len {
             let (after, end) = (sent.cut(), end);
-            session.owed.push_front(Owed::Line { after, end });
+            session.first.push_front(Owed::Line { after, end });
         }
         if session.owed_bytes > BRANCHES_BYTES_MAX {
             session.owed.clear();
         }
+    }
+
+    /// A slice begins with the acceptance of late work, which the other side may not hold. True when that goes first; then
+    /// the slice is sent after it.
+    pub(super) fn send_late_first(
+        &mut self,
+        link: LinkId,
+        deck: DeckId,
+        reading: &Reading,
+        items: &[Item],
+    ) -> bool {
+        let Ok(log) = self.log(deck) else { return false };
+        let Some((late, mut lines)) = log.late_before(items) else {
+            return false;
+        };
+        let Some(session) = self.session(link, deck) else {
+            return false;
+        };
+        if lines.is_empty() || !session.late_sent.insert(late) {
+            return false;
+        }
+        if reading.beside {
+            let (after, end) = (reading.after.cut(), reading.end);
+            lines.push(Owed::Line { after, end });
+        }
+        for line in lines.into_iter().rev() {
+            session.first.push_front(line);
+        }
+        true
     }
 }

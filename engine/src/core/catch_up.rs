@@ -12,7 +12,6 @@ use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::{Charter, Cut, Verified};
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
-use crate::sync::session::Reading;
 
 impl Core {
     pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {
@@ -79,6 +78,7 @@ impl Core {
             session.answered = None;
         }
         self.compare_holdings(link, deck, beside);
+        self.settle_late(deck);
         self.fetches.ask_again(link);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
@@ -153,6 +153,9 @@ impl Core {
             items.extend(lacking.map(|charter| Item::Charter(charter.encode().into())));
             session.charter = session.charter.max(Some(newest));
         }
+        if !session.first.is_empty() {
+            return self.send_owed(link, deck, true);
+        }
         // What it said that it holds may have been ahead of us then.
         if let Some(acked) = session.acked {
             session.acked_up_to(acked, |a, b| log.is_before(a, b));
@@ -180,7 +183,7 @@ impl Core {
             self.send(link, &Message::Entries { deck, items });
             self.catch_up(link, deck);
         } else {
-            self.send_owed(link, deck);
+            self.send_owed(link, deck, false);
         }
     }
 
@@ -196,39 +199,43 @@ impl Core {
         let Some(session) = session else { return };
         // A status that came in between may have asked for something else.
         let answered = session.reading.take_if(|reading| reading.read == read);
-        let Some(Reading {
-            mut items,
-            after,
-            end,
-            wanted,
-            begins,
-            beside,
-            ..
-        }) = answered
-        else {
+        let Some(mut reading) = answered else {
             return self.catch_up(link, deck);
         };
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
         let mut records = match result {
-            Ok(read) => [begins, read].concat(),
+            Ok(read) => [std::mem::take(&mut reading.begins), read].concat(),
             Err(why) => return self.fail_store(why),
         };
+        let (after, end, beside) = (reading.after, reading.end, reading.beside);
         let is_sealed = records.iter().any(|record| record.seal.is_some());
         if !is_sealed && log.is_cut(after.term, after.len + records.len() as u64 + 1) {
             // The log was cut while it was being read.
             records = log.records_cut(after.term, after.len + 1, SLICE_CHANGES_MAX);
         }
-        let Some((reached, bytes)) = push_slice(log, after, end, wanted, records, &mut items) else {
+        let mut items = std::mem::take(&mut reading.items);
+        let before = items.len();
+        let slice = push_slice(log, after, end, reading.wanted, records, &mut items);
+        let Some((reached, bytes)) = slice else {
             tracing::error!(deck = %deck.short(), "the log is damaged, or has no seal within a slice");
             return;
         };
+        if self.send_late_first(link, deck, &reading, &items) {
+            items.truncate(before);
+            if !items.is_empty() {
+                self.send(link, &Message::Entries { deck, items });
+            }
+            return self.catch_up(link, deck);
+        }
         if beside {
             self.send(link, &Message::Branches { deck, items });
             self.owe_rest(link, deck, reached, end, bytes);
         } else {
-            session.sent_up_to(reached, bytes);
+            if let Some(session) = self.session(link, deck) {
+                session.sent_up_to(reached, bytes);
+            }
             self.send(link, &Message::Entries { deck, items });
         }
         self.catch_up(link, deck);
@@ -332,9 +339,8 @@ fn cut_at_seal(
     let mut bytes = 0;
     let fits = records.iter().enumerate().take_while(|(at, record)| {
         let draft = accepts(&record.change);
-        // A draft goes before the slice that accepts it, and what it is based on before that: so an acceptance begins
-        // a slice.
-        let begins = draft.is_none() || *at == 0;
+        // What a slice accepts goes before it, and what that is based on before that: so an acceptance begins a slice.
+        let begins = !own_log::merges(&record.change) || *at == 0;
         let drafted: usize = draft.map_or(0, |draft| draft.changes.iter().map(|change| change.len()).sum());
         bytes += record.change.len() + drafted;
         begins && bytes <= SLICE_BYTES_MAX

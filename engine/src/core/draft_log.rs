@@ -154,6 +154,10 @@ impl DraftLog {
         role::draft_id(self.deck, self.author, self.nonce)
     }
 
+    pub(crate) const fn author(&self) -> DeviceId {
+        self.author
+    }
+
     pub(crate) const fn head(&self) -> ChangeHash {
         self.head
     }

@@ -3,14 +3,14 @@
 use cuecard_store::Batch;
 
 use crate::core::draft_log::DraftLog;
-use crate::core::log::{Followed, Log, Slice, TakeError};
+use crate::core::log::{Followed, Log, Slice, TakeError, TurnWhy};
 use crate::core::{Core, LinkId};
 use crate::disk;
 use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::limits::SLICE_CHANGES_MAX;
-use crate::role::Genesis;
+use crate::role::{Genesis, LateWork};
 use crate::sync::message::{DraftItem, Item};
 
 /// What a message brought.
@@ -20,11 +20,13 @@ struct Taken {
     role: bool,
     changes: Vec<DeckChange>,
     taken_out: u64,
+    turn: Option<(TurnWhy, Vec<LateWork>)>,
 }
 
 impl Taken {
     fn followed(&mut self, followed: Followed) {
         self.taken_out += followed.taken_out;
+        self.turn = followed.turn.or(self.turn.take());
         self.changes.extend(followed.changes);
     }
 }
@@ -112,9 +114,13 @@ impl Core {
             }),
             Err(_) => {}
         }
-        if taken.taken_out > 0 {
-            let taken_out = taken.taken_out;
-            self.event(Event::Reorganised { deck, taken_out });
+        if let Some((why, now_in)) = taken.turn {
+            self.event(Event::Reorganised {
+                deck,
+                taken_out: taken.taken_out,
+                why,
+                now_in,
+            });
         }
         self.save_own_texts(deck, &mut batch);
         if !batch.is_empty() {
@@ -135,6 +141,7 @@ impl Core {
         if taken.role && self.log(deck).is_ok_and(waits) {
             self.send_status_to_all(deck);
         }
+        self.settle_late(deck);
     }
 
     fn take_item(

@@ -89,6 +89,12 @@ impl Core {
         Ok(self.log_mut(deck)?.owed_to(&[]))
     }
 
+    /// What goes before a slice: the late work that it begins by accepting.
+    pub(crate) fn export_first(&self, deck: DeckId, items: &[Item]) -> Result<Vec<Owed>, PartError> {
+        let before = self.log(deck)?.late_before(items);
+        Ok(before.map(|(_, lines)| lines).unwrap_or_default())
+    }
+
     /// The changes of a line that lost, after one place.
     pub(crate) fn export_line(&self, deck: DeckId, at: Position, end: Position) -> Result<Part, PartError> {
         let changes = Some(changes_to(self.log(deck)?, at, end));

@@ -9,6 +9,7 @@
 //! - `links`: links coming and going, and the greeting.
 //! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes.
 //! - `branches`: what is held beside the path, and how all come to hold it.
+//! - `late`: what lost comes back.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `audio`: pulling and serving blobs.
 //! - `typing`: edits that come one upon the other leave together.
@@ -28,6 +29,7 @@ mod drafts;
 mod entries;
 pub(crate) mod export;
 mod failover;
+mod late;
 mod links;
 pub(crate) mod log;
 mod own_log;
@@ -62,7 +64,7 @@ pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
-pub use self::log::{CompactWhen, EditError, NewSnapshot, Role, RoleError};
+pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
 #[cfg(feature = "sim")]
 pub(crate) use self::own_log::hash_of;
 pub use self::policy::{AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy};

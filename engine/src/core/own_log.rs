@@ -2,7 +2,7 @@
 
 use automerge::Change;
 
-use crate::id::{ChangeHash, DraftId};
+use crate::id::{ChangeHash, DraftId, TermId};
 use crate::op::{Note, Notes};
 
 /// The hash of a change; `None` if the bytes are not one (a damaged disk).
@@ -22,9 +22,24 @@ pub(crate) fn dependencies_of(bytes: &[u8]) -> Option<Vec<ChangeHash>> {
 
 /// Whether a change may depend on more than the one before.
 pub(crate) fn merges(bytes: &[u8]) -> bool {
-    names(bytes, DRAFT_ACCEPT)
+    names(bytes, DRAFT_ACCEPT) || names(bytes, LATE_ACCEPT)
 }
 
+/// What a change accepts of late work, if it does: the term, and what the change depends on; the late head is among it.
+pub(crate) fn late_acceptance(bytes: &[u8]) -> Option<(TermId, Vec<ChangeHash>)> {
+    let (notes, change) = verdict(bytes, LATE_ACCEPT)?;
+    match notes.as_slice() {
+        [Note::LateAccept { term }] => Some((*term, change.deps().to_vec())),
+        _ => None,
+    }
+}
+
+/// The number of a change in its line.
+pub(crate) fn number_of(bytes: &[u8]) -> Option<u64> {
+    Some(Change::try_from(bytes).ok()?.seq())
+}
+
+const LATE_ACCEPT: &[u8] = b"\"late.accept\"";
 const DRAFT_ACCEPT: &[u8] = b"\"draft.accept\"";
 const DRAFT_DECLINE: &[u8] = b"\"draft.decline\"";
 

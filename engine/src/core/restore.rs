@@ -137,6 +137,7 @@ impl Log {
         log.set_durable(log.position());
         log.note_charter_known();
         log.restore_drafts();
+        log.restore_proofs();
         Ok(log)
     }
 

@@ -7,7 +7,7 @@ use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
 use crate::core::failover::Watch;
-use crate::core::log::{Followed, Log, RoleError};
+use crate::core::log::{Log, RoleError};
 use crate::core::policy::SettlePolicy;
 use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
@@ -178,11 +178,15 @@ impl Core {
         let ticket = Some(self.save(deck, batch, None));
         match followed {
             Ok(followed) => {
-                let Followed { taken_out, changes } = followed;
-                if taken_out > 0 {
-                    self.event(Event::Reorganised { deck, taken_out });
+                if let Some((why, now_in)) = followed.turn {
+                    self.event(Event::Reorganised {
+                        deck,
+                        taken_out: followed.taken_out,
+                        why,
+                        now_in,
+                    });
                 }
-                self.tell_changes(deck, changes);
+                self.tell_changes(deck, followed.changes);
             }
             Err(error) => self.event(Event::DeckBroken {
                 deck,

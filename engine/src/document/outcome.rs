@@ -3,7 +3,7 @@
 use automerge::ChangeHash;
 
 use crate::card::{AudioRef, Card, FieldValue, TextField};
-use crate::id::{CardId, DraftId};
+use crate::id::{CardId, DraftId, TermId};
 use crate::op::Splice;
 
 /// What a commit made.
@@ -118,6 +118,11 @@ pub enum DeckChange {
         /// The description now.
         description: String,
     },
+    /// Late work was accepted. What it changed is told beside it.
+    LateAccepted {
+        /// The term that it was written in.
+        term: TermId,
+    },
     /// A draft was accepted. What it changed is told beside it.
     DraftAccepted {
         /// The draft.
@@ -133,7 +138,10 @@ pub enum DeckChange {
 impl DeckChange {
     /// Whether it is about a draft, and not about what the deck holds.
     pub(crate) const fn is_verdict(&self) -> bool {
-        matches!(self, Self::DraftAccepted { .. } | Self::DraftDeclined { .. })
+        matches!(
+            self,
+            Self::LateAccepted { .. } | Self::DraftAccepted { .. } | Self::DraftDeclined { .. }
+        )
     }
 }
 

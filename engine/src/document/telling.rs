@@ -7,13 +7,14 @@ use automerge::{Automerge, Patch, PatchAction, Prop};
 
 use super::outcome::DeckChange;
 use crate::card::{Reader, TextField, key};
-use crate::id::{CardId, DraftId};
+use crate::id::{CardId, DraftId, TermId};
 use crate::op::{Note, Splice};
 
 /// What changes touched.
 #[derive(Default)]
 pub(super) struct Touched {
     accepted: BTreeSet<DraftId>,
+    late: BTreeSet<TermId>,
     declined: BTreeSet<DraftId>,
     names: bool,
     fields: BTreeSet<String>,
@@ -59,6 +60,9 @@ impl Touched {
             }
             Note::DraftAccept { draft } => {
                 self.accepted.insert(*draft);
+            }
+            Note::LateAccept { term } => {
+                self.late.insert(*term);
             }
             Note::CardText { .. } | Note::CardTag { .. } | Note::CardUntag { .. } => {}
             Note::DraftDecline { draft, .. } => {
@@ -164,6 +168,8 @@ impl Touched {
         let mut told = Vec::new();
         let accepted = self.accepted.into_iter();
         told.extend(accepted.map(|draft| DeckChange::DraftAccepted { draft }));
+        let late = self.late.into_iter();
+        told.extend(late.map(|term| DeckChange::LateAccepted { term }));
         let declined = self.declined.into_iter();
         told.extend(declined.map(|draft| DeckChange::DraftDeclined { draft }));
         if self.names || !self.fields.is_empty() {

@@ -173,6 +173,8 @@ impl Document {
             match Notes::reversal_of(message) {
                 // A deck's first name is part of creating it.
                 None if change.deps == [self.genesis] && is_naming(message) => {}
+                // Not by the person's hand: it neither is what they did last, nor ends what they may redo.
+                None if Notes::is_of_late(message) => {}
                 None => {
                     undo.push(change.hash);
                     redo.clear();

@@ -11,6 +11,7 @@ use super::{Admitted, Kind, Refusal, Segment, chunk};
 use crate::document::Document;
 use crate::limits::{DECK_OPS_MAX, SLICE_BYTES_MAX};
 use crate::op::{Note, Notes, Reversal};
+use crate::role;
 
 /// The last second of the year 9999: what comes after is no clock's.
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -209,9 +210,7 @@ impl Lines<'_> {
             });
         }
         let mut dependencies = vec![previous];
-        if let Some(draft_head) = accepted(segment, change, notes)? {
-            dependencies.push(draft_head);
-        }
+        dependencies.extend(self.merged(segment, change, notes, previous)?);
         dependencies.sort_unstable();
         if change.deps() != dependencies.as_slice() {
             return Err(Refusal::WrongDependencies {
@@ -290,8 +289,32 @@ impl Lines<'_> {
     }
 }
 
-/// The head of the draft that a change accepts, if it accepts one. A change is the editor's word on one draft, or it has
-/// operations.
+impl Lines<'_> {
+    /// The head of the draft or late work that a change accepts, if it accepts one. A change is the editor's word on one
+    /// of them, or it has operations.
+    fn merged(
+        &self,
+        segment: &Segment<'_>,
+        change: &Change,
+        notes: &Notes,
+        previous: ChangeHash,
+    ) -> Result<Option<ChangeHash>, Refusal> {
+        match notes.as_slice() {
+            [Note::LateAccept { term }] if change.is_empty() && segment.kind == Kind::Term => {
+                let late = change.deps().iter().find(|head| **head != previous);
+                let late = *late.ok_or(Refusal::WrongAccept)?;
+                // The document holds late work only where the caller knows it to be sealed, and put it.
+                let meta = self.document.automerge().get_change_meta_by_hash(&late);
+                let meta = meta.ok_or(Refusal::MissingDependency { missing: late })?;
+                let is_of_term = *meta.actor == role::actor_of_term(*term);
+                is_of_term.then_some(Some(late)).ok_or(Refusal::WrongAccept)
+            }
+            _ => accepted(segment, change, notes),
+        }
+    }
+}
+
+/// The head of the draft that a change accepts, if it accepts one.
 fn accepted(segment: &Segment<'_>, change: &Change, notes: &Notes) -> Result<Option<ChangeHash>, Refusal> {
     let judges = notes.as_slice().iter().any(Note::is_verdict);
     match notes.as_slice() {

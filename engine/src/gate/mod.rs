@@ -48,6 +48,32 @@ use crate::op::{NoteError, Notes};
 
 pub(crate) use places::Places;
 
+/// The heads of late work that changes of one line accept, of which the first follows on `previous`: to be put into the
+/// document that they are [admitted](admit) to, with all that they depend on.
+///
+/// # Errors
+/// If a change that says so is none.
+pub fn late_heads(changes: &[&[u8]], previous: ChangeHash) -> Result<Vec<ChangeHash>, Refusal> {
+    const LATE_ACCEPT: &[u8] = b"\"late.accept\"";
+    let (mut late, mut before) = (Vec::new(), None);
+    for bytes in changes {
+        let names = bytes
+            .windows(LATE_ACCEPT.len())
+            .any(|window| window == LATE_ACCEPT);
+        if names {
+            let (change, _) = chunk::read(bytes)?;
+            // A chunk begins with the first bytes of its hash, which is enough to tell two dependencies apart.
+            let is_before = |head: &ChangeHash| match before {
+                Some(checksum) => head.0.get(..4) == checksum,
+                None => *head == previous,
+            };
+            late.extend(change.deps().iter().copied().filter(|head| !is_before(head)));
+        }
+        before = Some(bytes.get(4..8));
+    }
+    Ok(late)
+}
+
 /// A run of changes of one line, in order.
 #[derive(Debug, Clone)]
 pub struct Segment<'a> {

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{TextField, check_file_name, check_name};
-use crate::id::{CardId, ChangeHash, DraftId};
+use crate::id::{CardId, ChangeHash, DraftId, TermId};
 use crate::limits::{CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, NOTE_BYTES_MAX};
 
 /// What one op of a change was, without its content.
@@ -95,6 +95,11 @@ pub enum Note {
         /// What its author is told.
         reason: String,
     },
+    /// `late.accept`
+    LateAccept {
+        /// The term that the late work was written in.
+        term: TermId,
+    },
 }
 
 impl Note {
@@ -116,6 +121,7 @@ impl Note {
             Self::CardField { .. } => "card.field",
             Self::DraftAccept { .. } => "draft.accept",
             Self::DraftDecline { .. } => "draft.decline",
+            Self::LateAccept { .. } => LATE_ACCEPT,
         }
     }
 
@@ -136,14 +142,18 @@ impl Note {
             Self::DeckRename
             | Self::DeckField { .. }
             | Self::DraftAccept { .. }
-            | Self::DraftDecline { .. } => None,
+            | Self::DraftDecline { .. }
+            | Self::LateAccept { .. } => None,
         }
     }
 
-    /// Whether it is the editor's word on a draft: a change of its own, without operations, that is never taken back.
+    /// Whether it is the editor's word on a draft or on late work: a change of its own, without operations, that is never taken back.
     #[must_use]
     pub const fn is_verdict(&self) -> bool {
-        matches!(self, Self::DraftAccept { .. } | Self::DraftDecline { .. })
+        matches!(
+            self,
+            Self::DraftAccept { .. } | Self::DraftDecline { .. } | Self::LateAccept { .. }
+        )
     }
 }
 
@@ -158,6 +168,7 @@ impl fmt::Display for Note {
             Self::AudioAttach { slot, .. } | Self::AudioDetach { slot, .. } => write!(f, " {slot}"),
             Self::CardField { name, .. } | Self::DeckField { name } => write!(f, " {name}"),
             Self::DraftAccept { draft } | Self::DraftDecline { draft, .. } => write!(f, " {}", draft.short()),
+            Self::LateAccept { term } => write!(f, " {}", term.short()),
             Self::DeckRename
             | Self::CardAdd { .. }
             | Self::CardMove { .. }
@@ -253,6 +264,8 @@ struct Written {
     version: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    term: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -271,6 +284,7 @@ struct WrittenReversal {
 }
 
 const BATCH: &str = "batch";
+const LATE_ACCEPT: &str = "late.accept";
 const UNDO: &str = "undo";
 const REDO: &str = "redo";
 
@@ -316,6 +330,21 @@ impl Notes {
             notes: vec![Note::DraftAccept { draft }],
             reversal: None,
         }
+    }
+
+    /// The notes of a change that accepts late work of a term.
+    #[must_use]
+    pub fn of_late(term: TermId) -> Self {
+        Self {
+            notes: vec![Note::LateAccept { term }],
+            reversal: None,
+        }
+    }
+
+    /// Whether a message says that late work is accepted: by an engine, then, and not by anybody's hand.
+    pub(crate) fn is_of_late(message: &str) -> bool {
+        let op = message.strip_prefix("{\"op\":\"");
+        op.is_some_and(|op| op.starts_with(LATE_ACCEPT))
     }
 
     /// The notes of a change that declines a draft.
@@ -418,6 +447,7 @@ fn write(note: &Note) -> Written {
         Note::AudioAttach { slot, .. } | Note::AudioDetach { slot, .. } => written.slot = Some(slot.clone()),
         Note::CardField { name, .. } | Note::DeckField { name } => written.name = Some(name.clone()),
         Note::DraftAccept { draft } => written.draft = Some(draft.to_string()),
+        Note::LateAccept { term } => written.term = Some(term.to_string()),
         Note::DraftDecline {
             draft,
             version,
@@ -501,6 +531,14 @@ fn read(written: Written) -> Result<Note, NoteError> {
             name: named(&written.name)?,
         },
         "draft.accept" => Note::DraftAccept { draft: draft()? },
+        LATE_ACCEPT => Note::LateAccept {
+            term: written
+                .term
+                .as_deref()
+                .ok_or(NoteError::WrongIds)?
+                .parse()
+                .map_err(|_| NoteError::WrongIds)?,
+        },
         "draft.decline" => Note::DraftDecline {
             draft: draft()?,
             version: written

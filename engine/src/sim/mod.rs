@@ -295,6 +295,14 @@ impl Sim {
             .unwrap_or_default()
     }
 
+    /// Late work that is not part of the deck.
+    #[must_use]
+    pub fn late_work_left(&self, peer: Peer, deck: DeckId) -> Vec<LateWork> {
+        self.log(peer, deck)
+            .map(crate::core::log::Log::late_work)
+            .unwrap_or_default()
+    }
+
     /// All that a device holds beside the canonical path.
     #[must_use]
     pub fn holdings(&self, peer: Peer, deck: DeckId) -> BTreeSet<Holding> {

@@ -2,11 +2,11 @@
 //!
 //! Everything here is a guess that the next status corrects; nothing is lost with it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::core::log::Owed;
 use crate::disk::LogRecord;
-use crate::id::ReadId;
+use crate::id::{ChangeHash, ReadId};
 use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::exchange::Exchange;
 use crate::sync::holdings::Digest;
@@ -39,6 +39,10 @@ pub(crate) struct Session {
     pub(crate) answered: Option<Digest>,
     /// What it lacks of that.
     pub(crate) owed: VecDeque<Owed>,
+    /// What it needs before anything else of our path: late work that the path accepts.
+    pub(crate) first: VecDeque<Owed>,
+    /// The heads of late work that it was sent, or is being sent.
+    pub(crate) late_sent: BTreeSet<ChangeHash>,
     /// Bytes of it that were sent since it last listed what it holds.
     pub(crate) owed_bytes: usize,
     /// Whether something of its branches came too early.
@@ -104,6 +108,8 @@ impl Session {
         self.cursor = cursor;
         self.in_flight.clear();
         self.reading = None;
+        self.first.clear();
+        self.late_sent.clear();
         self.drafts.restart();
     }
 }

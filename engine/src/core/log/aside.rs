@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Log, TakeError};
 
 use crate::core::own_log;
-use crate::document::Document;
+use crate::document::{DeckChange, Document};
 use crate::id::{ChangeHash, TermId};
 
 /// A change of a term that is held and not in the document.
@@ -58,6 +58,26 @@ impl Log {
     pub(crate) fn forget_aside(&mut self) {
         let document = &self.document;
         self.aside.retain(|hash, _| !document.contains(hash));
+    }
+
+    /// These are in the document now.
+    pub(super) fn forget_these(&mut self, changes: &[ChangeHash]) {
+        for hash in changes {
+            self.aside.remove(hash);
+        }
+    }
+
+    /// Puts late work into a document, with all that it depends on: beside the line that will accept it. Returns the
+    /// changes, and what they did.
+    pub(super) fn put_late(
+        &self,
+        document: &mut Document,
+        late: &[ChangeHash],
+    ) -> Result<(Vec<ChangeHash>, Vec<DeckChange>), TakeError> {
+        let changes = self.closure(late, |hash| document.contains(hash))?.changes;
+        let raw: Vec<Vec<u8>> = changes.iter().filter_map(|hash| self.held_bytes(hash)).collect();
+        let did = document.take_in(raw.iter().map(Vec::as_slice))?;
+        Ok((changes, did))
     }
 
     /// The document as it is at a held change, wherever that lies.
@@ -129,8 +149,9 @@ impl Log {
             let waits_for = match dependencies.entry(hash) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => {
-                    let bytes = self.bytes_aside(&hash).ok_or(TakeError::Early)?;
-                    unknown.insert(own_log::dependencies_of(bytes).ok_or(TakeError::Early)?)
+                    // It may be part of the deck, and not of the branch that this is for.
+                    let bytes = self.held_bytes(&hash).ok_or(TakeError::Early)?;
+                    unknown.insert(own_log::dependencies_of(&bytes).ok_or(TakeError::Early)?)
                 }
             };
             let missing: Vec<ChangeHash> = waits_for

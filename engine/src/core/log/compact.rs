@@ -114,7 +114,8 @@ impl Log {
         let change = record.change.as_slice();
         let seal = record.seal.as_ref().map(|seal| seal.as_slice());
         let accepts = own_log::acceptance(change);
-        let begins = accepts.is_some();
+        // What a slice accepts goes before it.
+        let begins = own_log::merges(change);
         let drafted = accepts.and_then(|(draft, deps)| self.drafts.get(&draft)?.accepted_item(&deps));
         let drafted: usize = drafted.map_or(0, |draft| draft.changes.iter().map(|change| change.len()).sum());
         let compaction = &mut self.compaction;
@@ -271,7 +272,7 @@ impl Log {
     }
 
     /// The bytes of a change, wherever it is held in memory. Late work that was accepted is in the document.
-    fn held_bytes(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
+    pub(super) fn held_bytes(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
         let aside = self.bytes_aside(hash).map(<[u8]>::to_vec);
         aside.or_else(|| self.document.change_bytes(hash))
     }

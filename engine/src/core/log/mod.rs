@@ -21,6 +21,7 @@ mod beside;
 mod compact;
 mod error;
 mod forks;
+mod late;
 mod moves;
 mod path;
 mod seals;
@@ -36,7 +37,9 @@ pub(crate) use error::TakeError;
 pub use error::{EditError, RoleError};
 use forks::Fork;
 pub(crate) use forks::Stored;
+pub use late::{LateError, LateWhy};
 pub use moves::Role;
+pub use path::TurnWhy;
 pub(crate) use path::{Followed, Next};
 pub(crate) use take::Slice;
 
@@ -50,6 +53,16 @@ pub(crate) struct Log {
     inside: Vec<Position>,
     /// Changes of terms that are held and not in the document.
     aside: BTreeMap<ChangeHash, Aside>,
+    /// Terms of which the path accepts late work that is not here yet.
+    wanted: BTreeSet<TermId>,
+    /// Late work that the app was told of: it asks for a person's word.
+    pub(crate) asked: BTreeSet<ChangeHash>,
+    /// Late work that was tried, and cannot be merged.
+    pub(crate) unmergeable: BTreeSet<ChangeHash>,
+    /// Terms whose holders are proved to have cheated, and whether the app was told.
+    proven: BTreeMap<TermId, bool>,
+    /// Whether there may be late work to accept.
+    late_due: bool,
     /// Terms of cheats: those with more than one line.
     forks: BTreeMap<TermId, Fork>,
     /// What is held beside the path, as others are told; worked out when it is asked for.
@@ -119,6 +132,11 @@ impl Log {
             aside: BTreeMap::new(),
             built: Built::default(),
             forks: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            unmergeable: BTreeSet::new(),
+            proven: BTreeMap::new(),
+            late_due: true,
             beside: None,
             beside_unsaved: false,
             opened: BTreeSet::new(),
@@ -212,6 +230,7 @@ impl Log {
     pub(super) fn beside_changed(&mut self) {
         self.beside = None;
         self.beside_unsaved = true;
+        self.late_due = true;
     }
 
     /// Whether what is held beside the path changed since this was last asked: the batch that follows makes it durable.

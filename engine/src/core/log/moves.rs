@@ -73,6 +73,7 @@ impl Log {
         if self.chain.rights(to) != Some(Rights::Hold) {
             return Err(RoleError::MayNotHold(to));
         }
+        self.open_own(key, nonce, batch)?;
         let term = self.next_term(key, nonce, Cause::Handover, Some(to))?;
         self.move_role(term, None, batch)
     }
@@ -85,6 +86,7 @@ impl Log {
         batch: &mut Batch,
     ) -> Result<TermId, RoleError> {
         self.check_editor(key.id())?;
+        self.open_own(key, nonce, batch)?;
         let term = self.next_term(key, nonce, Cause::Release, None)?;
         self.move_role(term, None, batch)
     }

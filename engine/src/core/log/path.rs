@@ -6,8 +6,8 @@ use super::{Log, TakeError};
 
 use crate::core::own_log;
 use crate::document::{DeckChange, Document};
-use crate::id::{ChangeHash, TermId};
-use crate::role::{Cut, Step};
+use crate::id::{ChangeHash, DeviceId, TermId};
+use crate::role::{Cause, Cut, LateWork, Standing, Step};
 use crate::sync::message::Position;
 
 /// What comes next on the canonical path after some position.
@@ -20,11 +20,45 @@ pub(crate) enum Next {
     Changes { end: Position },
 }
 
+/// Why the canonical path turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TurnWhy {
+    /// A term came that is chosen before the one that was followed.
+    BetterTerm {
+        /// Which one.
+        term: TermId,
+        /// How it began.
+        cause: Cause,
+        /// Who signed it.
+        by: DeviceId,
+    },
+    /// The owner settled another line.
+    Settled {
+        /// The first term of that line.
+        term: TermId,
+    },
+    /// The holder of a term sealed two lines of it: it counts up to where they part.
+    TwoSeals {
+        /// Which term.
+        term: TermId,
+        /// Who.
+        by: DeviceId,
+    },
+    /// The holder of a term may be editor no longer: it counts as far as it is settled.
+    MayNotHold {
+        /// Which term.
+        term: TermId,
+    },
+}
+
 /// What following the chain did.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
     /// How many changes were taken out of the document.
     pub(crate) taken_out: u64,
+    /// Why, and where they are now.
+    pub(crate) turn: Option<(TurnWhy, Vec<LateWork>)>,
     /// What the changes that came in did.
     pub(crate) changes: Vec<DeckChange>,
 }
@@ -189,7 +223,9 @@ impl Log {
         let turned = self.inside.len() > common || !path.iter().zip(&self.inside).take(common).all(goes_on);
         let mut followed = Followed::default();
         let mut left = None;
+        let mut why = None;
         if turned {
+            why = self.why_turned(&path);
             let taken = self.take_out(&path, common);
             let (taken_out, document) = taken.map_err(|error| self.broke(error.to_string()))?;
             followed.taken_out = taken_out;
@@ -214,7 +250,38 @@ impl Log {
                 .and_then(|(at, len)| self.position_at(self.inside.get(at)?, len));
             self.durable = durable.or(before_turn).unwrap_or(self.durable);
         }
+        if followed.taken_out > 0 {
+            followed.turn = why.map(|why| (why, self.late_work()));
+        }
         Ok(followed)
+    }
+
+    /// What the new path has at the first place where it leaves the old one.
+    fn why_turned(&self, path: &[Position]) -> Option<TurnWhy> {
+        let leaves = |(at, new): &(usize, &Position)| {
+            let next = |steps: &[Position]| steps.get(at + 1).map(|step| step.term);
+            let old = self.inside.get(*at).filter(|old| old.term == new.term);
+            let goes_on = |old: &Position| self.chain.passes(new.term, new.cut(), old.cut());
+            next(path) != next(&self.inside) || !old.is_some_and(goes_on)
+        };
+        let (at, parent) = path.iter().enumerate().find(leaves)?;
+        let Some(next) = path.get(at + 1) else {
+            let (term, by) = (parent.term, self.chain.holder(parent.term)?);
+            return Some(match self.chain.equivocation(term) {
+                Some(_) => TurnWhy::TwoSeals { term, by },
+                None => TurnWhy::MayNotHold { term },
+            });
+        };
+        let step = self.chain.path_from(next.term).first()?;
+        let record = self.chain.term(next.term)?;
+        Some(match step.standing {
+            Standing::Settled => TurnWhy::Settled { term: next.term },
+            Standing::Provisional => TurnWhy::BetterTerm {
+                term: next.term,
+                cause: record.cause,
+                by: record.signer,
+            },
+        })
     }
 
     /// Moves what is no longer canonical from the document to the side: the document goes back to the last point that

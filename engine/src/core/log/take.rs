@@ -18,6 +18,10 @@ use crate::role::{
 };
 use crate::sync::message::Position;
 
+/// Terms that are taken in beyond their signers' quotas, as the path accepts late work of them: one that accepts and its
+/// ancestors off the path. A longer line of them waits for room.
+const WANTED_TERMS_MAX: usize = 64;
+
 /// A slice of a term as it came.
 pub(crate) struct Slice<'a> {
     pub(crate) term: TermId,
@@ -39,6 +43,9 @@ impl Log {
         let term = Signed::<Term>::decode(bytes)?.verify(self.deck)?;
         if !self.chain.contains(term.id()) {
             self.check_room_for_term(&term)?;
+            if self.wanted.contains(&term.id()) && self.wanted.len() < WANTED_TERMS_MAX {
+                self.wanted.insert(term.parent);
+            }
         }
         Ok(self.add_term(term, batch)?)
     }
@@ -59,6 +66,8 @@ impl Log {
             Err(role::Refusal::Full(what)) => return Err(self.surplus(Some(holder), what)),
             Err(refusal) => return Err(refusal.into()),
         }
+        self.beside_changed();
+        self.look_for_proof(term);
         self.append_record(&image, batch);
         Ok(true)
     }
@@ -114,10 +123,21 @@ impl Log {
         if !goes_on {
             self.check_room_aside(term, fresh)?;
         }
-        let mut branch = match goes_on {
-            true => None,
-            false => Some(self.branch_at(after.head)?),
+        let late = gate::late_heads(fresh, after.head)?;
+        let mut branch = match (goes_on, late.is_empty()) {
+            (true, true) => None,
+            // Late work is put beside the line that accepts it: on a copy, until all of the slice has passed.
+            (true, false) => Some(self.document.clone()),
+            (false, _) => Some(self.branch_at(after.head)?),
         };
+        let mut brought = (vec![], vec![]);
+        if let Some(branch) = branch.as_mut().filter(|_| !late.is_empty()) {
+            let put = self.put_late(branch, &late);
+            if matches!(put, Err(TakeError::Early)) {
+                self.want_late(fresh);
+            }
+            brought = put?;
+        }
         let document = branch.as_ref().unwrap_or(&self.document);
         let accepts = drafts.iter().map(|draft| (draft.id(), draft.head())).collect();
         let mut drafts: Vec<DraftLog> = drafts
@@ -146,7 +166,7 @@ impl Log {
         let admitted = match gate::admit(document, &segments, seal.head) {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                if let Some(branch) = branch {
+                if let Some(branch) = branch.filter(|_| late.is_empty()) {
                     self.built.keep(after.head, branch);
                 }
                 return Err(refusal.into());
@@ -154,22 +174,26 @@ impl Log {
         };
         let hashes: Vec<ChangeHash> = admitted.hashes().skip(drafted).collect();
         let (mut changes, end) = (vec![], Position::new(term, seal.cut()));
-        match &mut branch {
+        match branch {
             None => {
                 let applied = self.document.apply(admitted);
                 changes = applied.map_err(|error| self.broke(error.to_string()))?;
             }
-            Some(branch) => {
+            Some(mut branch) => {
                 let grown = branch.apply(admitted);
-                grown.map_err(|error| TakeError::Refused(error.to_string()))?;
-                self.set_aside(
-                    term,
-                    hashes.iter().copied().zip(fresh.iter().map(|raw| raw.to_vec())),
-                );
+                let grown = grown.map_err(|error| TakeError::Refused(error.to_string()))?;
+                if goes_on {
+                    self.document = branch;
+                    changes = [brought.1, grown].concat();
+                    self.forget_these(&brought.0);
+                    self.wanted.clear();
+                    self.reopen_drafts();
+                } else {
+                    self.built.keep(seal.head, branch);
+                    let raw = fresh.iter().map(|raw| raw.to_vec());
+                    self.set_aside(term, hashes.iter().copied().zip(raw));
+                }
             }
-        }
-        if let Some(branch) = branch {
-            self.built.keep(seal.head, branch);
         }
         let mut records: Vec<(ChangeHash, LogRecord)> = Vec::with_capacity(fresh.len());
         for (hash, change) in hashes.iter().zip(fresh) {
@@ -195,8 +219,22 @@ impl Log {
             self.set_inside(end);
         } else {
             self.beside_changed();
+            self.look_for_proof(term);
         }
         Ok(changes)
+    }
+
+    /// The path accepts late work that is not held here: it is taken in when it comes, whatever else its author sent.
+    fn want_late(&mut self, changes: &[&[u8]]) {
+        for (term, _) in changes.iter().filter_map(|bytes| own_log::late_acceptance(bytes)) {
+            let off_path = self
+                .chain
+                .ancestry(term)
+                .take_while(|held| self.chain.position(*held).is_none());
+            let terms: Vec<TermId> = std::iter::once(term).chain(off_path).collect();
+            let room = WANTED_TERMS_MAX.saturating_sub(self.wanted.len());
+            self.wanted.extend(terms.into_iter().take(room));
+        }
     }
 
     /// Whether what follows there on a term, up to `len`, is sure to go on with the canonical path: then it goes into the
@@ -267,6 +305,7 @@ impl Log {
             .term_count()
             .saturating_sub(self.chain.canonical().path.len());
         if aside < TERMS_ASIDE_PER_MEMBER_MAX
+            || self.wanted.contains(&term.id())
             || (may_count && self.chain.would_be_chosen(term))
             || self
                 .chain
@@ -290,7 +329,7 @@ impl Log {
     fn check_room_aside(&self, term: TermId, fresh: &[&[u8]]) -> Result<(), TakeError> {
         let waiting = self.chain.waiting_for();
         let waits = |missing: &Missing| matches!(missing, Missing::Changes { term: of, .. } if *of == term);
-        if waiting.iter().any(waits) {
+        if waiting.iter().any(waits) || self.wanted.contains(&term) {
             return Ok(());
         }
         let account_of = |term: TermId| self.chain.holder(term).and_then(|holder| self.account(holder));

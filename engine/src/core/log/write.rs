@@ -1,6 +1,6 @@
 //! What this device adds to a deck: edits in a term that this run opened.
 
-use super::{EditError, Log};
+use super::{EditError, Log, RoleError};
 
 use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
@@ -67,6 +67,35 @@ impl Log {
             Cause::Handover,
             Some(key.id()),
         )?))
+    }
+
+    /// Opens a term of this run, unless the last one is: before the role is given away. A disk that was restored from a
+    /// backup may lack what its own earlier run wrote into the last term; were the role given away on that very term, all of
+    /// it would look as if it had been written after leaving.
+    pub(super) fn open_own(
+        &mut self,
+        key: &DeviceKey,
+        nonce: [u8; 16],
+        batch: &mut Batch,
+    ) -> Result<(), RoleError> {
+        if self.opened.contains(&self.chain.canonical().tip) {
+            return Ok(());
+        }
+        // Another nonce than that of the term that follows, from the same randomness.
+        let derived = blake3::derive_key("cuecard nonce of an own term v0", &nonce);
+        let (nonce, _) = derived.split_at(16);
+        let nonce = nonce.try_into().unwrap_or([0; 16]);
+        let own = self.next_term(key, nonce, Cause::Handover, Some(key.id()))?;
+        let (id, head) = (own.id(), self.head());
+        let mut tried = self.chain.clone();
+        tried.add_term(own.clone())?;
+        if tried.canonical().tip != id {
+            return Err(RoleError::NotCaughtUp);
+        }
+        self.opened.insert(id);
+        self.add_term(own, batch)?;
+        self.set_inside(Position::new(id, Cut { len: 0, head }));
+        Ok(())
     }
 
     pub(super) fn next_term(

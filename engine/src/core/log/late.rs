@@ -1,0 +1,239 @@
+//! Late work: what an editor's successors had not seen. It is kept, and the editor's engine accepts it like a draft.
+
+use std::collections::BTreeSet;
+
+use cuecard_store::Batch;
+use cuecard_transport::DeviceKey;
+
+use super::beside::Owed;
+use super::{EditError, Log, TakeError};
+
+use crate::core::own_log;
+use crate::core::{DeckError, StoreHasFailed};
+use crate::document::DeckChange;
+use crate::id::{ChangeHash, DeviceId, TermId};
+use crate::role::{self, Cut, Equivocation, LateWork, Rights, Term, Verified};
+use crate::sync::message::{Item, Position};
+use crate::time::Time;
+
+/// Why late work is not accepted by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LateWhy {
+    /// This device's policy is to ask.
+    #[error("this device asks before it accepts late work")]
+    Policy,
+    /// Its author wrote it after handing the term to another, or releasing it.
+    #[error("it was written after its author had given the role away")]
+    AfterLeaving,
+    /// Who wrote it, or a part that comes with it, has not the right to be editor.
+    #[error("{} may not be editor, and wrote a part of it", .0.short())]
+    MayNotHold(DeviceId),
+    /// It cannot be merged.
+    #[error("it cannot be merged: {0}")]
+    Unmergeable(String),
+}
+
+/// Why late work was not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LateError {
+    /// No such late work is held here.
+    #[error("no late work of term {} that ends in {head} is held here", .term.short())]
+    Unknown {
+        /// Of which term.
+        term: TermId,
+        /// Its last change.
+        head: ChangeHash,
+    },
+    /// It is part of the deck.
+    #[error("this late work is part of the deck already")]
+    Accepted,
+    /// It cannot be merged.
+    #[error("this late work cannot be merged: {0}")]
+    Unmergeable(String),
+    /// Accepting is an edit, and this device may not edit.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl From<DeckError> for LateError {
+    fn from(error: DeckError) -> Self {
+        Self::Edit(error.into())
+    }
+}
+
+impl From<StoreHasFailed> for LateError {
+    fn from(error: StoreHasFailed) -> Self {
+        Self::Edit(error.into())
+    }
+}
+
+impl Log {
+    /// Late work that is not part of the deck, what rests on other late work first: it brings that with it.
+    pub(crate) fn late_work(&self) -> Vec<LateWork> {
+        let mut late = self.chain.late_work();
+        late.retain(|late| !self.document.contains(&late.head));
+        late.sort_by_cached_key(|late| std::cmp::Reverse(self.chain.ancestry(late.term).count()));
+        late
+    }
+
+    /// Whether there may be late work that was not looked at.
+    pub(crate) fn take_late_due(&mut self) -> bool {
+        std::mem::take(&mut self.late_due)
+    }
+
+    /// The proofs that holders sealed two lines.
+    pub(crate) fn proofs(&self) -> Vec<Equivocation> {
+        let proven = self.proven.keys();
+        proven.filter_map(|term| self.chain.equivocation(*term)).collect()
+    }
+
+    /// Looks whether the seals of a term, of which one is new, prove a cheat.
+    pub(super) fn look_for_proof(&mut self, term: TermId) {
+        if self.chain.seals(term).nth(1).is_some() && self.chain.equivocation(term).is_some() {
+            self.proven.entry(term).or_insert(false);
+            // Nobody is editor now, and what was canonical may be late.
+            self.late_due = true;
+        }
+    }
+
+    /// What was proved when the deck was last open is no news.
+    pub(crate) fn restore_proofs(&mut self) {
+        let mut terms: Vec<TermId> = self.chain.terms().map(Verified::<Term>::id).collect();
+        terms.push(TermId::zero_of(self.deck));
+        for term in terms {
+            self.look_for_proof(term);
+        }
+        self.proven.values_mut().for_each(|told| *told = true);
+    }
+
+    /// The terms and devices that the app was not told of.
+    pub(crate) fn take_proofs(&mut self) -> Vec<(TermId, DeviceId)> {
+        let chain = &self.chain;
+        let untold = |(term, told): (&TermId, &mut bool)| {
+            let is_news = !std::mem::replace(told, true);
+            is_news.then(|| Some((*term, chain.holder(*term)?))).flatten()
+        };
+        self.proven.iter_mut().filter_map(untold).collect()
+    }
+
+    /// Why this late work needs a person's word, if it does: by whom it and all that comes with it is.
+    pub(crate) fn why_ask(&self, late: &LateWork) -> Option<LateWhy> {
+        let closure = self.closure(&[late.head], |hash| self.document.contains(hash));
+        let comes = match closure {
+            Ok(closure) => closure.changes,
+            Err(_) => return Some(LateWhy::Unmergeable("a part of it is not here".to_owned())),
+        };
+        let comes: BTreeSet<ChangeHash> = comes.into_iter().collect();
+        let all = self.chain.late_work();
+        if all
+            .iter()
+            .any(|late| late.after_leaving && comes.contains(&late.head))
+        {
+            return Some(LateWhy::AfterLeaving);
+        }
+        let drafted = |hash: &ChangeHash| {
+            let mut drafts = self.drafts.values();
+            let of = |bytes: &Vec<u8>| own_log::may_be(bytes, hash);
+            drafts
+                .find(|draft| draft.changes.iter().any(of))
+                .map(|draft| draft.author())
+        };
+        for hash in &comes {
+            let author = match self.aside.get(hash) {
+                Some(aside) => self.chain.holder(aside.term),
+                None => drafted(hash),
+            };
+            if let Some(author) = author.filter(|author| self.chain.rights(*author) != Some(Rights::Hold)) {
+                return Some(LateWhy::MayNotHold(author));
+            }
+        }
+        None
+    }
+
+    /// Accepts late work: a change of this device that depends on its own line and on the late one, and on nothing else.
+    pub(crate) fn accept_late(
+        &mut self,
+        key: &DeviceKey,
+        now: Time,
+        nonce: [u8; 16],
+        term: TermId,
+        head: ChangeHash,
+        batch: &mut Batch,
+    ) -> Result<Vec<DeckChange>, LateError> {
+        let opening = self.opening(key, nonce)?;
+        let own = opening
+            .as_ref()
+            .map_or(self.chain.canonical().tip, Verified::<Term>::id);
+        if self.document.contains(&head) {
+            return Err(LateError::Accepted);
+        }
+        if self.aside.get(&head).is_none_or(|aside| aside.term != term) {
+            return Err(LateError::Unknown { term, head });
+        }
+        let unmergeable = |error: TakeError| LateError::Unmergeable(error.to_string());
+        let previous = self.head();
+        // On a copy: nothing changes unless all of it can be merged.
+        let mut document = self.document.clone();
+        let (brought, mut changes) = self.put_late(&mut document, &[head]).map_err(unmergeable)?;
+        let actor = role::actor_of_term(own);
+        let accepted = document
+            .accept_late(&actor, now.as_millis(), term, previous, head)
+            .map_err(|error| LateError::Unmergeable(error.to_string()))?;
+        changes.extend(accepted.events);
+        let before = std::mem::replace(&mut self.document, document);
+        if let Some(change) = accepted.change
+            && let Err(error) = self.append_own(key, opening, own, change, batch)
+        {
+            self.document = before;
+            return Err(error.into());
+        }
+        self.forget_these(&brought);
+        self.reopen_drafts();
+        Ok(changes)
+    }
+
+    /// The late work that a slice begins by accepting, and what goes before that slice.
+    pub(crate) fn late_before(&self, items: &[Item]) -> Option<(ChangeHash, Vec<Owed>)> {
+        let begins = items.iter().find_map(|item| match item {
+            Item::Changes { changes, after, .. } => {
+                Some((own_log::late_acceptance(changes.first()?)?, after))
+            }
+            _ => None,
+        });
+        let ((term, deps), after) = begins?;
+        let late = deps.into_iter().find(|head| head != after)?;
+        Some((late, self.late_lines(term, late)))
+    }
+
+    /// What another device needs before it can take in an acceptance of late work: its lines up to that head, from where
+    /// they leave the path, each after what it rests on.
+    fn late_lines(&self, term: TermId, head: ChangeHash) -> Vec<Owed> {
+        let mut lines = Vec::new();
+        let len = self
+            .held_bytes(&head)
+            .and_then(|bytes| own_log::number_of(&bytes));
+        let Some(len) = len else { return lines };
+        let (mut at, mut cut) = (term, Cut { len, head });
+        loop {
+            let end = Position::new(at, cut);
+            let start = self.chain.line_to(at, cut).map(|line| line.start());
+            let Some(start) = start else { break };
+            let path = self.chain.path_from(at).first().map(|step| step.upto);
+            let shared = path.and_then(|path| self.chain.common(at, path, cut));
+            let after = shared.unwrap_or(Cut { len: 0, head: start });
+            if after.len < cut.len {
+                lines.push(Owed::Line { after, end });
+            }
+            if path.is_some() {
+                break;
+            }
+            let Some(record) = self.chain.term(at) else { break };
+            lines.push(Owed::Item(Item::Term(record.encode().into())));
+            (at, cut) = (record.parent, record.cut);
+        }
+        lines.reverse();
+        lines
+    }
+}
