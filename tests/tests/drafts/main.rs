@@ -2,6 +2,7 @@
 
 mod anew;
 mod decided;
+mod durable;
 mod engines;
 mod many;
 mod passed_on;
