@@ -153,3 +153,41 @@ fn a_draft_on_a_term_that_lost_is_still_its_authors_and_can_be_written_anew() {
     }
     assert!(lost > 0, "in none of these seeds it lost");
 }
+
+/// The same, and its author does nothing: the work of the term that lost comes back by itself, and with it what the draft
+/// was written on, so that the draft is taken and accepted as it is.
+#[test]
+fn a_draft_on_late_work_is_accepted_once_that_is_part_of_the_deck_again() {
+    let mut lost = 0;
+    for seed in 200..212 {
+        let mut world = World::new(seed);
+        let laptop = world.laptop;
+        let phone = world.device("phone", Some(Rights::Draft));
+        world.connect(laptop, phone);
+        let backup = world.sim.backup(laptop).unwrap();
+        world.restart(laptop);
+        world.run();
+        world.edit(laptop, "on the term that may lose");
+        world.run();
+        world.cut(laptop, phone);
+        let draft = world.proposed(phone, "cuatro");
+        world.sim.restore_backup(laptop, &backup).unwrap();
+        world.edit(laptop, "after the backup was restored");
+        world.run();
+        world.sim.take_events(phone);
+        world.mend(laptop, phone);
+        let events = world.sim.take_events(phone);
+        let reorganised = |event: &cuecard::Event| matches!(event, cuecard::Event::Reorganised { .. });
+        lost += usize::from(events.iter().any(reorganised));
+        world.run();
+        assert!(world.is_proposed(laptop, draft), "seed {seed}");
+        world.accept(laptop, draft);
+        world.run();
+        for peer in [laptop, phone] {
+            assert_eq!(world.has(peer, "cuatro"), 1, "seed {seed}");
+            assert_eq!(world.has(peer, "on the term that may lose"), 1, "seed {seed}");
+        }
+        world.assert_one_deck(&[laptop, phone]);
+    }
+    assert!(lost > 0, "in none of these seeds it lost");
+}
