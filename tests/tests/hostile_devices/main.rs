@@ -6,4 +6,5 @@ mod drafts;
 mod messages;
 mod reading;
 mod terms;
+mod words;
 mod world;

@@ -140,3 +140,32 @@ fn an_owner_that_has_met_too_few_settles_nothing_by_itself() {
     );
     world.the_end();
 }
+
+#[test]
+fn an_owner_restored_from_a_backup_meets_its_own_word_and_its_latest_one_stands() {
+    for seed in 0..6 {
+        let (mut world, [laptop, phone, tablet]) = World::new(260 + seed, ["laptop", "phone", "tablet"]);
+        world.edit(laptop, "before");
+        world.quiet();
+        let backup = world.sim.backup(laptop).unwrap();
+        // Said, heard by all, and forgotten: once, or twice so that it counts for newer.
+        world.set_members(laptop, &[phone]).unwrap();
+        if seed % 2 == 0 {
+            world.quiet();
+            world.set_members(laptop, &[phone]).unwrap();
+        }
+        world.quiet();
+        world.split(&[&[laptop], &[phone, tablet]]);
+        world.sim.restore_backup(laptop, &backup).unwrap();
+        world.set_members(laptop, &[tablet]).unwrap();
+        world.sim.run_for(SOON);
+        world.meet();
+        let expected = world.sim.id(tablet);
+        for peer in [laptop, phone, tablet] {
+            let members = world.act(peer, |core, _, deck| core.members(deck).unwrap());
+            let devices: Vec<_> = members.iter().map(|member| member.device).collect();
+            assert_eq!(devices, [expected], "seed {seed}: {peer:?}");
+        }
+        world.the_end();
+    }
+}

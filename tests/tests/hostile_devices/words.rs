@@ -1,0 +1,113 @@
+//! Words about the role, by those who forge them or never stop.
+
+use cuecard::role::{Cut, Says, Word};
+use cuecard::sync::message::{Message, Position};
+use cuecard::transport::DeviceKey;
+use cuecard::{Event, Rights};
+
+use super::world::*;
+
+fn word(world: &World, at: Position, key: &DeviceKey, nonce: u8, says: Says) -> Vec<u8> {
+    let word = Word {
+        deck: world.deck,
+        term: at.term,
+        nonce: [nonce; 16],
+        signer: key.id(),
+        says,
+    };
+    word.sign(key).unwrap().encode()
+}
+
+fn request(text: &str) -> Says {
+    Says::Request {
+        note: text.to_owned(),
+    }
+}
+
+#[test]
+fn a_word_needs_the_signature_of_who_says_it_for_this_purpose() {
+    for forged in [false, true] {
+        let mut world = World::new(61, Some(Rights::Hold));
+        let (_, at) = world.document();
+        let mut bytes = word(&world, at, &world.mallory.clone(), 1, request("my turn"));
+        if forged {
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+        }
+        let (intruder, deck, laptop) = (world.intrude(), world.deck, world.laptop);
+        let bytes = bytes.into();
+        world.sim.say(intruder, &Message::Word { deck, bytes });
+        world.sim.run_for(SOON);
+        assert_eq!(world.sim.is_thrown_out(intruder), forged);
+        let told = world.sim.take_events(laptop);
+        let asked = told
+            .iter()
+            .any(|event| matches!(event, Event::RoleRequested { .. }));
+        assert_eq!(asked, !forged, "{told:?}");
+        world.assert_unharmed();
+    }
+}
+
+#[test]
+fn requests_of_who_may_not_hold_the_role_and_signs_of_who_has_it_not_are_not_heard() {
+    for rights in [None, Some(Rights::Read), Some(Rights::Draft), Some(Rights::Hold)] {
+        let mut world = World::new(62, rights);
+        let (document, at) = world.document();
+        let mallory = world.mallory.clone();
+        let end = Cut {
+            len: at.len,
+            head: document.heads()[0],
+        };
+        let beat = Says::Beat { interval_ms: 1, end };
+        let (to, reason) = (mallory.id(), "no".to_owned());
+        let denial = Says::Denial {
+            to,
+            request: [1; 32],
+            reason,
+        };
+        let (intruder, deck, laptop) = (world.intrude(), world.deck, world.laptop);
+        for (nonce, says) in (1..).zip([request(""), beat, denial]) {
+            let bytes = word(&world, at, &mallory, nonce, says).into();
+            world.sim.say(intruder, &Message::Word { deck, bytes });
+        }
+        world.sim.run_for(SOON);
+        let told = world.sim.take_events(laptop);
+        let asked = told
+            .iter()
+            .any(|event| matches!(event, Event::RoleRequested { .. }));
+        assert_eq!(asked, rights == Some(Rights::Hold), "{rights:?}: {told:?}");
+        world.assert_unharmed();
+    }
+}
+
+#[test]
+fn who_never_stops_talking_is_thrown_out() {
+    let mut world = World::new(63, Some(Rights::Hold));
+    let (_, at) = world.document();
+    let mallory = world.mallory.clone();
+    let (intruder, deck) = (world.intrude(), world.deck);
+    for nonce in 0..=64 {
+        assert!(!world.sim.is_thrown_out(intruder), "after {nonce}");
+        let bytes = word(&world, at, &mallory, nonce, Says::Question).into();
+        world.sim.say(intruder, &Message::Word { deck, bytes });
+    }
+    assert!(world.sim.is_thrown_out(intruder));
+    let why = world.refusals();
+    assert!(
+        why.len() == 1 && why[0].contains("more words about the role"),
+        "{why:?}"
+    );
+    world.assert_unharmed();
+}
+
+#[test]
+fn a_word_beyond_the_limits_is_refused_before_it_is_read() {
+    let mut world = World::new(64, Some(Rights::Hold));
+    let (intruder, deck) = (world.intrude(), world.deck);
+    let bytes = vec![20; 4_096].into();
+    world.sim.say(intruder, &Message::Word { deck, bytes });
+    assert!(world.sim.is_thrown_out(intruder));
+    let why = world.refusals();
+    assert!(why.len() == 1 && why[0].contains("beyond the limits"), "{why:?}");
+    world.assert_unharmed();
+}
