@@ -76,6 +76,13 @@ fn the_editor_comes_back_with_offline_edits() {
     let reorganised = |event: &Event| matches!(event, Event::Reorganised { .. });
     assert!(world.events(phone).iter().any(reorganised), "and its app is told");
     world.the_end();
+    for edit in ["offline, one", "offline, two"] {
+        assert_eq!(
+            world.fate(edit),
+            Some(Fate::Canonical),
+            "it came back without a hand"
+        );
+    }
 }
 
 #[test]

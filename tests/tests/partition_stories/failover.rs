@@ -171,5 +171,9 @@ fn a_new_run_that_beat_a_claim_without_being_heard_hands_over_to_the_claimer() {
     world.the_end();
     assert_eq!(world.editor(), Some(phone));
     assert_eq!(world.fate("alone, in a new run"), Some(Fate::Canonical));
-    assert!(world.fate("claimed").is_some(), "late work, until it is accepted");
+    assert_eq!(
+        world.fate("claimed"),
+        Some(Fate::Canonical),
+        "it came back as late work"
+    );
 }
