@@ -142,7 +142,7 @@ fn late_work_waits_for_a_person_where_the_policy_is_to_ask() {
         Event::LateWorkWaiting { late, why, .. } => Some((*late, why.clone())),
         _ => None,
     });
-    let (late, why) = waiting.last().expect("it waits");
+    let (late, why) = waiting.collect::<Vec<_>>().pop().expect("it waits");
     assert_eq!(why, LateWhy::Policy);
     let by_phone = act(&mut world.sim, phone, |core, now| {
         core.accept_late_work(now, deck, late.term, late.head).map(drop)
