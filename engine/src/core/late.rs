@@ -40,6 +40,7 @@ impl Core {
     ) -> Result<Applied<()>, LateError> {
         self.set_now(now);
         self.check_store()?;
+        self.leave_typing(deck);
         let (key, now, nonce) = (self.key.clone(), self.now, self.random_bytes());
         let mut batch = Batch::default();
         let log = self.log_mut(deck)?;
