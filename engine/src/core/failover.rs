@@ -30,6 +30,8 @@ const HEARD_AGAIN: Duration = Duration::from_secs(60);
 pub(crate) struct Watch {
     /// The time as editor that all below is about.
     since: Option<TermId>,
+    /// The last term when this was last looked at, and when its holder's time began.
+    seen: Option<(TermId, TermId)>,
     /// When that was first seen here.
     began: Time,
     /// When the editor was last heard, and the interval that it stated.
@@ -87,13 +89,20 @@ impl Core {
         let Some(editor) = log.chain.canonical().editor else {
             return;
         };
-        let (since, holders) = (log.since(), log.holders());
+        let (tip, holders) = (log.chain.canonical().tip, log.holders());
         let watch = &mut state.role.watch;
+        // This is asked on every input, and a term's ancestors stay what they are.
+        let since = match watch.seen {
+            Some((seen, since)) if seen == tip => since,
+            Some(_) | None => log.since(),
+        };
+        watch.seen = Some((tip, since));
         if watch.since != Some(since) {
             *watch = Watch {
                 since: Some(since),
                 began: now,
                 heard: now,
+                seen: watch.seen,
                 ..Watch::default()
             };
         }
