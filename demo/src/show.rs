@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cuecard::{Card, ChangeHash, Deck, DeviceId, Engine, Rights};
+use cuecard::{Card, ChangeHash, Deck, DeviceId, Engine, Members, Rights};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -116,7 +116,7 @@ fn show(engine: &Engine, deck: &Deck, at: Option<ChangeHash>) -> Result<Shown, E
         name: engine.name_of(id).unwrap_or_else(|| id.short()),
         here: id == engine.device(),
     };
-    let (owner, members) = deck.members()?;
+    let Members { owner, list: members } = deck.members()?;
     let listed = members
         .into_iter()
         .filter(|member| member.device != owner)

@@ -16,11 +16,11 @@ use crate::core::{DeckError, DeviceState, EditError, UndoError, Undone};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
 use crate::id::{BlobId, ChangeHash, DeckId};
-use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::op::OpError;
 
 mod draft;
+mod members;
 mod role;
 
 pub use draft::Draft;
@@ -129,17 +129,6 @@ impl Deck {
             .blobs()
             .open(hash)
             .map_err(|error| AudioError(error.to_string()))
-    }
-
-    /// What another device needs to follow this deck. Whoever has it can read the deck.
-    ///
-    /// # Errors
-    /// When the deck is not followed here.
-    pub fn invite(&self) -> Result<DeckInvite, DeckError> {
-        Ok(DeckInvite::new(
-            self.id,
-            self.shared.read(|core| core.deck_key(self.id))?,
-        ))
     }
 
     /// The linked devices that follow this deck, and whether they hold, durably, every change that this one does. Audio

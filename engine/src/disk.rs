@@ -5,7 +5,9 @@
 use cuecard_store::{Batch, Store, StoreError, StreamId};
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
 
+use crate::core::Keyring;
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
 use crate::role::Cut;
 
@@ -33,8 +35,8 @@ const READ_BYTES: usize = 16 * 1024 * 1024;
 pub struct DeckImage {
     /// Its id.
     pub deck: DeckId,
-    /// The key that shows that one may read it.
-    pub key: [u8; 32],
+    /// The keys that show that one may read it.
+    pub keys: Keyring,
     /// Its genesis record; missing while a deck that was joined has not arrived yet.
     pub genesis: Option<Vec<u8>>,
     /// Charters and terms, in the order in which they were taken in.
@@ -72,6 +74,9 @@ pub enum RecordImage {
     /// A signed term, with its id, so that its log can be found without checking a signature first.
     #[n(1)]
     Term(#[n(0)] TermId, #[n(1)] ByteVec),
+    /// A signed admission.
+    #[n(40)]
+    Admit(#[n(0)] ByteVec),
     /// A seal whose changes may not be held.
     #[n(10)]
     Seal(#[n(0)] ByteVec),
@@ -215,9 +220,9 @@ fn draft_stream(deck: DeckId, draft: DraftId) -> StreamId {
     stream("cuecard store v0 draft", deck, Some(draft.as_bytes()))
 }
 
-/// Notes that a deck is followed and what key opens it.
-pub fn put_key(batch: &mut Batch, deck: DeckId, key: &[u8; 32]) {
-    batch.put(key_of(DECK_KEY, deck.as_bytes()), key.to_vec());
+/// Notes that a deck is followed, and keeps its keys.
+pub fn put_key(batch: &mut Batch, deck: DeckId, keys: &Keyring) {
+    batch.put(key_of(DECK_KEY, deck.as_bytes()), keys.encode().to_vec());
 }
 
 /// Keeps the genesis record.
@@ -317,8 +322,8 @@ fn by_device(store: &dyn Store, kind: u8) -> Result<Vec<(DeviceId, Vec<u8>)>, St
         .collect())
 }
 
-/// A deck's key, or why it cannot be read.
-pub type KeyFound = Result<[u8; 32], LoadError>;
+/// A deck's keys, or why they cannot be read.
+pub type KeyFound = Result<Keyring, LoadError>;
 
 /// The decks that the store holds, with their keys; and those whose key is damaged.
 ///
@@ -343,9 +348,9 @@ fn scan_decks(
     let error = match store.scan(prefix) {
         Ok(entries) => {
             for (key, value) in entries {
-                let value = value.try_into();
-                let value = value.map_err(|_| LoadError::Form { what: "a deck's key" });
-                decks.extend(deck_of(&key).map(|deck| (deck, value)));
+                let Some(deck) = deck_of(&key) else { continue };
+                let keys = Keyring::decode(deck, &Zeroizing::new(value));
+                decks.push((deck, keys.ok_or(LoadError::Form { what: "a deck's key" })));
             }
             return Ok(());
         }
@@ -368,10 +373,10 @@ fn scan_decks(
 ///
 /// # Errors
 /// What the store says, or damage that its checksums cannot see (a form that does not parse).
-pub fn load(store: &dyn Store, deck: DeckId, key: [u8; 32], origin: Origin) -> Result<DeckImage, LoadError> {
+pub fn load(store: &dyn Store, deck: DeckId, keys: &Keyring, origin: Origin) -> Result<DeckImage, LoadError> {
     let mut image = DeckImage {
         deck,
-        key,
+        keys: keys.clone(),
         genesis: store.get(&deck_key(deck, GENESIS))?,
         records: vec![],
         snapshot: None,
@@ -386,7 +391,9 @@ pub fn load(store: &dyn Store, deck: DeckId, key: [u8; 32], origin: Origin) -> R
     }
     let terms = image.records.iter().filter_map(|record| match record {
         RecordImage::Term(term, _) => Some(*term),
-        RecordImage::Charter(_) | RecordImage::Seal(_) | RecordImage::Fork { .. } => None,
+        RecordImage::Charter(_) | RecordImage::Admit(_) | RecordImage::Seal(_) | RecordImage::Fork { .. } => {
+            None
+        }
     });
     let terms: Vec<TermId> = std::iter::once(TermId::zero_of(deck)).chain(terms).collect();
     snapshot::load_logs(store, &mut image, &terms, origin)?;

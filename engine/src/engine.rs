@@ -1,6 +1,5 @@
 //! The engine: one device, its store, its decks and its links.
 
-use std::fs;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -143,12 +142,13 @@ impl Builder {
     }
 
     fn open_blocking(self, folder: &Path) -> Result<(Core, Arc<dyn Store>, DeviceKey, u64), OpenError> {
-        fs::create_dir_all(folder).map_err(|error| OpenError::Folder {
+        let store = folder.join("store");
+        identity::private_folder(folder, &store).map_err(|error| OpenError::Folder {
             folder: folder.to_owned(),
             error,
         })?;
         let options = Options::default().durability(self.durability);
-        let store = SledStore::open(folder.join("store"), options)?;
+        let store = SledStore::open(store, options)?;
         let lost_batches = store.lost_batches();
         let key = identity::load_or_create(folder)?;
         let mut core = self.restored(&key, &store)?;
@@ -253,14 +253,15 @@ impl Engine {
             .map(|deck| Deck::new(shared, deck))
     }
 
-    /// Follows a deck of another device. It arrives when a device that has it is linked. Joining again does nothing.
+    /// Follows a deck of another device. It arrives when a device that has it is linked. With an invite that is newer than
+    /// what this device has, one that was removed comes back; joining again by the same does nothing.
     pub fn join(&self, invite: &DeckInvite) -> Saving<Deck, EditError> {
-        let (shared, deck, key) = (self.shared.clone(), invite.deck(), invite.key());
+        let (shared, deck) = (self.shared.clone(), invite.deck());
         let join = |core: &mut Core, now| {
             if core.damaged().any(|damaged| damaged.deck == deck) {
                 return Err(DeckError::Damaged(deck).into());
             }
-            let ticket = core.join_deck(now, deck, key);
+            let ticket = core.join(now, invite);
             Ok(crate::core::Applied { value: deck, ticket })
         };
         self.shared.apply(join).map(|deck| Deck::new(shared, deck))

@@ -4,7 +4,7 @@ use crate::blob::fetch::BlobProgress;
 use crate::core::{LateWhy, TurnWhy};
 use crate::document::DeckChange;
 use crate::id::{DeckId, DeviceId, DraftId, TermId};
-use crate::role::LateWork;
+use crate::role::{LateWork, Rights};
 use crate::sync::message::DraftRefusal;
 
 /// Something that happened, here or elsewhere.
@@ -89,6 +89,40 @@ pub enum Event {
     /// Members or rights are others now.
     MembersChanged {
         /// Which deck.
+        deck: DeckId,
+    },
+    /// A device was let in, or given more rights, by a member that may hold the role.
+    MemberAdmitted {
+        /// To which deck.
+        deck: DeckId,
+        /// Which device.
+        device: DeviceId,
+        /// To do what.
+        rights: Rights,
+        /// By whom.
+        by: DeviceId,
+    },
+    /// A device that came with an invite asks to be admitted, and this device does not do so by itself: see
+    /// [`crate::Deck::admit`].
+    AdmissionAsked {
+        /// To which deck.
+        deck: DeckId,
+        /// Which device.
+        device: DeviceId,
+        /// To do what.
+        rights: Rights,
+    },
+    /// The deck's key was turned over, because somebody was removed; this device has the new one. Invites from before
+    /// are void.
+    KeyTurned {
+        /// Which deck.
+        deck: DeckId,
+    },
+    /// The owner removed this device. What was read stays readable here, nothing new comes, and what is edited here
+    /// reaches nobody. A new invite leads back in. Said only to a device that is linked when it happens: the others keep
+    /// silent to it.
+    Removed {
+        /// From which deck.
         deck: DeckId,
     },
     /// A reorganisation took changes out of the deck. They are kept, as late work.
@@ -266,6 +300,10 @@ impl Event {
             | Self::OwnCharterMet { deck, .. }
             | Self::WentBack { deck, .. }
             | Self::MembersChanged { deck }
+            | Self::MemberAdmitted { deck, .. }
+            | Self::AdmissionAsked { deck, .. }
+            | Self::KeyTurned { deck }
+            | Self::Removed { deck }
             | Self::Reorganised { deck, .. }
             | Self::LateWorkWaiting { deck, .. }
             | Self::TwoSeals { deck, .. }

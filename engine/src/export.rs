@@ -27,6 +27,7 @@ use crate::disk;
 use crate::driver::Shared;
 use crate::engine::Engine;
 use crate::id::{BlobId, DeckId};
+use crate::invite::DeckInvite;
 use crate::limits::{BLOB_BYTES_MAX, SLICE_BYTES_MAX};
 use crate::sync::envelope;
 use crate::sync::message::{Item, Message, Position};
@@ -282,11 +283,11 @@ fn write<W: Write>(
 ) -> Result<(W, Exported), ExportError> {
     let mut writer = Writer::new(to, deck)?;
     let (key, wanted) = shared.read(|core| {
-        let key = core.deck_key(deck)?;
+        let key = core.invite_to_read(deck)?;
         Ok::<_, PartError>((key, core.export_audio(deck)?))
     })?;
     if with.key {
-        writer.part(Kind::Key, &key)?;
+        writer.part(Kind::Key, &key.to_bytes())?;
     }
     // Audio goes first: who reads it has it when it reads of it.
     let mut audio_inside = 0;
@@ -481,12 +482,12 @@ fn follow<R: Read + Seek>(shared: &Arc<Shared>, file: &mut Whole<R>) -> Result<(
         if kind != Kind::Key {
             continue;
         }
-        let key = bytes.try_into();
-        let key = key.map_err(|_| FileError::Damaged {
+        let invite = DeckInvite::from_bytes(&bytes).filter(|invite| invite.deck() == deck);
+        let invite = invite.ok_or(FileError::Damaged {
             what: "the deck's key",
         })?;
         let saving = shared.apply(|core, now| {
-            let ticket = core.join_deck(now, deck, key);
+            let ticket = core.join(now, &invite);
             Ok::<_, ImportError>(crate::core::Applied { value: (), ticket })
         });
         return shared.runtime().block_on(saving);

@@ -32,6 +32,23 @@ pub enum IdentityError {
     Random(#[from] getrandom::Error),
 }
 
+/// Makes a data folder, and in it the one for the store, which holds the keys of decks: its user's alone. A data folder that
+/// was there keeps the permissions that its user gave it; the folder in it is closed to others in any case.
+///
+/// # Errors
+/// What the system says.
+pub fn private_folder(folder: &Path, store: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    builder.create(store)?;
+    #[cfg(unix)]
+    fs::set_permissions(store, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
 /// The key kept in a data folder; made, readable by its user alone, when there is none.
 ///
 /// # Errors
@@ -44,6 +61,10 @@ pub fn load_or_create(folder: &Path) -> Result<DeviceKey, IdentityError> {
     };
     match File::open(&path) {
         Ok(file) => {
+            // A copy that came back from a backup may be open to others.
+            #[cfg(unix)]
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .map_err(io)?;
             let mut secret = Zeroizing::new(Vec::with_capacity(33));
             file.take(33).read_to_end(&mut secret).map_err(io)?;
             let secret: &[u8; 32] = secret
@@ -83,6 +104,22 @@ fn write_new(folder: &Path, path: &Path, key: &DeviceKey) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_of_the_store_is_its_users_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let outer = tempfile::tempdir().unwrap();
+        let (folder, store) = (outer.path().join("data"), outer.path().join("data/store"));
+        private_folder(&folder, &store).unwrap();
+        assert_eq!((mode(&folder), mode(&store)), (0o700, 0o700));
+        for path in [&folder, &store] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        private_folder(&folder, &store).unwrap();
+        assert_eq!((mode(&folder), mode(&store)), (0o755, 0o700));
+    }
+
     #[test]
     fn the_key_is_made_once_and_is_its_users_alone() {
         let folder = tempfile::tempdir().unwrap();
@@ -92,6 +129,14 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        // One that came back from a backup may be open to others.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            load_or_create(folder.path()).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         for wrong in [&[1_u8; 31][..], &[1; 33], &[]] {

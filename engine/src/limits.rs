@@ -66,6 +66,12 @@ pub const DRAFT_BYTES_MAX: usize = 1024 * 1024;
 pub const DECK_TERMS_MAX: usize = 100_000;
 /// Members of a deck: the charter is one record.
 pub const MEMBERS_MAX: usize = 64;
+/// Charters kept at once: transfers, and those whose settled term is not held yet. Owners sign few; this bounds a
+/// hostile one.
+pub const CHARTERS_MAX: usize = 4_096;
+/// Keys of a deck kept at once. A member that was away for more removals than that needs a new invite; each greeting is
+/// compared with all of them.
+pub const DECK_KEYS_KEPT_MAX: usize = 16;
 /// Admissions kept of one member that may hold the role: enough to fill the deck, and a few who were given more rights.
 pub const ADMISSIONS_PER_MEMBER_MAX: usize = 2 * MEMBERS_MAX;
 /// Bytes queued for one link. One that asks and never reads is closed at this; an honest one that is far behind in many

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use cuecard_store::Store;
 
-use crate::core::{Core, RestoreError};
+use crate::core::{Core, Keyring, RestoreError};
 use crate::disk::{self, LoadError, snapshot};
 use crate::driver::Shared;
 use crate::id::DeckId;
@@ -19,8 +19,8 @@ use crate::id::DeckId;
 pub(crate) fn restore_all(core: &mut Core, store: &dyn Store) -> Result<Vec<RestoreError>, LoadError> {
     core.restore_names(disk::names(store)?);
     let mut closed = Vec::new();
-    for (deck, key) in disk::decks(store)? {
-        let opened = key.and_then(|key| restore_deck(core, store, deck, key));
+    for (deck, keys) in disk::decks(store)? {
+        let opened = keys.and_then(|keys| restore_deck(core, store, deck, &keys));
         match opened {
             Ok(Ok(())) => {}
             Ok(Err(error)) => closed.push(error),
@@ -41,13 +41,13 @@ fn restore_deck(
     core: &mut Core,
     store: &dyn Store,
     deck: DeckId,
-    key: [u8; 32],
+    keys: &Keyring,
 ) -> Result<Result<(), RestoreError>, LoadError> {
     let (origins, next) = snapshot::origins(store, deck)?;
     // The reason of the first is told: the others were tried because of it.
     let mut first: Option<RestoreError> = None;
     for origin in origins {
-        let opened = match disk::load(store, deck, key, origin) {
+        let opened = match disk::load(store, deck, keys, origin) {
             Ok(mut image) => {
                 image.next_snapshot = next;
                 core.restore_deck(image)
@@ -84,13 +84,13 @@ pub(crate) fn go_back(shared: &Shared) {
     };
     let kept: BTreeSet<DeckId> = decks.iter().map(|(deck, _)| *deck).collect();
     shared.drive(|core, _| core.forget_unkept(&kept));
-    for (deck, key) in decks {
-        let Ok(key) = key else { continue };
+    for (deck, keys) in decks {
+        let Ok(keys) = keys else { continue };
         let Ok((origins, next)) = snapshot::origins(store, deck) else {
             continue;
         };
         for origin in origins {
-            let Ok(mut image) = disk::load(store, deck, key, origin) else {
+            let Ok(mut image) = disk::load(store, deck, &keys, origin) else {
                 continue;
             };
             image.next_snapshot = next;

@@ -8,7 +8,7 @@ use cuecard::core::CompactWhen;
 use cuecard::disk::snapshot::{Kept, snapshot_name};
 use cuecard::store::{Batch, Fault, FaultyStore, MemoryStore, SnapshotFault, SnapshotName, Store};
 use cuecard::transport::DeviceKey;
-use cuecard::{Deck, DeckError, DeckId, DeckInvite, EditError, Engine, Event};
+use cuecard::{Deck, DeckError, DeckId, DeckInvite, EditError, Engine, Event, Rights};
 
 const EVERY: CompactWhen = CompactWhen {
     changes: 5,
@@ -116,7 +116,11 @@ async fn without_any_snapshot_a_deck_stays_closed_and_another_opens() {
     add(&other, 0, 3).await;
     let (other, invite) = (
         other.id(),
-        engine.deck(id).expect("it").invite().expect("an invite"),
+        engine
+            .deck(id)
+            .expect("it")
+            .invite(Rights::Read)
+            .expect("an invite"),
     );
     engine.shutdown().await.expect("the disk is well");
 

@@ -107,8 +107,8 @@ async fn without_its_key_a_file_is_for_those_who_follow_the_deck() {
     add(&deck, 3).await;
     with_audio(&deck).await;
     let bytes = bytes_of(&deck, ExportWith::default()).await;
-    let invite = deck.invite().expect("an invite").to_bytes();
-    let key = &invite[32..];
+    let invite = deck.invite(cuecard::Rights::Read).expect("an invite").to_bytes();
+    let key = &invite[38..];
     assert!(
         !bytes.windows(32).any(|window| window == key),
         "the key is secret"
@@ -124,7 +124,7 @@ async fn without_its_key_a_file_is_for_those_who_follow_the_deck() {
     );
     assert!(phone.decks().is_empty());
     phone
-        .join(&deck.invite().expect("an invite"))
+        .join(&deck.invite(cuecard::Rights::Read).expect("an invite"))
         .await
         .expect("joined");
     let imported = import(&phone, &bytes).await.expect("it is imported");

@@ -67,7 +67,7 @@ fn seen(deck: &Deck) -> Seen {
         cards: deck.cards().expect("the deck"),
         entries: deck.entry_count().expect("the deck"),
         role: deck.role().expect("the deck"),
-        members: deck.members().expect("the deck").1,
+        members: deck.members().expect("the deck").listed(),
         drafts,
         draft_cards,
     }

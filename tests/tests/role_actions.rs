@@ -175,6 +175,15 @@ impl World {
         for _ in 0..4 {
             self.sim.run_for(Duration::from_secs(10));
         }
+        // Who was removed is told nothing more: by a new invite it hears of all again.
+        let owns = |peer: &Peer| self.sim.owner(*peer, deck) == Some(self.sim.id(*peer));
+        let owner = self.peers.iter().copied().find(owns);
+        if let Some(invite) = owner.and_then(|owner| self.sim.invite(owner, deck, Rights::Read)) {
+            for peer in self.peers {
+                self.sim.act(peer, |core, now| core.join(now, &invite));
+            }
+            self.sim.run_for(Duration::from_secs(30));
+        }
         let outcome = self
             .sim
             .run_until("all hold the same deck", Duration::from_secs(90), settled);

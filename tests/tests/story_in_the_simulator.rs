@@ -192,8 +192,8 @@ fn run(seed: u64, crashes: u32) -> Outcome {
         Ok(attached && story.is_durable(laptop))
     })?;
 
-    let invite = story.sim.invite(laptop, deck).ok_or("no invite")?;
-    let key = invite.to_bytes()[32..].try_into().map_err(|_| "a key")?;
+    let invite = story.sim.invite(laptop, deck, Rights::Read).ok_or("no invite")?;
+    let key = invite.to_bytes()[38..].try_into().map_err(|_| "a key")?;
     let member = Member {
         device: story.sim.id(phone),
         rights: Rights::Hold,

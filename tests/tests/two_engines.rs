@@ -68,7 +68,7 @@ async fn a_deck_with_audio_arrives_and_survives_a_restart() {
         .unwrap();
 
     let mut events = phone.events();
-    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &phone);
     until(
         &mut events,
@@ -131,7 +131,7 @@ async fn only_the_editor_edits_and_the_role_can_be_handed_over() {
     );
     let deck = laptop.create_deck("Spanish 101").await.unwrap();
     let mut events = phone.events();
-    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &phone);
     until(&mut events, "the deck", |event| {
         matches!(event, Event::Changed { .. })
@@ -178,12 +178,12 @@ async fn without_the_decks_key_a_linked_device_learns_nothing() {
     let deck = laptop.create_deck("Secret").await.unwrap();
     let other = laptop.create_deck("Shared").await.unwrap();
     // The stranger knows the id of the secret deck, and holds the key of another.
-    let mut forged = deck.invite().unwrap().to_bytes();
-    forged[32..].copy_from_slice(&other.invite().unwrap().to_bytes()[32..]);
+    let mut forged = deck.invite(Rights::Read).unwrap().to_bytes();
+    forged[38..].copy_from_slice(&other.invite(Rights::Read).unwrap().to_bytes()[38..]);
     let forged = cuecard::DeckInvite::from_bytes(&forged).unwrap();
     let mut events = stranger.events();
     let secret = stranger.join(&forged).await.unwrap();
-    let shared = stranger.join(&other.invite().unwrap()).await.unwrap();
+    let shared = stranger.join(&other.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &stranger);
     let shared_id = shared.id();
     until(
@@ -229,7 +229,7 @@ async fn a_link_outlives_the_handle_that_kept_dialling_it() {
         Engine::in_memory("phone").unwrap(),
     );
     let deck = laptop.create_deck("Spanish 101").await.unwrap();
-    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     let mut events = phone.events();
     let (end_a, end_b) = pair(laptop.device(), phone.device(), Conditions::PERFECT, 1);
     let dialer = Once {
@@ -383,7 +383,9 @@ async fn a_device_that_asks_and_never_takes_is_let_go() {
 
     let greedy = DeviceKey::from_bytes(&[9; 32]).id();
     let (ask, asks) = tokio::sync::mpsc::channel(16);
-    let key: [u8; 32] = deck.invite().unwrap().to_bytes()[32..].try_into().unwrap();
+    let key: [u8; 32] = deck.invite(Rights::Read).unwrap().to_bytes()[38..]
+        .try_into()
+        .unwrap();
     let link = Greedy {
         device: greedy,
         asks: asks.into(),

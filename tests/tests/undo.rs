@@ -60,7 +60,7 @@ async fn undo_goes_on_after_handovers_and_a_restart_and_leaves_what_the_other_ed
     deck.set_members(vec![member]).await.unwrap();
 
     let mut events = phone.events();
-    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &phone);
     until(&mut events, "the deck", || same(&deck, &copy)).await;
     deck.hand_over(phone.device()).await.unwrap();
@@ -135,7 +135,7 @@ async fn where_nothing_is_left_undo_says_why_once_and_then_looks_further_back() 
     deck.set_members(vec![member]).await.unwrap();
     deck.hand_over(phone.device()).await.unwrap();
     let (mut here, mut there) = (laptop.events(), phone.events());
-    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &phone);
     until(&mut there, "the role", || is_editor(&copy)).await;
     copy.edit(|edit| edit.delete_card(&card)).await.unwrap();

@@ -55,7 +55,7 @@ impl Device {
                 Ok(json!({ "changed": done }))
             }
             Do::EnsureAudio { card } => self.ensure_audio(&card).await,
-            Do::Offer => Ok(json!({ "code": self.links.offer(&self.deck()?.invite()?).await? })),
+            Do::Offer => Ok(json!({ "code": self.links.offer(&self.deck()?.invite(Rights::Read)?).await? })),
             Do::Accept { code } => Ok(json!(self.links.accept(&code).await?)),
             Do::Answer { code } => {
                 let (code, invite) = self.links.answer(&code).await?;
@@ -119,7 +119,7 @@ impl Device {
 
     async fn ensure_holder(&self, device: DeviceId) -> Result<Value, Trouble> {
         let deck = self.deck()?;
-        let (_, mut members) = deck.members()?;
+        let mut members = deck.members()?.listed();
         let holder = Member {
             device,
             rights: Rights::Hold,
@@ -228,7 +228,7 @@ impl Device {
             .iter()
             .filter(|&&blob| deck.open_audio(blob).is_ok())
             .count();
-        let (_, members) = deck.members()?;
+        let members = deck.members()?.list;
         let holders = members.into_iter().filter(|member| member.rights == Rights::Hold);
         let state = |state: &DraftState| match state {
             DraftState::Proposed | DraftState::Delivered { .. } => DraftStands::Proposed,

@@ -15,6 +15,8 @@ pub(super) enum Trouble {
     #[error(transparent)]
     Deck(#[from] DeckError),
     #[error(transparent)]
+    Invite(#[from] cuecard::InviteError),
+    #[error(transparent)]
     Edit(#[from] EditError),
     #[error(transparent)]
     Draft(#[from] DraftError),

@@ -82,6 +82,7 @@ impl Core {
         self.fetches.ask_again(link);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
+        self.knock(link, deck);
         self.pull_audio();
     }
 
@@ -285,6 +286,7 @@ impl Core {
             self.acknowledge(link, deck);
             self.catch_up(link, deck);
             self.offer_drafts(link, deck);
+            self.knock(link, deck);
         }
         self.tell_holdings(deck);
     }

@@ -10,13 +10,14 @@ use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::limits::SLICE_CHANGES_MAX;
-use crate::role::{Genesis, LateWork};
+use crate::role::{Admit, Genesis, LateWork};
 use crate::sync::message::{DraftItem, Item};
 
 /// What a message brought.
 #[derive(Debug, Default)]
 struct Taken {
     members: bool,
+    admitted: Vec<Admit>,
     role: bool,
     changes: Vec<DeckChange>,
     taken_out: u64,
@@ -99,8 +100,17 @@ impl Core {
         (result, missed)
     }
 
-    fn editor_of(&self, deck: DeckId) -> Option<DeviceId> {
+    pub(super) fn editor_of(&self, deck: DeckId) -> Option<DeviceId> {
         self.log(deck).ok().and_then(|log| log.chain.canonical().editor)
+    }
+
+    /// Keeps charters that came with a key, and tells of them.
+    pub(super) fn keep_charters(&mut self, deck: DeckId, batch: Batch, editor: Option<DeviceId>) {
+        let taken = Taken {
+            members: true,
+            ..Taken::default()
+        };
+        self.keep_taken(deck, batch, taken, editor);
     }
 
     /// Keeps what was taken in, and tells of it.
@@ -132,8 +142,22 @@ impl Core {
         if now != editor {
             self.watch_role(deck);
         }
+        for admit in &taken.admitted {
+            let Admit {
+                device,
+                rights,
+                signer: by,
+                ..
+            } = *admit;
+            self.event(Event::MemberAdmitted {
+                deck,
+                device,
+                rights,
+                by,
+            });
+        }
         if taken.members {
-            self.event(Event::MembersChanged { deck });
+            self.members_changed(deck);
         }
         self.tell_changes(deck, taken.changes);
         // The changes that a better sibling was cut at came before it did, and counted for nothing then.
@@ -162,6 +186,10 @@ impl Core {
         match item {
             Item::Genesis(_) => {}
             Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
+            Item::Admit(bytes) => {
+                taken.admitted.extend(log.take_admit(bytes, batch)?);
+                taken.members |= !taken.admitted.is_empty();
+            }
             Item::Term(bytes) => {
                 taken.role |= log.take_term(bytes, batch)?;
                 taken.followed(log.follow_chain()?);
@@ -193,7 +221,12 @@ impl Core {
         Ok(())
     }
 
-    fn take_genesis(&mut self, deck: DeckId, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
+    pub(super) fn take_genesis(
+        &mut self,
+        deck: DeckId,
+        bytes: &[u8],
+        batch: &mut Batch,
+    ) -> Result<bool, TakeError> {
         let Some(state) = self.decks.get_mut(&deck) else {
             return Ok(false);
         };

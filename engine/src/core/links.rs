@@ -11,6 +11,7 @@ use crate::disk::{self};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::limits::{DECKS_PER_LINK_MAX, LINKS_MAX, NAME_BYTES_MAX};
+use crate::role::KeyEpoch;
 use crate::sync::envelope;
 use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
 use crate::sync::session::Session;
@@ -19,9 +20,11 @@ use crate::sync::session::Session;
 #[derive(Debug)]
 pub(crate) struct LinkState {
     pub(crate) peer: DeviceId,
-    transcript: [u8; 32],
+    pub(super) transcript: [u8; 32],
     /// The proofs that the other side sent; those that fit none of our decks say nothing.
-    proofs: BTreeSet<DeckProof>,
+    pub(super) proofs: BTreeSet<DeckProof>,
+    /// The epochs whose key it was sent, deck by deck.
+    pub(super) key_sent: BTreeMap<DeckId, KeyEpoch>,
     /// Decks of which both sides showed that they hold the key.
     pub(crate) sessions: BTreeMap<DeckId, Session>,
     /// Frames of audio being encoded for the other side.
@@ -111,6 +114,7 @@ impl Core {
                 peer,
                 transcript,
                 proofs,
+                key_sent: BTreeMap::new(),
                 sessions,
                 serving: 0,
                 is_named: false,
@@ -169,9 +173,22 @@ impl Core {
         };
         let me = self.device();
         let prove = |(&deck, entry): (&DeckId, &super::DeckState)| {
-            deck_proof(&entry.key, deck, &state.transcript, me)
+            Some(deck_proof(entry.shown()?.as_bytes(), deck, &state.transcript, me))
         };
-        let proofs = self.decks.iter().map(prove).take(DECKS_PER_LINK_MAX).collect();
+        // How many decks there are is nobody's business: a greeting has always the same length, and whoever does not hold
+        // the keys cannot tell a proof from padding. That stays the same on a link, so that it does not show by changing.
+        let pad = |number: u64| {
+            let mut hasher = blake3::Hasher::new_keyed(&self.padding);
+            hasher.update(&state.transcript);
+            hasher.update(&number.to_le_bytes());
+            DeckProof(*hasher.finalize().as_bytes())
+        };
+        let real = self.decks.iter().filter_map(prove);
+        let mut proofs: Vec<DeckProof> = real
+            .chain((0..DECKS_PER_LINK_MAX as u64).map(pad))
+            .take(DECKS_PER_LINK_MAX)
+            .collect();
+        proofs.sort_unstable();
         let name = self.name.clone();
         self.send(
             link,
@@ -185,19 +202,19 @@ impl Core {
 
     /// Opens a session for each deck whose key both sides have shown.
     fn match_proofs(&mut self, link: LinkId) {
-        let Some(state) = self.links.get_mut(&link) else {
-            return;
-        };
-        let mut opened = Vec::new();
-        for (&deck, entry) in &self.decks {
-            let proof = deck_proof(&entry.key, deck, &state.transcript, state.peer);
-            if state.proofs.contains(&proof) && !state.sessions.contains_key(&deck) {
-                state.sessions.insert(deck, Session::default());
-                opened.push(deck);
+        let decks: Vec<DeckId> = self.decks.keys().copied().collect();
+        for deck in decks {
+            if self.may_open(link, deck) {
+                let Some(state) = self.links.get_mut(&link) else {
+                    return;
+                };
+                if let std::collections::btree_map::Entry::Vacant(place) = state.sessions.entry(deck) {
+                    place.insert(Session::default());
+                    self.send_status(link, deck);
+                }
+            } else {
+                self.pass_on_key(link, deck);
             }
-        }
-        for deck in opened {
-            self.send_status(link, deck);
         }
     }
 
@@ -244,6 +261,21 @@ impl Core {
                 first,
                 count,
             } => self.serve_pull(link, transfer, blob, first, count),
+            Message::NewKey {
+                deck,
+                proof,
+                genesis,
+                charters,
+                keys,
+            } => self.take_new_key(link, deck, proof, &genesis, &charters, &keys),
+            Message::Knock {
+                deck,
+                draft,
+                signature,
+            } => {
+                let signature = signature.as_ref().map(|signature| signature.as_slice());
+                self.take_knock(link, deck, draft, signature);
+            }
             Message::Lack { transfer } => {
                 self.fetches.lacks(link, transfer);
                 self.pull_audio();

@@ -10,6 +10,7 @@
 //! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes.
 //! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `late`: what lost comes back.
+//! - `members`, `keyring`: who is let in, and the deck's key.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `audio`: pulling and serving blobs.
 //! - `typing`: edits that come one upon the other leave together.
@@ -29,9 +30,11 @@ mod drafts;
 mod entries;
 pub(crate) mod export;
 mod failover;
+mod keyring;
 mod late;
 mod links;
 pub(crate) mod log;
+mod members;
 mod own_log;
 mod policy;
 mod ports;
@@ -55,19 +58,25 @@ use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
 use crate::mirror::Mirror;
 use crate::op::OpError;
-use crate::role::Genesis;
+use crate::role::{DeckKey, Genesis};
 use crate::sync::message::Position;
 use crate::time::Time;
 
 use self::drafts::DraftSaved;
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
+pub(crate) use self::keyring::Invited;
+pub use self::keyring::Keyring;
 pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
 pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
+use self::members::Turning;
+pub use self::members::{AdmitError, InviteError, MemberInfo, Members};
 #[cfg(feature = "sim")]
 pub(crate) use self::own_log::hash_of;
-pub use self::policy::{AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy};
+pub use self::policy::{
+    AdmitPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
+};
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 use self::role::RoleState;
@@ -85,6 +94,8 @@ pub struct Core {
     decks: BTreeMap<DeckId, DeckState>,
     links: BTreeMap<LinkId, LinkState>,
     names: BTreeMap<DeviceId, String>,
+    /// What makes the empty places of a greeting look like the others.
+    padding: [u8; 32],
     fetches: Fetches,
     saving: BTreeMap<Ticket, Saving>,
     reading: BTreeMap<ReadId, (LinkId, DeckId)>,
@@ -102,8 +113,10 @@ pub struct Core {
 
 /// A deck that is followed here.
 pub(crate) struct DeckState {
-    /// Holding it is what lets a device read the deck.
-    key: [u8; 32],
+    /// Showing the present one is what lets a device read the deck.
+    keys: Keyring,
+    /// Set while a key that was turned over here is on its way to the disk.
+    turning: Option<Turning>,
     /// `None` until the genesis of a joined deck has arrived.
     log: Option<Log>,
     /// The audio that the deck refers to, or ever did in this run: it is served to those who share the deck.
@@ -112,6 +125,19 @@ pub(crate) struct DeckState {
     policies: Option<Policies>,
     /// What is remembered of the role beside the log.
     role: RoleState,
+}
+
+impl DeckState {
+    fn new(keys: Keyring, log: Option<Log>, role: RoleState) -> Self {
+        Self {
+            keys,
+            turning: None,
+            log,
+            audio: BTreeSet::new(),
+            policies: None,
+            role,
+        }
+    }
 }
 
 /// What becomes true when a batch is durable.
@@ -171,6 +197,7 @@ impl Core {
         Self {
             key,
             name,
+            padding: blake3::derive_key("cuecard greeting padding v0", &seed),
             random: ChaCha12Rng::from_seed(seed),
             now: Time::default(),
             policies: Policies::default(),
@@ -209,7 +236,7 @@ impl Core {
     pub fn deck_key(&self, deck: DeckId) -> Result<[u8; 32], DeckError> {
         self.decks
             .get(&deck)
-            .map(|state| state.key)
+            .and_then(|state| Some(*state.shown()?.as_bytes()))
             .ok_or_else(|| self.not_here(deck))
     }
 
@@ -315,18 +342,12 @@ impl Core {
             created_ms: now.as_millis(),
         };
         let deck = genesis.deck_id();
-        let key = self.random_bytes();
+        let keys = Keyring::new(0, DeckKey::from_bytes(self.random_bytes()), None);
         let (log, mut batch) = Log::create(genesis);
-        disk::put_key(&mut batch, deck, &key);
+        disk::put_key(&mut batch, deck, &keys);
         self.decks.insert(
             deck,
-            DeckState {
-                key,
-                log: Some(log),
-                audio: BTreeSet::new(),
-                policies: None,
-                role: RoleState::told(self.key.id()),
-            },
+            DeckState::new(keys, Some(log), RoleState::told(self.key.id())),
         );
         let named = self.edit_into(deck, batch, |edit| edit.rename_deck(title));
         if named.is_err() {
@@ -338,24 +359,17 @@ impl Core {
         Ok(Applied { value: deck, ticket })
     }
 
-    /// Follows a deck that another device has. It arrives when that device is linked.
+    /// As [`Core::join`], with the bare key of a deck whose key was never turned over.
     pub fn join_deck(&mut self, now: Time, deck: DeckId, key: [u8; 32]) -> Option<Ticket> {
         self.set_now(now);
         if self.decks.contains_key(&deck) || self.closed.contains_key(&deck) {
             return None;
         }
-        self.decks.insert(
-            deck,
-            DeckState {
-                key,
-                log: None,
-                audio: BTreeSet::new(),
-                policies: None,
-                role: RoleState::default(),
-            },
-        );
+        let keys = Keyring::new(0, DeckKey::from_bytes(key), None);
         let mut batch = Batch::default();
-        disk::put_key(&mut batch, deck, &key);
+        disk::put_key(&mut batch, deck, &keys);
+        self.decks
+            .insert(deck, DeckState::new(keys, None, RoleState::default()));
         let ticket = self.save(deck, batch, None);
         self.greet_all();
         Some(ticket)
@@ -520,6 +534,7 @@ impl Core {
                 self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
             }
         }
+        self.key_is_saved(deck, ticket);
         self.after_durable(deck);
     }
 

@@ -20,6 +20,8 @@ pub struct Policies {
     pub late_work: LateWorkPolicy,
     /// As the editor: what becomes of drafts.
     pub drafts: DraftPolicy,
+    /// As a member that may hold the role: whether those who come with an invite are admitted without a person.
+    pub admit: AdmitPolicy,
     /// As the owner: whether the past is settled without a person.
     pub settle: SettlePolicy,
 }
@@ -69,6 +71,17 @@ pub enum DraftPolicy {
     /// Those of these members are accepted as they come, and those that wait already. One that cannot be merged waits for a
     /// person.
     AcceptFrom(BTreeSet<DeviceId>),
+}
+
+/// Whether a member that may hold the role admits those who come with an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdmitPolicy {
+    /// At once, with the right that the invite is for: to propose drafts only where a member who may hold the role has
+    /// signed the invite. They can read in any case: the invite holds the key.
+    #[default]
+    Automatically,
+    /// A person decides: [`crate::Event::AdmissionAsked`]. Whoever is not admitted reads until the key is turned over, no longer.
+    Ask,
 }
 
 /// Whether an owner settles the past.

@@ -12,7 +12,7 @@ use crate::disk::{DeckImage, RecordImage, TermTail};
 use crate::document::Document;
 use crate::event::Event;
 use crate::id::{ChangeHash, DeckId, DeviceId, TermId};
-use crate::role::{Charter, Cut, Genesis, Seal, Signed, Term, Withdrawal};
+use crate::role::{Admit, Charter, Cut, Genesis, Refusal, Seal, Signed, Term, Withdrawal};
 
 /// Why a deck could not be opened from what the store holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ impl Core {
     /// # Errors
     /// When what is kept of it does not fit together.
     pub fn restore_deck(&mut self, image: DeckImage) -> Result<(), RestoreError> {
-        let (deck, key) = (image.deck, image.key);
+        let (deck, keys) = (image.deck, image.keys.clone());
         let log = if image.genesis.is_some() {
             let restored = Log::restore(image);
             Some(restored.map_err(|error| RestoreError {
@@ -51,19 +51,9 @@ impl Core {
             .as_ref()
             .map(|log| log.document.all_audio())
             .unwrap_or_default();
-        self.decks.insert(
-            deck,
-            DeckState {
-                key,
-                log,
-                audio: BTreeSet::new(),
-                policies: None,
-                role: RoleState::default(),
-            },
-        );
-        if let Some(state) = self.decks.get_mut(&deck) {
-            state.role.told = state.log.as_ref().map(|log| log.chain.canonical().editor);
-        }
+        let mut role = RoleState::default();
+        role.told = log.as_ref().map(|log| log.chain.canonical().editor);
+        self.decks.insert(deck, DeckState::new(keys, log, role));
         for audio in audio {
             self.want(deck, &audio);
         }
@@ -234,6 +224,14 @@ impl Log {
                 self.chain
                     .add_charter(Signed::<Charter>::decode(bytes)?.verify(self.deck)?)?;
             }
+            RecordImage::Admit(bytes) => {
+                let admit = Signed::<Admit>::decode(bytes)?.verify(self.deck)?;
+                match self.chain.add_admit(admit) {
+                    // A charter that came later overruled it, or others went before it.
+                    Ok(_) | Err(Refusal::MayNotAdmit | Refusal::Full(_)) => {}
+                    Err(refusal) => return Err(refusal.into()),
+                }
+            }
             RecordImage::Term(id, bytes) => {
                 let term = Signed::<Term>::decode(bytes)?.verify(self.deck)?;
                 if term.id() != *id {
@@ -254,7 +252,7 @@ impl Log {
     fn restore_beside(&mut self, record: RecordImage) -> Result<(), TakeError> {
         let damaged = |what: &str| TakeError::Refused(format!("{what} is damaged"));
         match record {
-            RecordImage::Charter(_) | RecordImage::Term(..) => Ok(()),
+            RecordImage::Charter(_) | RecordImage::Term(..) | RecordImage::Admit(_) => Ok(()),
             RecordImage::Seal(bytes) => {
                 let term = Signed::<Seal>::decode(&bytes)?.claimed().term;
                 self.restore_seal(term, &bytes)

@@ -8,6 +8,7 @@ use cuecard_transport::DeviceKey;
 
 use crate::core::failover::Watch;
 use crate::core::log::{Log, RoleError};
+use crate::core::members::Planned;
 use crate::core::policy::SettlePolicy;
 use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
@@ -91,28 +92,40 @@ impl Core {
         deck: DeckId,
         members: Vec<Member>,
     ) -> Result<Applied<()>, RoleError> {
-        self.change_role(now, deck, |log, key, nonce, batch| {
-            log.set_members(key, nonce, members, batch)
-        })
+        self.sign_members(now, deck, members, None)
     }
 
-    /// Ends a device's membership: as [`Core::set_members`] without it.
+    /// Ends a device's membership, whether the charter lists it or it was admitted, and turns the deck's key over.
     ///
     /// # Errors
-    /// As there, and when it is no member.
+    /// As [`Core::set_members`], and when it is no member.
     pub fn remove_member(
         &mut self,
         now: Time,
         deck: DeckId,
         device: DeviceId,
     ) -> Result<Applied<()>, RoleError> {
-        let mut members = self.members(deck)?;
-        let before = members.len();
-        members.retain(|member| member.device != device);
-        if members.len() == before {
+        let chain = &self.log(deck)?.chain;
+        if chain.is_owner(device) || chain.rights(device).is_none() {
             return Err(RoleError::NotAMember(device));
         }
-        self.set_members(now, deck, members)
+        let mut members = chain.members().to_vec();
+        members.retain(|member| member.device != device);
+        self.sign_members(now, deck, members, Some(device))
+    }
+
+    fn sign_members(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        members: Vec<Member>,
+        removed: Option<DeviceId>,
+    ) -> Result<Applied<()>, RoleError> {
+        let planned = self.plan_members(deck, members, removed)?;
+        let (members, epoch) = (planned.members.clone(), planned.epoch);
+        self.change_role_as(now, deck, Some(planned), |log, key, nonce, batch| {
+            log.set_members(key, nonce, members, epoch, batch)
+        })
     }
 
     /// Gives the deck to a member. This device stays one that may hold the role.
@@ -161,6 +174,17 @@ impl Core {
         deck: DeckId,
         change: impl FnOnce(&mut Log, &DeviceKey, [u8; 16], &mut Batch) -> Result<T, RoleError>,
     ) -> Result<Applied<T>, RoleError> {
+        self.change_role_as(now, deck, None, change)
+    }
+
+    /// The same, where members, and perhaps the deck's key, are to be as planned.
+    fn change_role_as<T>(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        planned: Option<Planned>,
+        change: impl FnOnce(&mut Log, &DeviceKey, [u8; 16], &mut Batch) -> Result<T, RoleError>,
+    ) -> Result<Applied<T>, RoleError> {
         self.set_now(now);
         self.check_store()?;
         self.leave_typing(deck);
@@ -169,6 +193,9 @@ impl Core {
         let log = self.log_mut(deck)?;
         let charter = log.charter_order();
         let value = change(log, &key, nonce, &mut batch)?;
+        if let Some(planned) = &planned {
+            planned.keep(deck, &mut batch);
+        }
         if batch.is_empty() {
             return Ok(Applied { value, ticket: None });
         }
@@ -176,6 +203,9 @@ impl Core {
         let members = log.charter_order() != charter;
         // Before the batch is named durable: what it makes canonical is durable with it.
         let ticket = Some(self.save(deck, batch, None));
+        if let Some(planned) = planned {
+            self.planned_is_signed(deck, planned, ticket);
+        }
         match followed {
             Ok(followed) => {
                 if let Some((why, now_in)) = followed.turn {
@@ -197,7 +227,7 @@ impl Core {
         self.after_turn(deck);
         self.watch_role(deck);
         if members {
-            self.event(Event::MembersChanged { deck });
+            self.members_changed(deck);
         }
         Ok(Applied { value, ticket })
     }

@@ -16,17 +16,6 @@ impl Deck {
             .read(|core| Ok(core.log(self.id)?.role(core.device())))
     }
 
-    /// Who owns it, and who may do what.
-    ///
-    /// # Errors
-    /// While nothing of it has arrived.
-    pub fn members(&self) -> Result<(DeviceId, Vec<Member>), DeckError> {
-        self.shared.read(|core| {
-            let charter = core.log(self.id)?.chain.charter().clone();
-            Ok((charter.owner, charter.members))
-        })
-    }
-
     /// Gives the role to another device, which must have the right to hold it. Only the editor can.
     pub fn hand_over(&self, to: DeviceId) -> Saving<TermId, RoleError> {
         self.shared.apply(|core, now| core.hand_over(now, self.id, to))
@@ -76,7 +65,9 @@ impl Deck {
             .apply(|core, now| core.set_members(now, self.id, members))
     }
 
-    /// Ends a device's membership. What it wrote stays; what it writes from now on asks. Only the owner can.
+    /// Ends a device's membership. What it wrote stays; what it writes from now on asks. The deck's key is turned over, and all
+    /// invites are void: what the device has read stays with it, and nothing new reaches it from any device that knows of
+    /// this. Only the owner can.
     pub fn remove_member(&self, device: DeviceId) -> Saving<(), RoleError> {
         self.shared
             .apply(|core, now| core.remove_member(now, self.id, device))

@@ -10,7 +10,7 @@
 //!
 //! | kind | what |
 //! |---|---|
-//! | 1 | the deck's key (32), if it was asked for |
+//! | 1 | an invite to read the deck ([`crate::DeckInvite`]), with its key, if it was asked for |
 //! | 2 | a control message as it goes over a link: entries from the genesis on, branches, or a proposal |
 //! | 3 | audio that the deck refers to: its hash (32) and size (8), again and again |
 //! | 4 | audio with its bytes: hash (32), size (8); the bytes follow in parts of kind 5 |
@@ -22,6 +22,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use crate::id::{BlobId, DeckId};
+use crate::invite::DeckInvite;
 use crate::limits::MESSAGE_BYTES_MAX;
 
 const MAGIC: &[u8; 8] = b"cue-deck";
@@ -269,7 +270,8 @@ fn part_head(from: &mut impl Read) -> Result<(Kind, usize, [u8; 5]), FileError> 
     let length = u32::from_le_bytes(length) as usize;
     let most = match kind {
         Kind::AudioBytes => AUDIO_PART_BYTES,
-        Kind::End | Kind::Key => 32,
+        Kind::End => 32,
+        Kind::Key => DeckInvite::BYTES_MAX,
         Kind::Audio => 40,
         Kind::Message | Kind::Wanted => PART_BYTES_MAX,
     };

@@ -92,6 +92,8 @@ pub enum RecordRef<'a> {
     Term(&'a Verified<Term>),
     /// A seal.
     Seal(&'a Verified<Seal>),
+    /// An admission.
+    Admit(&'a Verified<Admit>),
 }
 
 impl RecordRef<'_> {
@@ -102,6 +104,7 @@ impl RecordRef<'_> {
             Self::Charter(charter) => charter.record_id(),
             Self::Term(term) => term.record_id(),
             Self::Seal(seal) => seal.record_id(),
+            Self::Admit(admit) => admit.record_id(),
         }
     }
 
@@ -112,6 +115,7 @@ impl RecordRef<'_> {
             Self::Charter(charter) => charter.encode(),
             Self::Term(term) => term.encode(),
             Self::Seal(seal) => seal.encode(),
+            Self::Admit(admit) => admit.encode(),
         }
     }
 }
@@ -569,7 +573,7 @@ impl Chain {
         node.seals.proof(&node.held)
     }
 
-    /// Every record held but the admissions, each after those that it needs, in an order that depends on the set alone.
+    /// Every record held, each after those that it needs, in an order that depends on the set alone.
     pub fn records(&self) -> impl Iterator<Item = RecordRef<'_>> {
         let charters = self.records.charters.iter().map(RecordRef::Charter);
         let terms = self.terms().map(RecordRef::Term);
@@ -579,7 +583,8 @@ impl Chain {
             .values()
             .flat_map(|node| node.seals.iter())
             .map(RecordRef::Seal);
-        charters.chain(terms).chain(seals)
+        let admissions = self.records.admissions.iter().map(RecordRef::Admit);
+        charters.chain(terms).chain(seals).chain(admissions)
     }
 
     fn is_of_this_deck(&self, deck: DeckId) -> Result<(), Refusal> {

@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 use super::record::{Charter, Member, Point, Rights};
 use super::signed::{RecordId, Verified};
 use crate::id::TermId;
+use crate::limits::CHARTERS_MAX;
 use cuecard_transport::DeviceId;
-
-/// Charters kept at once: transfers, and those whose settled term is not held yet. Owners sign few; this bounds a
-/// hostile one.
-pub(super) const CHARTERS_MAX: usize = 4_096;
 
 /// Newest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

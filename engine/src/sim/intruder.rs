@@ -104,6 +104,12 @@ impl Sim {
             .collect()
     }
 
+    /// The bytes that the intruder's link carried to it since this was last asked.
+    pub fn overheard(&mut self, intruder: Intruder) -> Vec<(Lane, Bytes)> {
+        let heard = self.intruders.entry(intruder.link).or_default();
+        std::mem::take(&mut heard.messages)
+    }
+
     /// Whether the device ended the intruder's link.
     #[must_use]
     pub fn is_thrown_out(&self, intruder: Intruder) -> bool {

@@ -27,6 +27,7 @@ use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
 use crate::invite::DeckInvite;
 use crate::limits::BLOB_BYTES_MAX;
 use crate::role::LateWork;
+use crate::role::Rights;
 use crate::sync::holdings::Holding;
 use crate::time::Time;
 
@@ -268,9 +269,9 @@ impl Sim {
 
     /// An invite to a deck.
     #[must_use]
-    pub fn invite(&self, peer: Peer, deck: DeckId) -> Option<DeckInvite> {
+    pub fn invite(&self, peer: Peer, deck: DeckId, rights: Rights) -> Option<DeckInvite> {
         let core = self.devices.get(peer.0)?.core.as_ref()?;
-        Some(DeckInvite::new(deck, core.deck_key(deck).ok()?))
+        core.invite(deck, rights).ok()
     }
 
     /// The head of a deck on a device.

@@ -9,8 +9,8 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::id::{BlobId, ChangeHash, DeckId, DraftId, TermId};
 use crate::limits::{
-    DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, HOLDINGS_MAX, ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX,
-    NAME_BYTES_MAX, SLICE_CHANGES_MAX,
+    CHARTERS_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, HOLDINGS_MAX, ITEMS_PER_MESSAGE_MAX,
+    LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
 };
 use crate::role::{Cut, Draft};
 use crate::sync::holdings::{Digest, Holding};
@@ -171,6 +171,38 @@ pub enum Message {
         /// The word, as it was signed.
         #[n(1)]
         bytes: ByteVec,
+    },
+    /// The deck's key was turned over while the other side was away: to a member that showed an older one.
+    #[n(40)]
+    NewKey {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The proof that the sender holds the older key, too.
+        #[n(1)]
+        proof: DeckProof,
+        /// The genesis record: a deck that was joined may not have arrived yet.
+        #[n(2)]
+        genesis: ByteVec,
+        /// The signed charters that prove who the owner is, and the one that began the key's epoch, or a later one.
+        #[cbor(n(3), decode_with = "at_most::charters")]
+        charters: Vec<ByteVec>,
+        /// [`crate::role::WrappedKeys`].
+        #[n(4)]
+        keys: ByteVec,
+    },
+    /// My invite asks for this: to a member that may hold the role.
+    #[n(41)]
+    Knock {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Whether to draft; to read, if not.
+        #[n(1)]
+        draft: bool,
+        /// The signature of [`crate::role::Voucher`] by the member who invited.
+        #[n(2)]
+        signature: Option<ByteVec>,
     },
 }
 
@@ -336,6 +368,9 @@ pub enum Item {
     /// A seal without what it seals: half of the proof of a cheat.
     #[n(10)]
     Seal(#[n(0)] ByteVec),
+    /// A signed admission.
+    #[n(40)]
+    Admit(#[n(0)] ByteVec),
 }
 
 /// The hash of a change, as its bytes.
@@ -381,12 +416,16 @@ mod at_most {
     use minicbor::{Decode, Decoder};
 
     use super::{
-        DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DraftMark, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item,
-        LOCATOR_POSITIONS_MAX, Position, SLICE_CHANGES_MAX,
+        CHARTERS_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DraftMark, HOLDINGS_MAX, Holding,
+        ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX, Position, SLICE_CHANGES_MAX,
     };
 
     pub(super) fn positions<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Position>, Error> {
         list(from, context, LOCATOR_POSITIONS_MAX)
+    }
+
+    pub(super) fn charters<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {
+        list(from, context, CHARTERS_MAX)
     }
 
     pub(super) fn items<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Item>, Error> {

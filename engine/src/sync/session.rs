@@ -51,6 +51,10 @@ pub(crate) struct Session {
     pub(crate) early: bool,
     /// The question to our own log that is being answered.
     pub(crate) reading: Option<Reading>,
+    /// Whether this device asked it to be admitted.
+    pub(crate) knocked: bool,
+    /// Whether it asked this device.
+    pub(crate) was_knocked: bool,
     /// Drafts, of whomever.
     pub(crate) drafts: Exchange,
 }

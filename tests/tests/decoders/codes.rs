@@ -130,11 +130,21 @@ fn ids_as_text() {
 #[test]
 fn deck_invites() {
     let alone = alone();
-    hammer(&alone, "deck invites", INPUTS, &[vec![9; 64]], BOUND, |bytes| {
-        let Some(invite) = DeckInvite::from_bytes(bytes) else {
-            return false;
-        };
-        assert_eq!(invite.to_bytes(), bytes);
-        true
-    });
+    // To read, and to draft with a signature.
+    let to_read = [&[0, 0][..], &[9; 68]].concat();
+    let to_draft = [&[0, 1][..], &[9; 132]].concat();
+    hammer(
+        &alone,
+        "deck invites",
+        INPUTS,
+        &[to_read, to_draft],
+        BOUND,
+        |bytes| {
+            let Some(invite) = DeckInvite::from_bytes(bytes) else {
+                return false;
+            };
+            assert_eq!(invite.to_bytes(), bytes);
+            true
+        },
+    );
 }

@@ -66,7 +66,10 @@ async fn drafts_go_their_way_between_two_engines_that_are_closed_between_the_ste
     };
     deck.set_members(vec![member]).await.unwrap();
     let mut events = phone.events();
-    let copy = phone.join(&deck.invite().unwrap()).await.unwrap();
+    let copy = phone
+        .join(&deck.invite(cuecard::Rights::Read).unwrap())
+        .await
+        .unwrap();
     let id = deck.id();
     link(&laptop, &phone);
     until(&mut events, "the deck", |event| {

@@ -147,10 +147,8 @@ impl World {
         assert_eq!(self.sim.head(laptop, deck), head, "nothing durable is lost");
         let newcomer = self.sim.device("newcomer");
         self.sim.connect(laptop, newcomer, Conditions::PERFECT);
-        let key = self.deck_key;
-        act(&mut self.sim, newcomer, |core, now| {
-            core.join_deck(now, deck, key)
-        });
+        let invite = self.sim.invite(laptop, deck, Rights::Read).expect("an invite");
+        act(&mut self.sim, newcomer, |core, now| core.join(now, &invite));
         let arrived = self.sim.run_until("the newcomer has everything", SOON, |sim| {
             sim.head(newcomer, deck) == head
         });

@@ -23,6 +23,7 @@ fn a_removed_member_comes_back_with_a_claim_and_edits_that_count_for_nothing_and
     world.edit(phone, "by who was removed");
     world.sim.run_for(SOON);
     world.events(laptop);
+    world.come_back_by_invite(laptop, phone);
     world.the_end();
     assert_eq!(world.editor(), Some(laptop));
     assert_eq!(world.fate("without it"), Some(Fate::Canonical));
@@ -54,6 +55,7 @@ fn an_editor_that_was_removed_while_offline_comes_back_with_edits() {
     });
     world.edit(laptop, "goes on");
     world.edit(phone, "not knowing of it");
+    world.come_back_by_invite(laptop, phone);
     world.the_end();
     assert_eq!(world.editor(), Some(laptop));
     assert_eq!(world.fate("while it could"), Some(Fate::Canonical));

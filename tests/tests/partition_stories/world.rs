@@ -62,6 +62,21 @@ impl World {
         done.expect("the device is running")
     }
 
+    /// One that was removed is linked with the others again: nothing passes between them, in either direction, until it is
+    /// invited again, to read.
+    pub(crate) fn come_back_by_invite(&mut self, owner: Peer, gone: Peer) {
+        let peers = self.peers.clone();
+        self.split(&[&peers]);
+        // It may have been linked when it was removed, and hear of that.
+        self.sim.run_for(SOON);
+        let before = (self.sim.head(owner, self.deck), self.sim.head(gone, self.deck));
+        self.sim.run_for(Duration::from_secs(60));
+        let after = (self.sim.head(owner, self.deck), self.sim.head(gone, self.deck));
+        assert_eq!(before, after, "seed {}", self.sim.seed());
+        let invite = self.sim.invite(owner, self.deck, Rights::Read).unwrap();
+        self.act(gone, |core, now, _| core.join(now, &invite));
+    }
+
     pub(crate) fn set_members(&mut self, owner: Peer, may_hold: &[Peer]) -> Result<(), RoleError> {
         let mut members: Vec<Member> = (1..)
             .zip(may_hold)
@@ -75,6 +90,26 @@ impl World {
         self.act(owner, |core, now, deck| {
             core.set_members(now, deck, members).map(drop)
         })
+    }
+
+    /// One may hold the role, and the others stay members that read: nobody is removed, so the key stays.
+    pub(crate) fn set_holder(&mut self, owner: Peer, holder: Peer) {
+        let peers = self.peers.iter().filter(|peer| **peer != owner);
+        let mut members: Vec<Member> = peers
+            .map(|&peer| Member {
+                device: self.sim.id(peer),
+                rights: if peer == holder {
+                    Rights::Hold
+                } else {
+                    Rights::Read
+                },
+                rank: 1,
+            })
+            .collect();
+        members.sort_by_key(|member| member.device);
+        self.act(owner, |core, now, deck| {
+            core.set_members(now, deck, members).map(drop).unwrap()
+        });
     }
 
     pub(crate) fn set_policies(&mut self, peers: &[Peer], policies: &Policies) {

@@ -46,7 +46,7 @@ impl Log {
 
     pub(crate) fn find_beside(&self) -> BTreeSet<Holding> {
         let holding = |record: RecordRef<'_>| match record {
-            RecordRef::Charter(charter) => Some(Holding::Record(*charter.record_id().as_bytes())),
+            RecordRef::Charter(_) | RecordRef::Admit(_) => Some(Holding::Record(*record.id().as_bytes())),
             RecordRef::Term(term) => {
                 let is_beside = self.chain.position(term.id()).is_none();
                 is_beside.then(|| Holding::Record(*term.record_id().as_bytes()))
@@ -88,6 +88,7 @@ impl Log {
             let item = match record {
                 RecordRef::Charter(charter) => Item::Charter(charter.encode().into()),
                 RecordRef::Term(term) => Item::Term(term.encode().into()),
+                RecordRef::Admit(admit) => Item::Admit(admit.encode().into()),
                 RecordRef::Seal(seal) => match self.sealed_beside(seal) {
                     Some(Holding::Line(end)) if missing.contains(&Holding::Line(end)) => {
                         lines.push(end);
@@ -99,7 +100,7 @@ impl Log {
             };
             let is_missing = match record {
                 RecordRef::Seal(_) => true,
-                RecordRef::Charter(_) | RecordRef::Term(_) => {
+                RecordRef::Charter(_) | RecordRef::Term(_) | RecordRef::Admit(_) => {
                     missing.contains(&Holding::Record(*record.id().as_bytes()))
                 }
             };

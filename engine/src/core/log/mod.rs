@@ -13,7 +13,7 @@ use crate::disk::{self, RecordImage};
 use crate::document::Document;
 use crate::history::{Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
-use crate::role::{self, Chain, Charter, Cut, Genesis, Member, RecordId, Term, Verified};
+use crate::role::{self, Admit, Chain, Charter, Cut, Genesis, KeyEpoch, Member, RecordId, Term, Verified};
 use crate::sync::message::Position;
 
 mod aside;
@@ -87,6 +87,8 @@ pub(crate) struct Log {
     own_charter: Option<RecordId>,
     /// What the last charter that this run signed says of members.
     own_members: Option<Vec<Member>>,
+    /// The key's epoch by the charter that this run last signed.
+    own_epoch: KeyEpoch,
     /// Whether this run signed a charter above one of its own that it did not know.
     reissued: bool,
     /// Generation and count of the newest charter that is on disk.
@@ -147,6 +149,7 @@ impl Log {
             copied: false,
             own_charter: None,
             own_members: None,
+            own_epoch: KeyEpoch::default(),
             reissued: false,
             charter_on_disk: (0, 0),
             claimed: None,
@@ -266,6 +269,21 @@ impl Log {
     fn append_record(&mut self, record: &RecordImage, batch: &mut Batch) {
         self.count_record();
         disk::append_record(batch, self.deck, self.records, record);
+    }
+
+    /// Takes in an admission, of this device or another.
+    pub(crate) fn add_admit(
+        &mut self,
+        admit: Verified<Admit>,
+        batch: &mut Batch,
+    ) -> Result<bool, role::Refusal> {
+        let bytes = admit.encode();
+        if self.chain.add_admit(admit)? == role::Added::Known {
+            return Ok(false);
+        }
+        self.beside_changed();
+        self.append_record(&RecordImage::Admit(bytes.into()), batch);
+        Ok(true)
     }
 
     pub(super) fn add_charter(

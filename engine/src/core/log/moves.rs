@@ -6,7 +6,7 @@ use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
 use crate::id::{DeviceId, TermId};
-use crate::role::{Cause, Charter, Member, Point, Refusal, Rights, Standing, Term, Verified};
+use crate::role::{Cause, Charter, KeyEpoch, Member, Point, Refusal, Rights, Standing, Term, Verified};
 use crate::sync::message::Position;
 
 /// Who may edit, seen from this device, and whether a record that is still on its way may change that.
@@ -150,8 +150,8 @@ impl Log {
         if self.chain.canonical().editor == Some(key.id()) {
             return Err(RoleError::AlreadyEditor);
         }
-        let members = self.chain.members().to_vec();
-        self.take_over_with(key, nonce, members, batch)
+        let (members, epoch) = (self.chain.members().to_vec(), self.chain.charter().key_epoch);
+        self.take_over_with(key, nonce, members, epoch, batch)
     }
 
     fn take_over_with(
@@ -159,6 +159,7 @@ impl Log {
         key: &DeviceKey,
         nonce: [u8; 16],
         members: Vec<Member>,
+        key_epoch: KeyEpoch,
         batch: &mut Batch,
     ) -> Result<TermId, RoleError> {
         let claim = self.next_term(key, nonce, Cause::Claim, Some(key.id()))?;
@@ -168,7 +169,11 @@ impl Log {
             head: claim.cut.head,
         };
         // Batches become durable in their order, and both records are in one: what is settled is on disk with it.
-        let charter = self.next_charter(members, settled).sign(key)?;
+        let charter = Charter {
+            key_epoch,
+            ..self.next_charter(members, settled)
+        };
+        let charter = charter.sign(key)?;
         self.opened.insert(claim.id());
         self.move_role(claim, Some(charter), batch)
     }
@@ -180,6 +185,7 @@ impl Log {
         key: &DeviceKey,
         nonce: [u8; 16],
         members: Vec<Member>,
+        key_epoch: KeyEpoch,
         batch: &mut Batch,
     ) -> Result<(), RoleError> {
         self.check_owner(key.id())?;
@@ -189,10 +195,15 @@ impl Log {
         };
         let editor = self.chain.canonical().editor;
         if editor.is_some_and(|editor| !keeps_hold(editor)) {
-            return self.take_over_with(key, nonce, members, batch).map(drop);
+            return self
+                .take_over_with(key, nonce, members, key_epoch, batch)
+                .map(drop);
         }
-        let charter = self.next_charter(members, self.settled_now()).sign(key)?;
-        self.keep_own_charter(charter, batch)
+        let charter = Charter {
+            key_epoch,
+            ..self.next_charter(members, self.settled_now())
+        };
+        self.keep_own_charter(charter.sign(key)?, batch)
     }
 
     /// Gives the deck to another owner. This device stays a member that may hold the role.
@@ -247,8 +258,13 @@ impl Log {
         self.reissued = true;
         let members = self.own_members.clone();
         let members = members.unwrap_or_else(|| self.chain.members().to_vec());
-        let charter = self.next_charter(members, self.settled_now()).sign(key)?;
-        self.keep_own_charter(charter, batch)?;
+        let next = self.next_charter(members, self.settled_now());
+        let charter = Charter {
+            // Whom either of them removed must not come back by an older key.
+            key_epoch: next.key_epoch.max(self.own_epoch),
+            ..next
+        };
+        self.keep_own_charter(charter.sign(key)?, batch)?;
         Ok(true)
     }
 
@@ -342,9 +358,10 @@ impl Log {
     }
 
     fn keep_own_charter(&mut self, charter: Verified<Charter>, batch: &mut Batch) -> Result<(), RoleError> {
-        let (id, members) = (charter.record_id(), charter.members.clone());
+        let (id, members, epoch) = (charter.record_id(), charter.members.clone(), charter.key_epoch);
         self.add_charter(charter, batch)?;
         (self.own_charter, self.own_members) = (Some(id), Some(members));
+        self.own_epoch = epoch;
         Ok(())
     }
 

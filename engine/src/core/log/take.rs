@@ -14,7 +14,7 @@ use crate::limits::{
     BYTES_ASIDE_PER_MEMBER_MAX, CHANGES_ASIDE_PER_MEMBER_MAX, SLICE_CHANGES_MAX, TERMS_ASIDE_PER_MEMBER_MAX,
 };
 use crate::role::{
-    self, Added, Cause, Charter, Cut, Missing, Rights, Seal, Signed, Standing, Term, Verified,
+    self, Added, Admit, Cause, Charter, Cut, Missing, Rights, Seal, Signed, Standing, Term, Verified,
 };
 use crate::sync::message::Position;
 
@@ -36,6 +36,35 @@ impl Log {
     pub(crate) fn take_charter(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
         let charter = Signed::<Charter>::decode(bytes)?.verify(self.deck)?;
         Ok(self.add_charter(charter, batch)?)
+    }
+
+    /// Takes in an admission that another device sent, and returns it when it was news. One that does not count is no
+    /// offence where another passes it on, or where its signer was a member: a charter may have crossed it.
+    pub(crate) fn take_admit(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<Option<Admit>, TakeError> {
+        let signed = Signed::<Admit>::decode(bytes)?;
+        let claimed = *signed.claimed();
+        // Anybody can make up an admission, so before its signature, which is dear, its signer is looked at.
+        match self.chain.may_admit(&claimed) {
+            Ok(()) => {}
+            Err(role::Refusal::MayNotAdmit) if self.chain.rights(claimed.signer).is_some() => {
+                return Ok(None);
+            }
+            Err(role::Refusal::MayNotAdmit) => {
+                return Err(TakeError::Surplus {
+                    by: Some(claimed.signer),
+                    what: "admissions",
+                });
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+        match self.add_admit(signed.verify(self.deck)?, batch) {
+            Ok(new) => Ok(new.then_some(claimed)),
+            Err(role::Refusal::Full(what)) => Err(TakeError::Surplus {
+                by: Some(claimed.signer),
+                what,
+            }),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Takes in a term that another device sent. True when it was news.
