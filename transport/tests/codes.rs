@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::{bounded, connect, endpoint, greet, quick};
 use cuecard_transport::invite::Code;
+use cuecard_transport::limits::PAYLOAD_BYTES_MAX;
 use cuecard_transport::webrtc::{Bind, Config, WebRtc};
 use cuecard_transport::{CloseReason, DialError, RouteKind, RouteState};
 
@@ -78,7 +79,10 @@ async fn unusable_codes_are_refused_by_name() {
         (offering.accept("no code!").await.err(), "no code"),
         (a.answer(&offering.code()).await.err(), "one's own offer"),
         (b.answer(&answering.code()).await.err(), "an answer for an offer"),
-        (a.offer_with(vec![0; 129]).await.err(), "too much payload"),
+        (
+            a.offer_with(vec![0; PAYLOAD_BYTES_MAX + 1]).await.err(),
+            "too much payload",
+        ),
     ] {
         assert!(matches!(refused, Some(DialError::Code(_))), "{what}: {refused:?}");
     }

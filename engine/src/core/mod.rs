@@ -10,8 +10,9 @@
 //! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes.
 //! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `late`: what lost comes back.
-//! - `members`, `keyring`: who is let in, and the deck's key.
+//! - `members`: who is let in; `keyring`, `key_turn`: the deck's key, and turning it over.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
+//! - `edits`: decks created, joined and edited; `saving`: what becomes true when the disk has it.
 //! - `audio`: pulling and serving blobs.
 //! - `typing`: edits that come one upon the other leave together.
 //! - `undo`: taking back what this device did.
@@ -27,9 +28,11 @@ mod branches;
 mod catch_up;
 mod draft_log;
 mod drafts;
+mod edits;
 mod entries;
 pub(crate) mod export;
 mod failover;
+mod key_turn;
 mod keyring;
 mod late;
 mod links;
@@ -40,37 +43,32 @@ mod policy;
 mod ports;
 mod restore;
 mod role;
+mod saving;
 mod typing;
 mod undo;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cuecard_store::Batch;
 use cuecard_transport::{DeviceKey, Lane};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::blob::fetch::Fetches;
-use crate::disk;
-use crate::document::{DeckChange, Edit};
+use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
 use crate::mirror::Mirror;
-use crate::op::OpError;
-use crate::role::{DeckKey, Genesis};
-use crate::sync::message::Position;
 use crate::time::Time;
 
-use self::drafts::DraftSaved;
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
+use self::key_turn::Turning;
 pub(crate) use self::keyring::Invited;
 pub use self::keyring::Keyring;
 pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
 pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
-use self::members::Turning;
 pub use self::members::{AdmitError, InviteError, MemberInfo, Members};
 #[cfg(feature = "sim")]
 pub(crate) use self::own_log::hash_of;
@@ -80,6 +78,7 @@ pub use self::policy::{
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 use self::role::RoleState;
+use self::saving::Saving;
 pub use self::typing::Typed;
 pub use self::undo::{UndoError, Undone};
 pub use crate::id::{LinkId, ReadId, Ticket};
@@ -138,20 +137,6 @@ impl DeckState {
             role,
         }
     }
-}
-
-/// What becomes true when a batch is durable.
-#[derive(Debug)]
-struct Saving {
-    deck: DeckId,
-    /// Where the deck's canonical path stood in that batch.
-    position: Option<Position>,
-    /// The newest charter then, by generation and count.
-    charter: (u32, u32),
-    /// What of a draft may be spoken of then.
-    draft: Option<DraftSaved>,
-    /// Whether it holds something beside that path.
-    beside: bool,
 }
 
 /// An edit's result, and the batch that makes it durable (none when nothing was changed).
@@ -329,97 +314,6 @@ impl Core {
         self.outputs.pop_front()
     }
 
-    /// Creates a deck. This device is its owner and its editor.
-    ///
-    /// # Errors
-    /// When the title is beyond its limits, or the disk has failed.
-    pub fn create_deck(&mut self, now: Time, title: &str) -> Result<Applied<DeckId>, EditError> {
-        self.set_now(now);
-        self.check_store()?;
-        let genesis = Genesis {
-            owner: self.device(),
-            nonce: self.random_bytes(),
-            created_ms: now.as_millis(),
-        };
-        let deck = genesis.deck_id();
-        let keys = Keyring::new(0, DeckKey::from_bytes(self.random_bytes()), None);
-        let (log, mut batch) = Log::create(genesis);
-        disk::put_key(&mut batch, deck, &keys);
-        self.decks.insert(
-            deck,
-            DeckState::new(keys, Some(log), RoleState::told(self.key.id())),
-        );
-        let named = self.edit_into(deck, batch, |edit| edit.rename_deck(title));
-        if named.is_err() {
-            // An edit that fails leaves no trace.
-            self.decks.remove(&deck);
-        }
-        let ticket = named?.ticket;
-        self.greet_all();
-        Ok(Applied { value: deck, ticket })
-    }
-
-    /// As [`Core::join`], with the bare key of a deck whose key was never turned over.
-    pub fn join_deck(&mut self, now: Time, deck: DeckId, key: [u8; 32]) -> Option<Ticket> {
-        self.set_now(now);
-        if self.decks.contains_key(&deck) || self.closed.contains_key(&deck) {
-            return None;
-        }
-        let keys = Keyring::new(0, DeckKey::from_bytes(key), None);
-        let mut batch = Batch::default();
-        disk::put_key(&mut batch, deck, &keys);
-        self.decks
-            .insert(deck, DeckState::new(keys, None, RoleState::default()));
-        let ticket = self.save(deck, batch, None);
-        self.greet_all();
-        Some(ticket)
-    }
-
-    /// Changes a deck. All that `edit` does becomes one change; if it fails, nothing is done.
-    ///
-    /// # Errors
-    /// [`EditError::NotEditor`] by any device but the editor; what the operations say.
-    pub fn edit<T>(
-        &mut self,
-        now: Time,
-        deck: DeckId,
-        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
-    ) -> Result<Applied<T>, EditError> {
-        self.set_now(now);
-        self.check_store()?;
-        self.leave_typing(deck);
-        let applied = self.edit_into(deck, Batch::default(), edit)?;
-        self.log_mut(deck)?.passed_over.clear();
-        let now = self.now;
-        if let Some(state) = self.decks.get_mut(&deck) {
-            state.role.words.edited_at = now;
-        }
-        Ok(applied)
-    }
-
-    fn edit_into<T>(
-        &mut self,
-        deck: DeckId,
-        mut batch: Batch,
-        edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>,
-    ) -> Result<Applied<T>, EditError> {
-        let (now, key) = (self.now, self.key.clone());
-        let nonce = self.random_bytes();
-        let mut random = self.fork_random();
-        let log = self.log_mut(deck)?;
-        let (value, changes) = log.edit(
-            &key,
-            now,
-            nonce,
-            &mut || bytes_from(&mut random),
-            &mut batch,
-            edit,
-        )?;
-        let ticket = (!batch.is_empty()).then(|| self.save(deck, batch, None));
-        self.tell_changes(deck, changes);
-        Ok(Applied { value, ticket })
-    }
-
     fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
     }
@@ -478,107 +372,6 @@ impl Core {
     fn number(&mut self) -> u64 {
         self.next_number += 1;
         self.next_number
-    }
-
-    fn save(&mut self, deck: DeckId, batch: Batch, draft: Option<DraftSaved>) -> Ticket {
-        let ticket = Ticket(self.number());
-        let log = self.log(deck).ok();
-        let (position, charter) = (log.map(Log::position), log.map_or((0, 0), Log::charter_order));
-        let beside = self.log_mut(deck).is_ok_and(Log::take_beside_unsaved);
-        self.saving.insert(
-            ticket,
-            Saving {
-                deck,
-                position,
-                charter,
-                draft,
-                beside,
-            },
-        );
-        self.outputs.push_back(Output::Save { ticket, batch });
-        let when = self.compact_when;
-        if let Ok(log) = self.log_mut(deck) {
-            log.compact_when_due(when, ticket);
-        }
-        ticket
-    }
-
-    fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
-        let saving = self.saving.remove(&ticket);
-        if let Err(why) = result {
-            return self.fail_store(why);
-        }
-        let Some(Saving {
-            deck,
-            position,
-            charter,
-            draft,
-            ..
-        }) = saving
-        else {
-            return;
-        };
-        if self.store_failed.is_some() {
-            return;
-        }
-        if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
-            log.set_durable(position);
-            log.charter_on_disk = log.charter_on_disk.max(charter);
-        }
-        if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
-            log.draft_saved(draft);
-        }
-        // Batches of all decks become durable in one order.
-        for (&deck, state) in &mut self.decks {
-            if let Some(snapshot) = state.log.as_mut().and_then(|log| log.take_snapshot(ticket)) {
-                self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
-            }
-        }
-        self.key_is_saved(deck, ticket);
-        self.after_durable(deck);
-    }
-
-    /// A snapshot is durable, or could not be made so. Without it the log is whole all the same.
-    fn snapshot_put(&mut self, deck: DeckId, result: Result<(), String>) {
-        let Ok(log) = self.log_mut(deck) else { return };
-        if let Err(why) = result {
-            log.snapshot_failed();
-            return self.event(Event::CompactionFailed { deck, why });
-        }
-        let mut batch = Batch::default();
-        log.snapshot_put(&mut batch);
-        if self.store_failed.is_none() && !batch.is_empty() {
-            self.save(deck, batch, None);
-        }
-    }
-
-    /// Before the engine is closed: what was logged since the snapshots goes into new ones, so that it opens as fast as a
-    /// snapshot loads. Fewer changes than this are not worth writing one.
-    pub(crate) fn compact_to_close(&mut self) {
-        const TAIL_MIN: u64 = 100;
-        let when = CompactWhen {
-            changes: TAIL_MIN,
-            bytes: usize::MAX,
-        };
-        let newest = self.saving.keys().next_back().copied();
-        if self.store_failed.is_some() {
-            return;
-        }
-        for (&deck, state) in &mut self.decks {
-            let Some(log) = &mut state.log else { continue };
-            log.compact_when_due(when, newest.unwrap_or(Ticket(0)));
-            if newest.is_none()
-                && let Some(snapshot) = log.take_snapshot(Ticket(0))
-            {
-                self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
-            }
-        }
-    }
-
-    /// When decks are compacted; for tests, which cannot make thousands of changes to see it happen.
-    #[doc(hidden)]
-    pub fn set_compact_when(&mut self, when: CompactWhen) {
-        self.compact_when = when;
     }
 }
 

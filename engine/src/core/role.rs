@@ -7,8 +7,8 @@ use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
 use crate::core::failover::Watch;
+use crate::core::key_turn::Planned;
 use crate::core::log::{Log, RoleError};
-use crate::core::members::Planned;
 use crate::core::policy::SettlePolicy;
 use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};

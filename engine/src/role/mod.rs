@@ -12,6 +12,7 @@
 //! | `signed` | from bytes that claim something to records that are proved |
 //! | `actor` | which Automerge actor writes in which term or draft |
 //! | `chain` | the records of one deck, and the door they come in by |
+//! | `questions` | what a chain can be asked |
 //! | `charters` | the owner's word: which is the newest, who has which right |
 //! | `admit` | who was let in beside those whom the charter lists |
 //! | `keys` | the deck's key, and how it is turned over |
@@ -34,6 +35,7 @@ mod keys;
 mod late;
 mod layout;
 mod line;
+mod questions;
 mod record;
 mod seals;
 mod signed;

@@ -82,7 +82,7 @@ impl WebRtc {
         self.offer_with(Vec::new()).await
     }
 
-    /// Like [`WebRtc::offer`], carrying up to 128 bytes for the layer above.
+    /// Like [`WebRtc::offer`], carrying up to [`PAYLOAD_BYTES_MAX`](crate::limits::PAYLOAD_BYTES_MAX) bytes for the layer above.
     ///
     /// # Errors
     /// [`DialError::Local`] when no socket can be bound, [`DialError::Code`] when the payload is too long.

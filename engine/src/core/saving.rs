@@ -1,0 +1,127 @@
+//! What becomes true when the disk has something, and what is written of its own accord.
+
+use cuecard_store::Batch;
+
+use super::drafts::DraftSaved;
+use super::log::Log;
+use super::{CompactWhen, Core, Output, Ticket};
+use crate::event::Event;
+use crate::id::DeckId;
+use crate::sync::message::Position;
+
+/// What becomes true when a batch is durable.
+#[derive(Debug)]
+pub(super) struct Saving {
+    pub(super) deck: DeckId,
+    /// Where the deck's canonical path stood in that batch.
+    pub(super) position: Option<Position>,
+    /// The newest charter then, by generation and count.
+    pub(super) charter: (u32, u32),
+    /// What of a draft may be spoken of then.
+    pub(super) draft: Option<DraftSaved>,
+    /// Whether it holds something beside that path.
+    pub(super) beside: bool,
+}
+
+impl Core {
+    pub(super) fn save(&mut self, deck: DeckId, batch: Batch, draft: Option<DraftSaved>) -> Ticket {
+        let ticket = Ticket(self.number());
+        let log = self.log(deck).ok();
+        let (position, charter) = (log.map(Log::position), log.map_or((0, 0), Log::charter_order));
+        let beside = self.log_mut(deck).is_ok_and(Log::take_beside_unsaved);
+        self.saving.insert(
+            ticket,
+            Saving {
+                deck,
+                position,
+                charter,
+                draft,
+                beside,
+            },
+        );
+        self.outputs.push_back(Output::Save { ticket, batch });
+        let when = self.compact_when;
+        if let Ok(log) = self.log_mut(deck) {
+            log.compact_when_due(when, ticket);
+        }
+        ticket
+    }
+
+    pub(super) fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
+        let saving = self.saving.remove(&ticket);
+        if let Err(why) = result {
+            return self.fail_store(why);
+        }
+        let Some(Saving {
+            deck,
+            position,
+            charter,
+            draft,
+            ..
+        }) = saving
+        else {
+            return;
+        };
+        if self.store_failed.is_some() {
+            return;
+        }
+        if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
+            log.set_durable(position);
+            log.charter_on_disk = log.charter_on_disk.max(charter);
+        }
+        if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
+            log.draft_saved(draft);
+        }
+        // Batches of all decks become durable in one order.
+        for (&deck, state) in &mut self.decks {
+            if let Some(snapshot) = state.log.as_mut().and_then(|log| log.take_snapshot(ticket)) {
+                self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
+            }
+        }
+        self.key_is_saved(deck, ticket);
+        self.after_durable(deck);
+    }
+
+    /// A snapshot is durable, or could not be made so. Without it the log is whole all the same.
+    pub(super) fn snapshot_put(&mut self, deck: DeckId, result: Result<(), String>) {
+        let Ok(log) = self.log_mut(deck) else { return };
+        if let Err(why) = result {
+            log.snapshot_failed();
+            return self.event(Event::CompactionFailed { deck, why });
+        }
+        let mut batch = Batch::default();
+        log.snapshot_put(&mut batch);
+        if self.store_failed.is_none() && !batch.is_empty() {
+            self.save(deck, batch, None);
+        }
+    }
+
+    /// Before the engine is closed: what was logged since the snapshots goes into new ones, so that it opens as fast as a
+    /// snapshot loads. Fewer changes than this are not worth writing one.
+    pub(crate) fn compact_to_close(&mut self) {
+        const TAIL_MIN: u64 = 100;
+        let when = CompactWhen {
+            changes: TAIL_MIN,
+            bytes: usize::MAX,
+        };
+        let newest = self.saving.keys().next_back().copied();
+        if self.store_failed.is_some() {
+            return;
+        }
+        for (&deck, state) in &mut self.decks {
+            let Some(log) = &mut state.log else { continue };
+            log.compact_when_due(when, newest.unwrap_or(Ticket(0)));
+            if newest.is_none()
+                && let Some(snapshot) = log.take_snapshot(Ticket(0))
+            {
+                self.outputs.push_back(Output::PutSnapshot { deck, snapshot });
+            }
+        }
+    }
+
+    /// When decks are compacted; for tests, which cannot make thousands of changes to see it happen.
+    #[doc(hidden)]
+    pub fn set_compact_when(&mut self, when: CompactWhen) {
+        self.compact_when = when;
+    }
+}
