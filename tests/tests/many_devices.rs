@@ -44,6 +44,8 @@ struct World {
     /// Cards that were added, by whom, and whether they are known to be durable.
     added: Vec<(Peer, String, bool)>,
     backups: Vec<(Peer, Backup)>,
+    /// Those that have begun anew from a backup.
+    restored: BTreeSet<Peer>,
 }
 
 impl World {
@@ -99,7 +101,7 @@ impl World {
             sim.act(peer, |core, now| core.join_deck(now, deck, key));
         }
         sim.run_for(Duration::from_secs(1));
-        let (added, backups) = (vec![], vec![]);
+        let (added, backups, restored) = (vec![], vec![], BTreeSet::new());
         Ok(Self {
             sim,
             peers,
@@ -107,6 +109,7 @@ impl World {
             deck,
             added,
             backups,
+            restored,
         })
     }
 
@@ -185,8 +188,11 @@ impl World {
                 let others = self.peers.iter().filter(|other| **other != peer);
                 let cards = others.flat_map(|other| self.sim.cards(*other, self.deck));
                 let seen: BTreeSet<String> = cards.map(|card| card.front).collect();
+                self.restored.insert(peer);
+                // Of a device that was restored before, others have kept it alone: it may have been this one.
+                let restored = &self.restored;
                 self.added
-                    .retain(|(by, front, _)| *by != peer || seen.contains(front));
+                    .retain(|(by, front, _)| !restored.contains(by) || seen.contains(front));
                 self.sim.restore_backup(peer, &backup)?;
             }
             _ => {}
