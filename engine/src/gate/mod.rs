@@ -21,13 +21,17 @@
 //! calls. The caller is the deck's log in the [core](crate::core), and this is what it asks for:
 //!
 //! - of a term: its signature, a known parent, and the rules of the [role](crate::role);
-//! - of changes: that they follow those held of a known term, that this term is the tip of the canonical path or that
-//!   the path waits for them, and that its holder's seal is over the last of them;
+//! - of changes: that they follow those held of a known term, and that its holder's seal is over the last of them. Where
+//!   they go on with the canonical path they go into the deck; anything else is kept aside, within its author's quota, and
+//!   the path decides;
+//! - of late work that a change accepts (`late.accept`): that it is held, sealed, and put into the document before the
+//!   change is judged. Without it the change is early, not wrong. Here it is looked at that it is of the term that is
+//!   named, that nothing of it is left beside, and that the change does nothing else;
 //! - of a draft, whoever brings it: its author's signature over all of it, its quota, and that its author may propose.
 //!
-//! What it does not judge yet it does not take: claims of the role, changes that no canonical path holds or waits for (late
-//! work stays with the device that has it), admissions by members, and
-//! snapshots.
+//! Claims, charters and admissions have no changes and do not come by here: what they are worth is for the
+//! [role](crate::role) to say. A whole deck, from a device or from a file, comes as its changes do, slice by slice: nobody
+//! else's snapshot of a document is taken.
 
 mod chunk;
 mod lines;
@@ -101,7 +105,7 @@ pub struct Line {
 /// What a line belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A term: it may accept drafts.
+    /// A term: it may accept drafts and late work.
     Term,
     /// A draft: it may not.
     Draft,
@@ -243,11 +247,12 @@ pub enum Refusal {
     /// The message does not say what the change does.
     #[error("the message does not say what the change does")]
     MessageLies,
-    /// A change that does nothing, and neither accepts nor declines a draft.
+    /// A change that does nothing, and neither accepts nor declines a draft, nor accepts late work.
     #[error("the change does nothing")]
     Empty,
-    /// It accepts a draft that it may not accept; or it accepts or declines one with operations of its own, or in a draft.
-    #[error("the change accepts or declines a draft as it may not")]
+    /// It accepts a draft or late work that it may not accept; or it does so, or declines a draft, with operations of its
+    /// own or in a draft.
+    #[error("the change accepts or declines a draft, or accepts late work, as it may not")]
     WrongAccept,
     /// It takes back a change that is not in its past, or one that this op is not for.
     #[error("the change takes back one that is not in its past, or undoes an undo, or redoes what is none")]

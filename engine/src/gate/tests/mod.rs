@@ -2,6 +2,7 @@
 
 mod exchange;
 mod form;
+mod late;
 mod meaning;
 mod reversal;
 mod structure;

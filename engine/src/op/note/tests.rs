@@ -48,6 +48,9 @@ fn one_of_each() -> Vec<Note> {
             version: 2,
             reason: "too \"long\"\n¿no?".into(),
         },
+        Note::LateAccept {
+            term: TermId::from_bytes([4; 32]),
+        },
     ]
 }
 
@@ -76,6 +79,12 @@ fn the_spelling_is_fixed() {
         batch.render(),
         r#"{"op":"batch","ops":[{"op":"deck.rename"},{"op":"card.add","card":"0000000000000000"}]}"#
     );
+    let late = of(vec![Note::LateAccept {
+        term: TermId::from_bytes([4; 32]),
+    }]);
+    let vector = format!(r#"{{"op":"late.accept","term":"{}"}}"#, "04".repeat(32));
+    assert_eq!(late.render(), vector);
+    assert_eq!(Notes::of_late(TermId::from_bytes([4; 32])), late);
 }
 
 #[test]
@@ -177,6 +186,12 @@ fn any_other_spelling_is_refused() {
         (r#"{"op":"deck.rename"}{}"#, NoteError::Malformed),
         (r#"{"op":"card.add","card":"../etc"}"#, NoteError::WrongIds),
         (r#"{"op":"card.add"}"#, NoteError::WrongIds),
+        (r#"{"op":"late.accept"}"#, NoteError::WrongIds),
+        (r#"{"op":"late.accept","term":"04"}"#, NoteError::WrongIds),
+        (
+            r#"{"op":"late.accept","term":"0404040404040404040404040404040404040404040404040404040404040404","draft":"0404040404040404040404040404040404040404040404040404040404040404"}"#,
+            NoteError::Spelling,
+        ),
         (
             r#"{"op":"audio.attach","card":"0000000000000000","slot":"a/b"}"#,
             NoteError::WrongIds,
