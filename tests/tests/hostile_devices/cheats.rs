@@ -122,6 +122,27 @@ fn two_seals_of_one_term_are_proved_to_everybody() {
         2,
         "and both lines are"
     );
+    // Whoever may hold the role ends it: the deck goes on, and all come to the same.
+    act(&mut world.sim, laptop, |core, now| core.claim(now, deck).unwrap());
+    assert!(matches!(world.sim.role(laptop, deck), Some(Role::Editor { .. })));
+    let fronts = cards_after_an_edit(&mut world, phone);
+    assert!(fronts.contains(&"later".to_owned()), "{fronts:?}");
+}
+
+/// Edits on the laptop; the phone follows. Returns what both hold.
+fn cards_after_an_edit(world: &mut World, phone: cuecard::sim::Peer) -> Vec<String> {
+    let (laptop, deck) = (world.laptop, world.deck);
+    act(&mut world.sim, laptop, |core, now| {
+        core.edit(now, deck, |edit| edit.add_card("later", "?")).unwrap()
+    });
+    let same = world.sim.run_until("the phone follows", SOON * 3, |sim| {
+        sim.head(phone, deck) == sim.head(laptop, deck)
+            && sim.holdings(phone, deck) == sim.holdings(laptop, deck)
+    });
+    same.unwrap();
+    let cards = world.sim.cards(laptop, deck);
+    assert_eq!(world.sim.cards(phone, deck), cards);
+    cards.into_iter().map(|card| card.front).collect()
 }
 
 /// A former holder can sign handovers of its old term for ever; each counts against the deck's limit for good.
@@ -162,4 +183,13 @@ fn a_flood_of_handovers_is_refused_by_name() {
     );
     let kept = world.sim.holdings(laptop, deck).len();
     assert!(kept < 300, "{kept} records are kept");
+    // The owner takes the role back, from all of them at once.
+    act(&mut world.sim, laptop, |core, now| {
+        core.take_over(now, deck).unwrap()
+    });
+    world.sim.run_for(SOON);
+    assert_eq!(world.refusals(), Vec::<String>::new());
+    assert_eq!(world.sim.cards(laptop, deck), world.before.1);
+    world.before.0 = world.sim.head(laptop, deck);
+    world.assert_unharmed();
 }

@@ -1,9 +1,31 @@
 //! A modified device, linked to an honest one: each attack by name, what it costs the attacker, and that the deck is
 //! unharmed: as it was, still editable, still to be opened from its disk, and still passed on to who joins.
+//!
+//! Attacks on who may change a deck:
+//!
+//! | attack | test | what it comes to |
+//! |---|---|---|
+//! | forged seal | `authority::a_forged_seal_is_refused_by_name` | "the signature of this record is wrong" |
+//! | on the editor, in its own term | `terms::changes_of_anothers_term_need_its_holders_seal` | "a term that this very process opened" |
+//! | replay into another deck | `authority::what_was_signed_for_another_deck_is_refused_by_name` | "belongs to another deck"; altered, or a seal: "the signature" |
+//! | replay into another term | `authority::what_was_sealed_in_another_term_is_refused_by_name` | "not over the end of this slice"; altered: "the signature" |
+//! | an ex-holder goes on sealing | `authority::an_old_term_is_not_gone_on_with_after_its_handover` | `LateWorkWaiting`, `AfterLeaving` |
+//! | back-dated change, back-dated handover | `authority::what_is_dated_back_moves_nothing` | `TwoSeals`; what is settled stands |
+//! | self-made grant | `terms::a_handover_to_oneself_is_refused` | "only the holder of a term" |
+//! | claim without the right to hold | `terms::claims_by_who_may_not_hold_the_role_count_for_nothing_and_are_not_kept_without_end` | `ClaimRefused` |
+//! | charter by one who is not the owner | `authority::a_charter_by_one_who_is_not_the_owner_is_refused_by_name` | "not signed by the deck's owner" |
+//! | two seals | `cheats::two_seals_of_one_term_are_proved_to_everybody` | `TwoSeals`, kept as proof |
+//! | flood of drafts | `drafts::a_flood_of_drafts_is_refused_by_name` | `DraftRefused`, `TooMany` |
+//! | a draft too large | `drafts::a_draft_beyond_its_quota_ends_the_link` | "beyond its quota" |
+//! | flood of records | `cheats::a_flood_of_handovers_is_refused_by_name` | "more terms that are not part of the deck" |
+//! | flood of words | `words::who_never_stops_talking_is_thrown_out` | "more words about the role" |
+//! | signature for another purpose | `purposes::a_signature_for_another_purpose_is_refused_by_name` | "the signature of this record is wrong" |
 
+mod authority;
 mod cheats;
 mod drafts;
 mod messages;
+mod purposes;
 mod reading;
 mod terms;
 mod words;

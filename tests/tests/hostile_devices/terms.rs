@@ -38,7 +38,11 @@ fn changes_of_anothers_term_need_its_holders_seal() {
     };
     world.entries(intruder, vec![forged]);
     assert!(world.sim.is_thrown_out(intruder));
-    assert_eq!(world.refusals().len(), 1);
+    let why = world.refusals();
+    assert!(
+        why.len() == 1 && why[0].contains("a term that this very process opened"),
+        "{why:?}"
+    );
     world.assert_unharmed();
 }
 
