@@ -2,20 +2,23 @@
 //!
 //! ```text
 //! deck    { title: str, description: str, fields { name: scalar } }
-//! cards   { id: { front: Text, back: Text, position: str, tags { tag: true },
+//! cards   { id: { front: Text, back: Text, texts { name: Text }, position: str, tags { tag: true },
 //!                 audio { slot: { blob, mime, bytes, duration_ms, name } }, fields { name: scalar }, deleted: true } }
 //! ```
 //!
 //! `op.rs` writes it; `gate` lets nothing else in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
 use automerge::{ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value, ValueRef};
 
 use crate::id::{BlobId, CardId};
 use crate::limits::{BLOB_BYTES_MAX, FIELD_BYTES_MAX, NAME_BYTES_MAX};
+use crate::op::Splice;
+
+mod text;
+
+pub use text::{TextField, TextName};
 
 /// The keys of the schema.
 pub(crate) mod key {
@@ -26,6 +29,7 @@ pub(crate) mod key {
     pub(crate) const FIELDS: &str = "fields";
     pub(crate) const FRONT: &str = "front";
     pub(crate) const BACK: &str = "back";
+    pub(crate) const TEXTS: &str = "texts";
     pub(crate) const POSITION: &str = "position";
     pub(crate) const TAGS: &str = "tags";
     pub(crate) const AUDIO: &str = "audio";
@@ -46,6 +50,8 @@ pub struct Card {
     pub front: String,
     /// The answer.
     pub back: String,
+    /// Its further texts, by name. An empty one is as good as none, and is left out.
+    pub texts: BTreeMap<TextName, String>,
     /// Where it stands; cards are ordered by (position, id).
     pub position: String,
     /// Its tags.
@@ -58,6 +64,35 @@ pub struct Card {
     pub deleted: bool,
 }
 
+impl Card {
+    /// One of its texts; empty where it has none of that name.
+    #[must_use]
+    pub fn text(&self, field: &TextField) -> &str {
+        match field {
+            TextField::Front => &self.front,
+            TextField::Back => &self.back,
+            TextField::Named(name) => self.texts.get(name).map_or("", String::as_str),
+        }
+    }
+
+    /// Does splices to one of its texts; `None` where one lies beyond its end.
+    pub(crate) fn splice_text(&mut self, field: &TextField, splices: &[Splice]) -> Option<()> {
+        let apply = |text: &mut String| splices.iter().try_for_each(|splice| splice.apply_to(text));
+        match field {
+            TextField::Front => apply(&mut self.front),
+            TextField::Back => apply(&mut self.back),
+            TextField::Named(name) => {
+                let mut text = self.texts.remove(name).unwrap_or_default();
+                let done = apply(&mut text);
+                if !text.is_empty() {
+                    self.texts.insert(name.clone(), text);
+                }
+                done
+            }
+        }
+    }
+}
+
 /// What a deck says of itself.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeckInfo {
@@ -67,47 +102,6 @@ pub struct DeckInfo {
     pub description: String,
     /// What the embedding application keeps with it.
     pub fields: BTreeMap<String, FieldValue>,
-}
-
-/// The text fields of a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TextField {
-    /// The question.
-    Front,
-    /// The answer.
-    Back,
-}
-
-impl TextField {
-    /// Each of them.
-    pub const ALL: [Self; 2] = [Self::Front, Self::Back];
-
-    /// Its key in the document, and its name in a history.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Front => key::FRONT,
-            Self::Back => key::BACK,
-        }
-    }
-}
-
-impl fmt::Display for TextField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for TextField {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        match text {
-            key::FRONT => Ok(Self::Front),
-            key::BACK => Ok(Self::Back),
-            _ => Err(NameError::Unknown),
-        }
-    }
 }
 
 /// A reference to audio: the bytes themselves travel apart.
@@ -194,6 +188,9 @@ pub enum NameError {
     /// It is not one of the known names.
     #[error("it is not a known name")]
     Unknown,
+    /// It is the name of something that every card has.
+    #[error("every card has a text of this name; choose another, or write to that one")]
+    Taken,
     /// It has not the form of a MIME type.
     #[error("it is not a MIME type such as audio/webm")]
     Mime,
@@ -430,17 +427,35 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
         })
     }
 
-    pub(crate) fn field_text(&self, card: &CardId, field: TextField) -> String {
+    /// The object that a text of a card is; the one that shows, where two devices began it at a time.
+    pub(crate) fn text_object(&self, card_object: &ObjId, field: &TextField) -> Option<ObjId> {
+        match field {
+            TextField::Front | TextField::Back => self.object(card_object, field.as_str(), ObjType::Text),
+            TextField::Named(name) => {
+                let texts = self.object(card_object, key::TEXTS, ObjType::Map)?;
+                self.object(&texts, name.as_str(), ObjType::Text)
+            }
+        }
+    }
+
+    /// The further texts that a card ever had, empty ones too.
+    pub(crate) fn text_names(&self, card_object: &ObjId) -> Vec<TextName> {
+        let texts = self.object(card_object, key::TEXTS, ObjType::Map);
+        let names = texts.map(|texts| self.keys(&texts)).unwrap_or_default();
+        names.iter().filter_map(|name| TextName::new(name).ok()).collect()
+    }
+
+    pub(crate) fn field_text(&self, card: &CardId, field: &TextField) -> String {
         self.card_object(card)
-            .and_then(|object| self.object(&object, field.as_str(), ObjType::Text))
+            .and_then(|object| self.text_object(&object, field))
             .map(|text| self.text(&text))
             .unwrap_or_default()
     }
 
     pub(crate) fn card(&self, id: &CardId) -> Option<Card> {
         let object = self.card_object(id)?;
-        let text = |field: TextField| {
-            self.object(&object, field.as_str(), ObjType::Text)
+        let text = |field: &TextField| {
+            self.text_object(&object, field)
                 .map(|text| self.text(&text))
                 .unwrap_or_default()
         };
@@ -448,8 +463,14 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
         let slots = self.object(&object, key::AUDIO, ObjType::Map);
         Some(Card {
             id: id.clone(),
-            front: text(TextField::Front),
-            back: text(TextField::Back),
+            front: text(&TextField::Front),
+            back: text(&TextField::Back),
+            texts: self
+                .text_names(&object)
+                .into_iter()
+                .map(|name| (name.clone(), text(&TextField::Named(name))))
+                .filter(|(_, text)| !text.is_empty())
+                .collect(),
             position: self.position(&object),
             tags: tags
                 .map(|tags| self.keys(&tags).into_iter().collect())

@@ -282,7 +282,7 @@ impl Document {
                 bytes,
                 seq: change.seq(),
             }),
-            events: touched.tell(&self.automerge),
+            events: touched.tell(&self.automerge, &[head]),
         })
     }
 
@@ -414,7 +414,7 @@ impl Document {
         Ok(Committed {
             value: (),
             change: Some(new),
-            events: Touched::by(notes.as_slice()).tell(&self.automerge),
+            events: Touched::by(notes.as_slice()).tell(&self.automerge, &[]),
         })
     }
 
@@ -431,10 +431,10 @@ impl Document {
                 let Note::CardText { card, field } = note else {
                     continue;
                 };
-                if !seen.insert((card.clone(), *field)) {
+                if !seen.insert((card.clone(), field.clone())) {
                     continue;
                 }
-                let bytes = reader.field_text(card, *field).len();
+                let bytes = reader.field_text(card, field).len();
                 if bytes > TEXT_BYTES_MAX {
                     return Err(OpError::TextTooLong { bytes });
                 }
@@ -497,6 +497,7 @@ impl Document {
             notes,
             expected,
             learned,
+            base,
             ..
         } = admitted;
         // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
@@ -526,7 +527,7 @@ impl Document {
         self.places.learn(learned);
         let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
         let touched = self.touched(&notes, &patches);
-        Ok(touched.tell(&self.automerge))
+        Ok(touched.tell(&self.automerge, &base))
     }
 
     /// Keeps the order of cards in step with the document.
@@ -573,8 +574,9 @@ impl Document {
         &mut self,
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Vec<DeckChange>, RestoreError> {
+        let before = self.heads();
         let touched = self.put_in(changes, PatchLog::active())?;
-        Ok(touched.tell(&self.automerge))
+        Ok(touched.tell(&self.automerge, &before))
     }
 
     fn put_in<'a>(

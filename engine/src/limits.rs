@@ -41,6 +41,9 @@ pub const DECK_CHANGES_MAX: u64 = 1_000_000;
 pub const DECK_CARDS_MAX: usize = 100_000;
 /// One text field. Automerge keeps some 30 bytes a character in memory.
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Further texts that one card ever had: a form has some ten, and each is looked at whenever the card is read. One that
+/// was emptied again stays in the document.
+pub const CARD_TEXTS_MAX: usize = 64;
 /// One piece of audio.
 pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Open drafts of one member: a member can burden the others only so far.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::card::{Card, DeckInfo, TextField};
+use crate::card::{Card, DeckInfo};
 use crate::document::{DeckChange, Document};
 use crate::event::Event;
 use crate::id::{CardId, DeckId};
@@ -86,14 +86,7 @@ impl Mirror {
                 self.cards.insert(card.id.clone(), Card::clone(card));
             }
             DeckChange::TextChanged { card, field, splices } => {
-                let card = self.cards.get_mut(card)?;
-                let text = match field {
-                    TextField::Front => &mut card.front,
-                    TextField::Back => &mut card.back,
-                };
-                for splice in splices {
-                    splice.apply_to(text)?;
-                }
+                self.cards.get_mut(card)?.splice_text(field, splices)?;
             }
             DeckChange::CardMoved { card, position } => {
                 self.cards.get_mut(card)?.position.clone_from(position);

@@ -41,7 +41,8 @@ pub enum Op {
         /// Its answer.
         back: String,
     },
-    /// `card.text`: splices, in Unicode scalar values, each seeing what the ones before it did.
+    /// `card.text`: splices, in Unicode scalar values, each seeing what the ones before it did. A further text begins with the
+    /// first characters that are put into it.
     CardText {
         /// The card.
         card: CardId,
@@ -216,6 +217,12 @@ pub enum OpError {
         /// How long it would be.
         bytes: usize,
     },
+    /// The card has as many further texts as a card can.
+    #[error(
+        "the card has {} further texts, emptied ones included; use one of them, or another card",
+        crate::limits::CARD_TEXTS_MAX
+    )]
+    TooManyTexts,
     /// A splice beyond the end of its text.
     #[error("position {at} lies beyond the text's {length} characters")]
     BeyondText {

@@ -157,7 +157,13 @@ fn edit_something(
     let some = |nth: u64| cards[nth as usize % cards.len()].id.clone();
     core.edit(now, deck, |edit| match at % 5 {
         _ if cards.len() < 4 => edit.add_card(&format!("question {at}"), "?").map(drop),
-        0 | 1 => edit.set_text(&some(at), cuecard::card::TextField::Back, &format!("answer {at}")),
+        0 => edit.set_text(&some(at), cuecard::card::TextField::Back, &format!("answer {at}")),
+        1 => {
+            let field = ["back", "hint", "source"][at as usize % 3]
+                .parse()
+                .expect("a name");
+            edit.set_text(&some(at), field, &format!("answer {at}"))
+        }
         2 => edit.move_card(&some(at), Some(&some(at / 7))).or(Ok(())),
         3 if cards.len() > 6 => edit.delete_card(&some(at)),
         _ => edit.add_card(&format!("question {at}"), "?").map(drop),

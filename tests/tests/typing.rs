@@ -97,3 +97,27 @@ async fn a_copy_follows_the_events_of_its_deck_and_of_no_other() -> Outcome {
     engine.shutdown().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_further_text_begins_with_what_is_typed_into_it() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let engine = Engine::open(folder.path().join("data")).await?;
+    let deck = engine.create_deck("Spanish").await?;
+    let card = deck.edit(|edit| edit.add_card("hola", "hello")).await?;
+    let hint = TextField::named("hint")?;
+    let beyond = deck.type_text(&card, hint.clone(), 3, 0, "x").await;
+    assert!(
+        matches!(
+            beyond,
+            Err(EditError::Op(OpError::BeyondText { at: 3, length: 0 }))
+        ),
+        "{beyond:?}"
+    );
+    deck.type_text(&card, hint.clone(), 0, 0, "w").await?;
+    deck.type_text(&card, hint.clone(), 1, 0, "ave").await?;
+    let read = deck.card(&card)?.ok_or("the card is there")?;
+    assert_eq!(read.texts["hint"], "wave");
+    assert_eq!(read.text(&hint), "wave");
+    engine.shutdown().await?;
+    Ok(())
+}

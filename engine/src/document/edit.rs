@@ -105,8 +105,7 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// If there is no such card or the text is too long.
     pub fn set_text(&mut self, card: &CardId, field: TextField, text: &str) -> Result<(), OpError> {
-        let (_, object) = self.text_object(card, field)?;
-        match Splice::between(&self.reader().text(&object), text) {
+        match Splice::between(&self.text_of(card, &field)?, text) {
             Some(splice) => self.apply(Op::CardText {
                 card: card.clone(),
                 field,

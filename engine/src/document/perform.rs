@@ -11,7 +11,7 @@ use crate::card::{
 };
 use crate::id::CardId;
 use crate::limits::{
-    CARDS_MOVED_UP_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,
+    CARD_TEXTS_MAX, CARDS_MOVED_UP_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,
     POSITION_BYTES_CROWDED, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use crate::op::{Note, Notes, Op, OpError, Place, Reversal, Splice};
@@ -34,17 +34,11 @@ impl<'a> Edit<'a> {
                 back,
             } => self.add(&card, &place, &front, &back),
             Op::CardText { card, field, splices } => {
-                let (_, text) = self.text_object(&card, field)?;
-                splices.iter().try_for_each(|splice| {
-                    self.splice(
-                        Note::CardText {
-                            card: card.clone(),
-                            field,
-                        },
-                        &text,
-                        splice,
-                    )
-                })
+                let object = self.living(&card)?;
+                let note = Note::CardText { card, field };
+                splices
+                    .iter()
+                    .try_for_each(|splice| self.splice_field(&note, &object, splice))
             }
             Op::CardMove { card, after } => {
                 self.living(&card)?;
@@ -175,13 +169,45 @@ impl<'a> Edit<'a> {
             .ok_or_else(|| damaged(name))
     }
 
-    pub(super) fn text_object(&self, card: &CardId, field: TextField) -> Result<(ObjId, ObjId), OpError> {
+    /// A text of a card as it is now; empty where it has not begun.
+    pub(super) fn text_of(&self, card: &CardId, field: &TextField) -> Result<String, OpError> {
         let object = self.living(card)?;
-        let text = self
-            .reader()
-            .object(&object, field.as_str(), ObjType::Text)
-            .ok_or_else(|| damaged(field.as_str()))?;
-        Ok((object, text))
+        let text = self.reader().text_object(&object, field);
+        Ok(text.map(|text| self.reader().text(&text)).unwrap_or_default())
+    }
+
+    /// A splice of a card's text. A further text begins with what is first put into it, in the same change.
+    fn splice_field(&mut self, note: &Note, card_object: &ObjId, splice: &Splice) -> Result<(), OpError> {
+        let Note::CardText { field, .. } = note else {
+            return Err(damaged("a splice of no text"));
+        };
+        if let Some(text) = self.reader().text_object(card_object, field) {
+            return self.splice(note.clone(), &text, splice);
+        }
+        let TextField::Named(name) = field else {
+            return Err(damaged(field.as_str()));
+        };
+        self.check_splice(None, splice)?;
+        if splice.insert.is_empty() {
+            return Ok(());
+        }
+        let reader = self.reader();
+        let texts = reader
+            .object(card_object, key::TEXTS, ObjType::Map)
+            .ok_or_else(|| damaged(key::TEXTS))?;
+        if reader.keys(&texts).len() >= CARD_TEXTS_MAX {
+            return Err(OpError::TooManyTexts);
+        }
+        self.content_bytes += name.as_str().len();
+        let mut begun = None;
+        self.act(note.clone(), |transaction| {
+            begun = Some(transaction.put_object(&texts, name.as_str(), ObjType::Text)?);
+            Ok(())
+        })?;
+        match begun {
+            Some(text) => self.splice(note.clone(), &text, splice),
+            None => Err(damaged(key::TEXTS)),
+        }
     }
 
     /// Acts, and notes it if that made operations: what is already so makes none, and a note must not say otherwise.
@@ -289,7 +315,7 @@ impl<'a> Edit<'a> {
             for field in [TextField::Front, TextField::Back] {
                 texts.push(transaction.put_object(&object, field.as_str(), ObjType::Text)?);
             }
-            for name in [key::TAGS, key::AUDIO, key::FIELDS] {
+            for name in [key::TEXTS, key::TAGS, key::AUDIO, key::FIELDS] {
                 transaction.put_object(&object, name, ObjType::Map)?;
             }
             Ok(())
@@ -310,8 +336,9 @@ impl<'a> Edit<'a> {
         self.stand(card, place.clone())
     }
 
-    fn splice(&mut self, note: Note, text: &ObjId, splice: &Splice) -> Result<(), OpError> {
-        let length = self.transaction.length(text);
+    /// Whether a splice fits its text, and the change. A text that has not begun is empty, and beginning it is an operation.
+    fn check_splice(&self, text: Option<&ObjId>, splice: &Splice) -> Result<(), OpError> {
+        let length = text.map_or(0, |text| self.transaction.length(text));
         if splice
             .at
             .checked_add(splice.delete)
@@ -323,23 +350,30 @@ impl<'a> Edit<'a> {
             });
         }
         // Each character put in or taken out is an operation.
-        let ops = self.transaction.pending_ops() + splice.delete + splice.insert.chars().count();
+        let begins = usize::from(text.is_none());
+        let ops = self.transaction.pending_ops() + begins + splice.delete + splice.insert.chars().count();
         if ops > CHANGE_OPS_MAX {
             return Err(OpError::ChangeTooLarge);
         }
         // A character has at most four bytes, so most texts need no counting.
         if length * 4 + splice.insert.len() > TEXT_BYTES_MAX {
-            let bytes = self.reader().text(text).len() + splice.insert.len();
+            let present = text.map_or(0, |text| self.reader().text(text).len());
+            let bytes = present + splice.insert.len();
             if bytes > TEXT_BYTES_MAX {
                 return Err(OpError::TextTooLong { bytes });
             }
         }
+        Ok(())
+    }
+
+    fn splice(&mut self, note: Note, text: &ObjId, splice: &Splice) -> Result<(), OpError> {
+        self.check_splice(Some(text), splice)?;
         self.content_bytes += splice.insert.len();
         let delete = isize::try_from(splice.delete).map_err(|_| OpError::ChangeTooLarge)?;
         if let Note::CardText { card, field } = &note
             && (splice.delete > 0 || !splice.insert.is_empty())
         {
-            self.touched.splice(card, *field, splice.clone());
+            self.touched.splice(card, field, splice.clone());
         }
         self.act(note, |transaction| {
             transaction.splice_text(text, splice.at, delete, &splice.insert)

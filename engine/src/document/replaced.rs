@@ -72,12 +72,11 @@ fn card(id: &CardId, before: Option<Card>, after: Option<Card>, told: &mut Vec<D
         }
         (Some(before), Some(after)) => (before, after),
     };
-    let texts = [
-        (TextField::Front, &before.front, &after.front),
-        (TextField::Back, &before.back, &after.back),
-    ];
-    for (field, before, after) in texts {
-        if let Some(splice) = Splice::between(before, after) {
+    let names = before.texts.keys().chain(after.texts.keys());
+    let mut texts = BTreeSet::from([TextField::Front, TextField::Back]);
+    texts.extend(names.cloned().map(TextField::Named));
+    for field in texts {
+        if let Some(splice) = Splice::between(before.text(&field), after.text(&field)) {
             told.push(DeckChange::TextChanged {
                 card: id.clone(),
                 field,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{Automerge, Patch, PatchAction, Prop};
+use automerge::{Automerge, ChangeHash, Patch, PatchAction, Prop};
 
 use super::outcome::DeckChange;
 use crate::card::{Reader, TextField, key};
@@ -27,10 +27,19 @@ struct TouchedCard {
     added: bool,
     position: bool,
     deleted: bool,
-    texts: BTreeMap<TextField, Vec<Splice>>,
+    texts: BTreeMap<TextField, TouchedText>,
     tags: BTreeSet<String>,
     slots: BTreeSet<String>,
     fields: BTreeSet<String>,
+}
+
+/// What changes touched of one text.
+#[derive(Default)]
+struct TouchedText {
+    splices: Vec<Splice>,
+    /// It began, or began twice, and another of the two may show now: it is told by what differs. Of the one that does not
+    /// show, Automerge says nothing more.
+    whole: bool,
 }
 
 impl Touched {
@@ -76,8 +85,8 @@ impl Touched {
     }
 
     /// A splice behind those before it; one that goes on where the last ended joins it.
-    pub(super) fn splice(&mut self, card: &CardId, field: TextField, splice: Splice) {
-        let splices = self.card(card).texts.entry(field).or_default();
+    pub(super) fn splice(&mut self, card: &CardId, field: &TextField, splice: Splice) {
+        let splices = &mut self.text(card, field).splices;
         if let Some(last) = splices.last_mut()
             && splice.delete == 0
             && splice.at.checked_sub(last.at) == Some(last.insert.chars().count())
@@ -137,7 +146,13 @@ impl Touched {
             ([key::FIELDS], Some(name)) => {
                 self.card(card).fields.insert(name.to_owned());
             }
-            ([field], None) => {
+            // Begun, or begun by two at a time.
+            ([key::TEXTS], Some(name)) => {
+                if let Ok(field) = name.parse() {
+                    self.text(card, &field).whole = true;
+                }
+            }
+            (&[field] | &[key::TEXTS, field], None) => {
                 let Ok(field) = field.parse() else { return };
                 let splice = match action {
                     PatchAction::SpliceText { index, value, .. } => Splice {
@@ -152,18 +167,22 @@ impl Touched {
                     },
                     _ => return,
                 };
-                self.splice(card, field, splice);
+                self.splice(card, &field, splice);
             }
             _ => {}
         }
+    }
+
+    fn text(&mut self, card: &CardId, field: &TextField) -> &mut TouchedText {
+        self.card(card).texts.entry(field.clone()).or_default()
     }
 
     fn card(&mut self, card: &CardId) -> &mut TouchedCard {
         self.cards.entry(card.clone()).or_default()
     }
 
-    /// What to tell, of a document that has all of it.
-    pub(super) fn tell(self, automerge: &Automerge) -> Vec<DeckChange> {
+    /// What to tell, of a document that has all of it and had `before` without it.
+    pub(super) fn tell(self, automerge: &Automerge, before: &[ChangeHash]) -> Vec<DeckChange> {
         let reader = Reader::now(automerge);
         let mut told = Vec::new();
         let accepted = self.accepted.into_iter();
@@ -187,14 +206,20 @@ impl Touched {
             }
         }
         for (card, touched) in self.cards {
-            touched.tell(&card, &reader, &mut told);
+            touched.tell(&card, &reader, || Reader::at(automerge, before), &mut told);
         }
         told
     }
 }
 
 impl TouchedCard {
-    fn tell(self, id: &CardId, reader: &Reader<'_, Automerge>, told: &mut Vec<DeckChange>) {
+    fn tell<'a>(
+        self,
+        id: &CardId,
+        reader: &Reader<'a, Automerge>,
+        before: impl Fn() -> Reader<'a, Automerge>,
+        told: &mut Vec<DeckChange>,
+    ) {
         let Some(object) = reader.card_object(id) else {
             return;
         };
@@ -210,7 +235,17 @@ impl TouchedCard {
             }
             return;
         }
-        for (field, splices) in self.texts {
+        for (field, text) in self.texts {
+            let splices = match text {
+                TouchedText { whole: true, .. } => {
+                    let (was, is) = (before().field_text(id, &field), reader.field_text(id, &field));
+                    Splice::between(&was, &is).into_iter().collect()
+                }
+                text => text.splices,
+            };
+            if splices.is_empty() {
+                continue;
+            }
             told.push(DeckChange::TextChanged {
                 card: card(),
                 field,

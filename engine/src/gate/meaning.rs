@@ -8,11 +8,14 @@ use automerge::{ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc, Scala
 use super::Refusal;
 use super::lines::Past;
 use super::places::{Learned, Name};
-use crate::card::{FieldValue, TextField, check_file_name, check_line, check_mime, check_name, key};
+use crate::card::{
+    FieldValue, TextField, TextName, check_file_name, check_line, check_mime, check_name, key,
+};
 use crate::document::Document;
 use crate::id::{BlobId, CardId};
 use crate::limits::{
-    BLOB_BYTES_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, POSITION_BYTES_MAX, TEXT_BYTES_MAX,
+    BLOB_BYTES_MAX, CARD_TEXTS_MAX, DECK_CARDS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, POSITION_BYTES_MAX,
+    TEXT_BYTES_MAX,
 };
 use crate::op::{Note, Notes};
 use crate::position::is_position;
@@ -29,6 +32,7 @@ pub(super) enum Place {
     Cards,
     Card(CardId),
     Text(CardId, TextField),
+    Texts(CardId),
     Tags(CardId),
     Audio(CardId),
     Slot(CardId, String),
@@ -62,6 +66,8 @@ pub(super) struct Meaning<'a> {
     elements: Elements,
     places: BTreeMap<Name, Place>,
     cards_made: BTreeMap<CardId, Vec<At>>,
+    /// The further texts that the batch began, by the map that they are in.
+    texts_made: BTreeMap<Name, Vec<(String, At)>>,
     /// For each text: characters put in, characters taken out.
     texts: BTreeMap<Name, (usize, usize)>,
 }
@@ -85,6 +91,7 @@ impl<'a> Meaning<'a> {
             elements: BTreeMap::new(),
             places: BTreeMap::new(),
             cards_made: BTreeMap::new(),
+            texts_made: BTreeMap::new(),
             texts: BTreeMap::new(),
         }
     }
@@ -177,7 +184,7 @@ impl<'a> Meaning<'a> {
             self.text(step, op, &name, text, &references)?;
             step.did.insert(Note::CardText {
                 card: card.clone(),
-                field: *field,
+                field: field.clone(),
             });
             return Ok(());
         }
@@ -200,6 +207,10 @@ impl<'a> Meaning<'a> {
         let fresh = match (&op.action, &object) {
             (OpType::Make(ObjType::Map), _) if place == Place::Cards => {
                 Some(self.card(step, map_key, &name)?)
+            }
+            (OpType::Make(ObjType::Text), Some(texts)) if matches!(place, Place::Texts(_)) => {
+                self.begin_text(step, texts, map_key).map_err(schema)?;
+                None
             }
             _ => None,
         };
@@ -252,6 +263,32 @@ impl<'a> Meaning<'a> {
         self.cards_made.entry(card.clone()).or_default().push(step.at);
         step.cards.insert(card.clone());
         Ok(card)
+    }
+
+    /// A further text: its past has none of that name, and not too many others. (Elsewhere one may begin at the same time;
+    /// Automerge then shows one of the two everywhere, and both are kept.)
+    fn begin_text(&mut self, step: &Step<'_>, texts: &Name, map_key: &str) -> Result<(), &'static str> {
+        let mut names: BTreeSet<String> = match self.made.contains_key(texts) {
+            true => BTreeSet::new(),
+            false => {
+                let (automerge, texts) = (self.document.automerge(), object_id(texts));
+                match self.is_now(step.past) {
+                    true => automerge.keys(&texts).collect(),
+                    false => automerge.keys_at(&texts, &step.past.heads).collect(),
+                }
+            }
+        };
+        let made = self.texts_made.entry(texts.clone()).or_default();
+        let seen = made.iter().filter(|(_, at)| step.past.sees(*at));
+        names.extend(seen.map(|(name, _)| name.clone()));
+        if names.contains(map_key) {
+            return Err("a text in another's place");
+        }
+        if names.len() >= CARD_TEXTS_MAX {
+            return Err("more texts than a card can have");
+        }
+        made.push((map_key.to_owned(), step.at));
+        Ok(())
     }
 
     /// An operation on a text: one character put in behind another, or one taken out.
@@ -416,16 +453,19 @@ fn place_of(keys: &[String], kind: ObjType) -> Option<Place> {
         [key::DECK, key::FIELDS] => (Place::DeckFields, ObjType::Map),
         [key::CARDS] => (Place::Cards, ObjType::Map),
         [key::CARDS, card] => (Place::Card(card.parse().ok()?), ObjType::Map),
+        [key::CARDS, card, key::TEXTS] => (Place::Texts(card.parse().ok()?), ObjType::Map),
+        [key::CARDS, card, key::TEXTS, name] => (
+            Place::Text(card.parse().ok()?, TextName::new(name).ok()?.into()),
+            ObjType::Text,
+        ),
         [key::CARDS, card, key::TAGS] => (Place::Tags(card.parse().ok()?), ObjType::Map),
         [key::CARDS, card, key::AUDIO] => (Place::Audio(card.parse().ok()?), ObjType::Map),
         [key::CARDS, card, key::FIELDS] => (Place::CardFields(card.parse().ok()?), ObjType::Map),
         [key::CARDS, card, key::AUDIO, slot] => {
             (Place::Slot(card.parse().ok()?, (*slot).to_owned()), ObjType::Map)
         }
-        [key::CARDS, card, field] => (
-            Place::Text(card.parse().ok()?, field.parse().ok()?),
-            ObjType::Text,
-        ),
+        [key::CARDS, card, key::FRONT] => (Place::Text(card.parse().ok()?, TextField::Front), ObjType::Text),
+        [key::CARDS, card, key::BACK] => (Place::Text(card.parse().ok()?, TextField::Back), ObjType::Text),
         _ => return None,
     };
     (kind == expected).then_some(place)
@@ -438,6 +478,7 @@ fn parts_of(place: &Place) -> Option<BTreeSet<&'static str>> {
             [
                 key::FRONT,
                 key::BACK,
+                key::TEXTS,
                 key::POSITION,
                 key::TAGS,
                 key::AUDIO,
@@ -496,6 +537,12 @@ fn meant(
             noted(Note::CardTag { card: card.clone() })
         }
         (Place::Tags(card), OpType::Delete) => noted(Note::CardUntag { card: card.clone() }),
+        (Place::Texts(card), OpType::Make(ObjType::Text)) => {
+            let name = TextName::new(map_key).map_err(|_| "a text's name that cannot be one")?;
+            let (card, field) = (card.clone(), TextField::Named(name));
+            let made = Place::Text(card.clone(), field.clone());
+            Ok((Some(Note::CardText { card, field }), Some(made)))
+        }
         (Place::Audio(card), OpType::Make(ObjType::Map)) => {
             check_file_name(map_key).map_err(|_| "a slot that cannot be one")?;
             let slot = map_key.to_owned();

@@ -60,9 +60,19 @@ pub fn blame(
     };
     let object = search.reader.card_object(card)?;
     let mut texts = BTreeMap::new();
-    for field in TextField::ALL {
-        if let Some(text) = search.reader.object(&object, field.as_str(), ObjType::Text) {
-            texts.insert(field, search.runs(&text));
+    let further = search
+        .reader
+        .text_names(&object)
+        .into_iter()
+        .map(TextField::Named);
+    for field in [TextField::Front, TextField::Back].into_iter().chain(further) {
+        let Some(text) = search.reader.text_object(&object, &field) else {
+            continue;
+        };
+        let runs = search.runs(&text);
+        // An empty further text is as good as none.
+        if !(runs.is_empty() && matches!(field, TextField::Named(_))) {
+            texts.insert(field, runs);
         }
     }
     Some(Blame {

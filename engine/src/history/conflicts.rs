@@ -2,9 +2,10 @@
 //!
 //! Two devices that do not know of one another's changes may write the same place: a title, a field, a position, a slot. All
 //! devices show the same one of the values; the others stay in the document until somebody writes that place again.
-//! Texts are not among them: they merge, character by character.
+//! Texts merge, character by character, and are among them only where two began a further text of one name at a time: then
+//! the one that shows is written on, and the other stays beside it.
 
-use automerge::{ActorId, Automerge, ObjId, ReadDoc, Value};
+use automerge::{ActorId, Automerge, ObjId, ObjType, ReadDoc, Value};
 
 use super::{Origin, Writer};
 use crate::card::{AudioRef, FieldValue, Reader, key};
@@ -57,6 +58,8 @@ pub enum ConflictPlace {
     Deleted(CardId),
     /// A tag of a card.
     Tag(CardId, String),
+    /// A further text of a card that several began, by its name.
+    Text(CardId, String),
     /// A slot of a card.
     Audio(CardId, String),
     /// A free field of a card.
@@ -78,13 +81,15 @@ pub struct Written {
 pub enum WrittenValue {
     /// A title, a description, a position, a field, or the yes of a tag or tombstone.
     Value(FieldValue),
+    /// A further text, as it is now.
+    Text(String),
     /// Audio in a slot.
     Audio(AudioRef),
 }
 
 /// Every place with more than one value, the deck's own first, then card by card. Deleted cards are among them.
 ///
-/// Looks at all of the deck, but for the texts; `resolve` tells who an actor is.
+/// Looks at all of the deck, but for fronts and backs; `resolve` tells who an actor is.
 pub fn conflicts(document: &Document, resolve: impl Fn(&ActorId) -> Option<Writer>) -> Vec<Conflict> {
     let search = Search {
         automerge: document.automerge(),
@@ -130,6 +135,7 @@ impl<F: Fn(&ActorId) -> Option<Writer>> Search<'_, F> {
         found.extend(self.at(&object, key::POSITION, ConflictPlace::Position(id.clone())));
         found.extend(self.at(&object, key::DELETED, ConflictPlace::Deleted(id.clone())));
         found.extend(self.below(&object, key::TAGS, |tag| ConflictPlace::Tag(id.clone(), tag)));
+        found.extend(self.below(&object, key::TEXTS, |name| ConflictPlace::Text(id.clone(), name)));
         found.extend(self.below(&object, key::AUDIO, |slot| ConflictPlace::Audio(id.clone(), slot)));
         found.extend(self.below(&object, key::FIELDS, |name| {
             ConflictPlace::CardField(id.clone(), name)
@@ -180,6 +186,7 @@ impl<F: Fn(&ActorId) -> Option<Writer>> Search<'_, F> {
     fn written(&self, value: &Value<'_>, id: &ObjId) -> Option<(u64, Written)> {
         let value = match value {
             Value::Scalar(scalar) => WrittenValue::Value(FieldValue::from_scalar(scalar)?),
+            Value::Object(ObjType::Text) => WrittenValue::Text(Reader::now(self.automerge).text(id)),
             Value::Object(_) => WrittenValue::Audio(Reader::now(self.automerge).audio_in(id)?),
         };
         let ObjId::Id(number, _, _) = id else { return None };

@@ -36,6 +36,10 @@ fn actor(number: u8) -> ActorId {
 /// One edit, on the deck's two cards.
 type AnEdit = Box<dyn Fn(&mut Edit<'_>, &[CardId]) -> Result<(), OpError>>;
 
+fn further(name: &str) -> TextField {
+    TextField::named(name).unwrap()
+}
+
 fn edits() -> Vec<AnEdit> {
     let audio = AudioRef {
         blob: BlobId::from_bytes([9; 32]),
@@ -48,6 +52,8 @@ fn edits() -> Vec<AnEdit> {
         Box::new(|edit, _| edit.rename_deck("title")),
         Box::new(|edit, cards| edit.set_text(&cards[0], TextField::Front, "hallo, Wörld")),
         Box::new(|edit, cards| edit.splice_text(&cards[1], TextField::Back, 0, 1, "x")),
+        Box::new(|edit, cards| edit.set_text(&cards[0], further("hint"), "a hint")),
+        Box::new(|edit, cards| edit.splice_text(&cards[1], further("note"), 1, 1, "x")),
         Box::new(|edit, _| edit.add_card("new", "card").map(drop)),
         Box::new(|edit, cards| edit.move_card(&cards[0], Some(&cards[1]))),
         Box::new(|edit, cards| edit.delete_card(&cards[0])),
@@ -75,6 +81,7 @@ impl Scene {
             let one = edit.add_card("hello, world", "abc")?;
             let two = edit.add_card("second", "abc")?;
             edit.tag(&two, "tagged")?;
+            edit.set_text(&two, further("note"), "abc")?;
             edit.set_field(&two, "n", Some(FieldValue::Int(1)))?;
             Ok(vec![one, two])
         });
@@ -309,9 +316,10 @@ fn alter(change: &mut ExpandedChange, honest: &[ExpandedChange], mutants: &mut M
                 4 => op.insert = !op.insert,
                 5 => {
                     let names = [
-                        "title", "cards", "deleted", "position", "fields", "front", "\u{202e}", "",
+                        "title", "cards", "deleted", "position", "fields", "front", "\u{202e}", "", "texts",
+                        "note",
                     ];
-                    op.key = Key::Map(names[mutants.below(8) as usize].into());
+                    op.key = Key::Map(names[mutants.below(10) as usize].into());
                 }
                 6 => op.key = Key::Seq(id(mutants).into()),
                 7 => {

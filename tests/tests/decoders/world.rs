@@ -92,6 +92,9 @@ impl World {
             edited(core.edit(now, deck, |edit| {
                 edit.set_text(&card, TextField::Front, "¡adiós!")
             }));
+            edited(core.edit(now, deck, |edit| {
+                edit.set_text(&card, TextField::named("hint").unwrap(), "on leaving")
+            }));
             edited(core.edit(now, deck, |edit| edit.move_card(&card, None)));
             edited(core.edit(now, deck, |edit| edit.untag(&card, "greetings")));
             edited(core.edit(now, deck, |edit| edit.detach_audio(&card, "front")));

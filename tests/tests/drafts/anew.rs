@@ -150,6 +150,7 @@ fn what_a_draft_did_is_done_again_on_the_deck_as_it_is_now() {
             edit.set_deck_field("level", Some(cuecard::card::FieldValue::Int(2)))?;
             edit.delete_card(&ids[0])?;
             edit.set_text(&ids[1], cuecard::card::TextField::Back, "two")?;
+            edit.set_text(&ids[1], "hint".parse().unwrap(), "a pair")?;
             edit.tag(&ids[1], "number")?;
             edit.set_field(&ids[1], "seen", Some(cuecard::card::FieldValue::Bool(true)))?;
             edit.move_card(&ids[2], None)?;
@@ -187,6 +188,7 @@ fn what_a_draft_did_is_done_again_on_the_deck_as_it_is_now() {
         (dos.back.as_str(), dos.tags.len(), dos.fields.len()),
         ("two", 1, 1)
     );
+    assert_eq!(dos.texts["hint"], "a pair");
     assert_eq!(
         world
             .act(phone, |core, _| core.preview_draft(deck, draft).unwrap())

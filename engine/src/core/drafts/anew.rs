@@ -4,6 +4,8 @@
 //! another text went out under the same id, as a restored backup of its author's disk makes it. It is done by the author's
 //! device, so that every change is still signed by who wrote it.
 
+use std::collections::BTreeSet;
+
 use cuecard_store::Batch;
 
 use crate::card::{Card, DeckInfo, TextField};
@@ -90,6 +92,7 @@ fn redo(
         id: card.clone(),
         front: after.front.clone(),
         back: after.back.clone(),
+        texts: Default::default(),
         position: after.position.clone(),
         tags: Default::default(),
         audio: Default::default(),
@@ -98,11 +101,14 @@ fn redo(
     };
     // A new card has all that the old one had; of one that is here only what was changed is changed.
     let before = before.filter(|_| here).unwrap_or(&nothing);
-    if before.front != after.front {
-        edit.set_text(&card, TextField::Front, &after.front)?;
-    }
-    if before.back != after.back {
-        edit.set_text(&card, TextField::Back, &after.back)?;
+    let further = before.texts.keys().chain(after.texts.keys());
+    let mut texts = BTreeSet::from([TextField::Front, TextField::Back]);
+    texts.extend(further.cloned().map(TextField::Named));
+    for field in texts {
+        if before.text(&field) != after.text(&field) {
+            let text = after.text(&field);
+            edit.set_text(&card, field, text)?;
+        }
     }
     if before.position != after.position {
         let behind = work.before(&after.id, edit, again).cloned();

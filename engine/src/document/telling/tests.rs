@@ -84,11 +84,10 @@ fn what_is_typed_in_a_row_is_one_splice() {
         .commit(&actor(2), 0, &mut random, |edit| edit.add_card("hola", ""))
         .unwrap();
     let card = added.value;
-    let front = TextField::Front;
     let typed = document.commit(&actor(2), 0, &mut random, |edit| {
-        edit.splice_text(&card, front, 4, 0, "ñ")?;
-        edit.splice_text(&card, front, 5, 0, "🦀")?;
-        edit.splice_text(&card, front, 0, 1, "H")
+        edit.splice_text(&card, TextField::Front, 4, 0, "ñ")?;
+        edit.splice_text(&card, TextField::Front, 5, 0, "🦀")?;
+        edit.splice_text(&card, TextField::Front, 0, 1, "H")
     });
     let splice = |at, delete, insert: &str| Splice {
         at,
@@ -97,12 +96,47 @@ fn what_is_typed_in_a_row_is_one_splice() {
     };
     let expected = DeckChange::TextChanged {
         card: card.clone(),
-        field: front,
+        field: TextField::Front,
         splices: vec![splice(4, 0, "ñ🦀"), splice(0, 1, "H")],
     };
     assert_eq!(typed.unwrap().events, [expected]);
     let nothing = document.commit(&actor(2), 0, &mut random, |edit| {
-        edit.splice_text(&card, front, 2, 0, "")
+        edit.splice_text(&card, TextField::Front, 2, 0, "")
     });
     assert_eq!(nothing.unwrap().events, []);
+}
+
+#[test]
+fn of_two_texts_begun_at_a_time_only_the_one_that_shows_is_told() {
+    let hint = || TextField::named("hint").unwrap();
+    let mut random = || [7; 10];
+    let mut base = genesis();
+    let card = base
+        .commit(&actor(2), 0, &mut random, |edit| edit.add_card("hola", ""))
+        .unwrap()
+        .value;
+    // Equal numbers, so the greater actor's shows.
+    let write = |document: &mut Document, who: u8, at: usize, text: &str| {
+        let made = document.commit(&actor(who), 0, &mut || [8; 10], |edit| {
+            edit.splice_text(&card, hint(), at, 0, text)
+        });
+        made.unwrap().change.unwrap().bytes
+    };
+    let (mut shown, mut hidden) = (base.clone(), base);
+    let shown_text = write(&mut shown, 9, 0, "shows");
+    let hidden_text = write(&mut hidden, 3, 0, "hides");
+    let hidden_more = write(&mut hidden, 3, 5, " more");
+
+    let mut mirror = Copy::of(&shown);
+    for hidden in [&hidden_text, &hidden_more] {
+        let told = shown.take_in([hidden.as_slice()]).unwrap();
+        assert_eq!(told, []);
+        mirror.follow(&told);
+        assert_eq!(mirror, Copy::of(&shown));
+    }
+    let mut mirror = Copy::of(&hidden);
+    let told = hidden.take_in([shown_text.as_slice()]).unwrap();
+    mirror.follow(&told);
+    assert_eq!(mirror, Copy::of(&hidden));
+    assert_eq!(mirror, Copy::of(&shown));
 }

@@ -102,15 +102,13 @@ impl Inverse {
             match was {
                 None => inverse.added(&left, &now),
                 Some(was) => {
-                    let fields = [TextField::Front, TextField::Back]
-                        .into_iter()
-                        .filter(|field| text_fields.contains(&(card.clone(), *field)));
+                    let fields = text_fields.iter().filter(|(of, _)| *of == card);
                     let mut part = Self {
                         steps: Vec::new(),
                         left: BTreeSet::new(),
                     };
                     part.card(&was, &left, &now);
-                    for field in fields {
+                    for (_, field) in fields {
                         part.text(&mut texts, &target, &card, field);
                     }
                     inverse.take_in(part, &was, &left, &now);
@@ -220,7 +218,7 @@ impl Inverse {
         });
     }
 
-    fn text(&mut self, texts: &mut Texts<'_>, target: &Target, card: &CardId, field: TextField) {
+    fn text(&mut self, texts: &mut Texts<'_>, target: &Target, card: &CardId, field: &TextField) {
         let Some(back) = texts.take_back(target, card, field) else {
             return;
         };
@@ -230,7 +228,7 @@ impl Inverse {
         if !back.splices.is_empty() {
             self.op(Op::CardText {
                 card: card.clone(),
-                field,
+                field: field.clone(),
                 splices: back.splices,
             });
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
-use automerge::{ActorId, ChangeHash, ObjId, ObjType, ReadDoc};
+use automerge::{ActorId, ChangeHash, ObjId, ReadDoc};
 
 use super::Author;
 use super::inverse::Target;
@@ -67,9 +67,30 @@ impl<'a> Texts<'a> {
     }
 
     /// What takes back what a change did to a text, in the text as it is now; `None` if it did nothing.
-    pub(super) fn take_back(&mut self, target: &Target, card: &CardId, field: TextField) -> Option<TextBack> {
+    pub(super) fn take_back(
+        &mut self,
+        target: &Target,
+        card: &CardId,
+        field: &TextField,
+    ) -> Option<TextBack> {
+        let shown = |reader: &Reader<'_, _>| reader.text_object(&reader.card_object(card)?, field);
         let reader = Reader::now(self.document.automerge());
-        let object = reader.object(&reader.card_object(card)?, field.as_str(), ObjType::Text)?;
+        let object = shown(&reader)?;
+        let [before, after] =
+            [target.before, target.after].map(|head| Reader::at(self.document.automerge(), &[head]));
+        let (was, left) = (shown(&before), shown(&after));
+        if left.as_ref() != Some(&object) || was.is_some_and(|was| was != object) {
+            // Two began this text at a time, and another of the two shows: what shows is put back as a whole.
+            let [was, left, now] = [before, after, reader].map(|reader| reader.field_text(card, field));
+            return (was != left).then(|| TextBack {
+                is_whole: now == left,
+                splices: (now == left)
+                    .then(|| Splice::between(&now, &was))
+                    .flatten()
+                    .into_iter()
+                    .collect(),
+            });
+        }
         let text = name_of(&object)?;
         let effect = self.effect(target, &text);
         if effect.inserted.is_empty() && effect.removed.is_empty() {

@@ -33,13 +33,13 @@ fn random_edit(edit: &mut Edit<'_>, random: &mut Random) -> Result<(), OpError> 
             continue;
         }
         let card = &cards[random.below(cards.len())];
-        let field = [TextField::Front, TextField::Back][random.below(2)];
+        let hint = TextField::named("hint").unwrap();
+        let field = [TextField::Front, TextField::Back, hint][random.below(3)].clone();
         let done = match random.below(14) {
             0..4 => {
-                let length = edit.card(card).map_or(0, |card| match field {
-                    TextField::Front => card.front.chars().count(),
-                    TextField::Back => card.back.chars().count(),
-                });
+                let length = edit
+                    .card(card)
+                    .map_or(0, |card| card.text(&field).chars().count());
                 let at = random.below(length + 1);
                 let delete = random.below(length - at + 1);
                 edit.splice_text(card, field, at, delete, text)

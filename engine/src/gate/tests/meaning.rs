@@ -113,12 +113,13 @@ fn what_holds_the_deck_together_is_neither_replaced_nor_deleted() {
         ObjectId::Id(id) => id.clone(),
         ObjectId::Root => OpId(0, some_actor(0)),
     };
-    let attempts: [(&[&str], &str); 6] = [
+    let attempts: [(&[&str], &str); 7] = [
         (&[], "cards"),
         (&[], "deck"),
         (&["cards"], "*"),
         (&["cards", "*"], "front"),
         (&["cards", "*"], "tags"),
+        (&["cards", "*"], "texts"),
         (&["deck"], "fields"),
     ];
     for (path, key) in attempts {
@@ -263,16 +264,16 @@ fn a_text_takes_single_characters_in_known_places_and_nothing_else() {
 
 #[test]
 fn a_card_or_audio_without_all_its_parts() {
-    // The card itself, five of its parts, and last its position.
-    for missing in 1..6 {
+    // The card itself, six of its parts, and last its position.
+    for missing in 1..7 {
         let mut pair = Pair::new();
         let honest = pair.change(|edit| edit.add_card("", "").map(|_| ()));
         let bytes = alter_bytes(&honest, |change| {
-            assert_eq!(change.operations.len(), 7);
+            assert_eq!(change.operations.len(), 8);
             // A second position takes the part's place, so that what follows keeps its numbers.
-            let position = change.operations[6].clone();
+            let position = change.operations[7].clone();
             change.operations[missing] = position;
-            change.operations[6].pred = vec![].into();
+            change.operations[7].pred = vec![].into();
         });
         assert_eq!(pair.refused(&bytes), Refusal::Incomplete, "{missing}");
     }

@@ -6,6 +6,7 @@ mod late;
 mod meaning;
 mod reversal;
 mod structure;
+mod texts;
 
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ReadDoc, ScalarValue};

@@ -2,6 +2,7 @@
 
 mod blame;
 mod paging;
+mod texts;
 
 use std::collections::BTreeMap;
 

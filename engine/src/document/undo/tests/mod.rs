@@ -164,14 +164,12 @@ pub(in crate::document) fn random_edit(
             continue;
         }
         let card = &living[random.below(living.len())];
-        let field = [TextField::Front, TextField::Back][random.below(2)];
+        let further = TextField::named(&name).unwrap();
+        let field = [TextField::Front, TextField::Back, further][random.below(3)].clone();
         match random.below(19) {
             0..4 => {
                 let found = edit.card(card).unwrap();
-                let length = match field {
-                    TextField::Front => found.front.chars().count(),
-                    TextField::Back => found.back.chars().count(),
-                };
+                let length = found.text(&field).chars().count();
                 let at = random.below(length + 1);
                 let delete = random.below(length - at + 1);
                 edit.splice_text(card, field, at, delete, &text)

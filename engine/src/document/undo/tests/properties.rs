@@ -69,9 +69,13 @@ fn undo_restores_what_was_there_and_redo_what_came_after() {
 /// The marks that someone left in the texts of each card that can be seen.
 fn marks(document: &Document, mark: char) -> BTreeMap<CardId, usize> {
     let count = |text: &str| text.chars().filter(|found| *found == mark).count();
+    let further = |card: &Card| card.texts.values().map(|text| count(text)).sum::<usize>();
     document
         .cards()
-        .map(|card| (card.id.clone(), count(&card.front) + count(&card.back)))
+        .map(|card| {
+            let marks = count(&card.front) + count(&card.back) + further(&card);
+            (card.id, marks)
+        })
         .collect()
 }
 

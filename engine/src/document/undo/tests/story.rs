@@ -20,13 +20,18 @@ fn three() -> (Pair, Vec<CardId>) {
 #[test]
 fn later_edits_of_the_same_text_survive_an_undo() {
     let (mut pair, cards) = three();
-    let front = TextField::Front;
-    pair.edit(ME, |edit| edit.splice_text(&cards[0], front, 1, 0, " cat sat"));
-    pair.edit(OTHER, |edit| {
-        edit.splice_text(&cards[0], front, 9, 0, ", purring")
+    pair.edit(ME, |edit| {
+        edit.splice_text(&cards[0], TextField::Front, 1, 0, " cat sat")
     });
-    pair.edit(OTHER, |edit| edit.splice_text(&cards[0], front, 1, 0, " big"));
-    pair.edit(OTHER, |edit| edit.splice_text(&cards[0], front, 6, 3, "dog"));
+    pair.edit(OTHER, |edit| {
+        edit.splice_text(&cards[0], TextField::Front, 9, 0, ", purring")
+    });
+    pair.edit(OTHER, |edit| {
+        edit.splice_text(&cards[0], TextField::Front, 1, 0, " big")
+    });
+    pair.edit(OTHER, |edit| {
+        edit.splice_text(&cards[0], TextField::Front, 6, 3, "dog")
+    });
     assert_eq!(pair.text(&cards[0]), "a big dog sat, purring");
     let plan = pair.undo();
     assert_eq!(pair.text(&cards[0]), "a bigdog, purring");
@@ -39,12 +44,13 @@ fn later_edits_of_the_same_text_survive_an_undo() {
 #[test]
 fn what_was_taken_out_comes_back_where_it_was_among_what_came_since() {
     let (mut pair, cards) = three();
-    let front = TextField::Front;
-    pair.edit(OTHER, |edit| edit.set_text(&cards[0], front, "one two three"));
-    pair.edit(ME, |edit| edit.splice_text(&cards[0], front, 4, 4, ""));
     pair.edit(OTHER, |edit| {
-        edit.splice_text(&cards[0], front, 9, 0, " four")?;
-        edit.splice_text(&cards[0], front, 0, 3, "zero, 1")
+        edit.set_text(&cards[0], TextField::Front, "one two three")
+    });
+    pair.edit(ME, |edit| edit.splice_text(&cards[0], TextField::Front, 4, 4, ""));
+    pair.edit(OTHER, |edit| {
+        edit.splice_text(&cards[0], TextField::Front, 9, 0, " four")?;
+        edit.splice_text(&cards[0], TextField::Front, 0, 3, "zero, 1")
     });
     pair.undo();
     assert_eq!(pair.text(&cards[0]), "zero, 1 two three four");
@@ -53,10 +59,9 @@ fn what_was_taken_out_comes_back_where_it_was_among_what_came_since() {
 #[test]
 fn characters_that_an_undo_put_back_are_those_of_before() {
     let (mut pair, cards) = three();
-    let front = TextField::Front;
-    pair.edit(ME, |edit| edit.set_text(&cards[0], front, "abc"));
-    pair.edit(ME, |edit| edit.set_text(&cards[0], front, "ac"));
-    pair.edit(OTHER, |edit| edit.set_text(&cards[0], front, "a-c"));
+    pair.edit(ME, |edit| edit.set_text(&cards[0], TextField::Front, "abc"));
+    pair.edit(ME, |edit| edit.set_text(&cards[0], TextField::Front, "ac"));
+    pair.edit(OTHER, |edit| edit.set_text(&cards[0], TextField::Front, "a-c"));
     for _ in 0..3 {
         pair.undo();
         pair.redo();
