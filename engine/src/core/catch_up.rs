@@ -86,7 +86,7 @@ impl Core {
         self.pull_audio();
     }
 
-    pub(super) fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position) {
+    pub(super) fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position, taken: u64) {
         // Split borrows: the session is changed by the order of the log.
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
@@ -96,7 +96,7 @@ impl Core {
             .get_mut(&link)
             .and_then(|state| state.sessions.get_mut(&deck));
         let Some(session) = session else { return };
-        session.acked_up_to(held, |a, b| log.is_before(a, b));
+        session.acked_up_to(held, taken, |a, b| log.is_before(a, b));
         self.tell_safe(link, deck, true);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
@@ -159,7 +159,7 @@ impl Core {
         }
         // What it said that it holds may have been ahead of us then.
         if let Some(acked) = session.acked {
-            session.acked_up_to(acked, |a, b| log.is_before(a, b));
+            session.acked_up_to(acked, 0, |a, b| log.is_before(a, b));
         }
         let mut at = session.cursor.unwrap_or_else(|| log.start());
         let question = loop {
@@ -226,6 +226,9 @@ impl Core {
         if self.send_late_first(link, deck, &reading, &items) {
             items.truncate(before);
             if !items.is_empty() {
+                if let Some(session) = self.session(link, deck) {
+                    session.sent_records();
+                }
                 self.send(link, &Message::Entries { deck, items });
             }
             return self.catch_up(link, deck);
@@ -269,9 +272,10 @@ impl Core {
     }
 
     pub(super) fn acknowledge(&mut self, link: LinkId, deck: DeckId) {
+        let taken = self.session(link, deck).map_or(0, |session| session.taken);
         if let Ok(log) = self.log(deck) {
             let held = log.durable();
-            self.send(link, &Message::Ack { deck, held });
+            self.send(link, &Message::Ack { deck, held, taken });
         }
     }
 

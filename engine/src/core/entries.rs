@@ -35,9 +35,10 @@ impl Taken {
 impl Core {
     /// Parts of a deck came, in an order in which they can be taken in: what does not fit ends it.
     pub(super) fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
-        if self.session(link, deck).is_none() {
+        let Some(session) = self.session(link, deck) else {
             return;
-        }
+        };
+        session.taken += 1;
         let (result, is_empty) = self.take_in_order(deck, items);
         if is_empty && result.is_ok() {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.

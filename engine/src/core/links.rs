@@ -239,7 +239,7 @@ impl Core {
             Message::Holdings { deck, held } => self.take_holdings(link, deck, &held),
             Message::Branches { deck, items } => self.take_branches(link, deck, &items),
             Message::Entries { deck, items } => self.take_entries(link, deck, &items),
-            Message::Ack { deck, held } => self.take_ack(link, deck, held),
+            Message::Ack { deck, held, taken } => self.take_ack(link, deck, held, taken),
             Message::Propose { deck, draft } => {
                 if self.session(link, deck).is_some() {
                     let taken = self.take_proposal(link, deck, &draft);

@@ -165,6 +165,7 @@ mod tests {
         let mut trailing = seal_up(&Message::Ack {
             deck: DeckId::from_bytes([0; 32]),
             held: position,
+            taken: 0,
         });
         trailing.push(0);
         assert_eq!(open(&trailing), Err(EnvelopeError::Trailing(1)));

@@ -71,6 +71,10 @@ pub enum Message {
         /// Up to where.
         #[n(1)]
         held: Position,
+        /// How many [`Message::Entries`] of this deck were taken from this link so far: room for as many more, also where
+        /// what they brought lies beside the path, and so before no place on it.
+        #[n(2)]
+        taken: u64,
     },
     /// A draft that its author offers to the editor; passed on by everybody.
     #[n(4)]

@@ -30,7 +30,10 @@ pub(crate) struct Session {
     /// Whether the app was told that it holds all that this device does.
     pub(crate) in_sync: bool,
     /// Ends of slices that it has not acknowledged, and their bytes, oldest first.
-    in_flight: VecDeque<(Position, usize)>,
+    in_flight: VecDeque<InFlight>,
+    /// How many messages of entries it was sent, and how many this device took from it.
+    sent: u64,
+    pub(crate) taken: u64,
     /// The digest of what is held beside our path, as it was last told.
     pub(crate) told: Option<Digest>,
     /// The same, when all of it was last listed.
@@ -59,6 +62,14 @@ pub(crate) struct Session {
     pub(crate) drafts: Exchange,
 }
 
+/// A slice that was not acknowledged yet.
+#[derive(Debug)]
+struct InFlight {
+    number: u64,
+    end: Position,
+    bytes: usize,
+}
+
 /// A question to our own log. The cursor may move on while it is being answered: an acknowledgement overtakes it.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -80,7 +91,7 @@ pub(crate) struct Reading {
 impl Session {
     /// Whether another slice may be sent now.
     pub(crate) fn has_room(&self) -> bool {
-        let bytes: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
+        let bytes: usize = self.in_flight.iter().map(|slice| slice.bytes).sum();
         let room = self.in_flight.len() < SLICES_UNACKED_MAX && bytes < UNACKED_BYTES_MAX;
         self.heard && self.reading.is_none() && room
     }
@@ -88,16 +99,32 @@ impl Session {
     /// A slice of so many bytes that ends there is on its way.
     pub(crate) fn sent_up_to(&mut self, position: Position, bytes: usize) {
         self.cursor = Some(position);
-        self.in_flight.push_back((position, bytes));
+        self.sent += 1;
+        self.in_flight.push_back(InFlight {
+            number: self.sent,
+            end: position,
+            bytes,
+        });
     }
 
-    /// The other side holds everything up to there. `is_before` is the order of our canonical path.
-    pub(crate) fn acked_up_to(&mut self, held: Position, is_before: impl Fn(Position, Position) -> bool) {
+    /// A message of entries without a slice is on its way.
+    pub(crate) fn sent_records(&mut self) {
+        self.sent += 1;
+    }
+
+    /// The other side holds everything up to there, and took so many messages of entries. `is_before` is the order of our
+    /// canonical path.
+    pub(crate) fn acked_up_to(
+        &mut self,
+        held: Position,
+        taken: u64,
+        is_before: impl Fn(Position, Position) -> bool,
+    ) {
         self.acked = Some(held);
         while self
             .in_flight
             .front()
-            .is_some_and(|&(end, _)| end == held || is_before(end, held))
+            .is_some_and(|slice| slice.number <= taken || slice.end == held || is_before(slice.end, held))
         {
             self.in_flight.pop_front();
         }

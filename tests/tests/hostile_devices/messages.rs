@@ -71,8 +71,16 @@ fn extreme_numbers_do_no_harm() {
         let number = u32::try_from(len).unwrap_or(u32::MAX);
         let intruder = world.intrude();
         let messages = [
-            Message::Ack { deck, held },
-            Message::Ack { deck, held: stranger },
+            Message::Ack {
+                deck,
+                held,
+                taken: u64::MAX,
+            },
+            Message::Ack {
+                deck,
+                held: stranger,
+                taken: 0,
+            },
             Message::Status {
                 deck,
                 charter: Some((number, number)),

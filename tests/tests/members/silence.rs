@@ -34,7 +34,11 @@ fn everything(deck: DeckId) -> Vec<Message> {
             deck,
             items: vec![Item::Genesis(vec![1].into()), Item::Charter(vec![2].into())],
         },
-        Message::Ack { deck, held: at },
+        Message::Ack {
+            deck,
+            held: at,
+            taken: 0,
+        },
         Message::Propose { deck, draft },
         Message::DraftsHeld {
             deck,
