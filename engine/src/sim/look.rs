@@ -2,6 +2,7 @@
 
 use crate::core::log::Log;
 use crate::id::{ChangeHash, DeckId, DeviceId};
+use crate::role::Member;
 use crate::sim::device::SimDevice;
 use crate::sim::{Peer, Sim};
 
@@ -30,6 +31,14 @@ impl Sim {
         let drafted = log.drafts.values().flat_map(|draft| &draft.changes);
         let of = |bytes: &Vec<u8>| crate::core::hash_of(bytes) == Some(change);
         drafted.into_iter().any(of).then_some(Fate::Drafted)
+    }
+
+    /// Who may do what with a deck, seen from a device.
+    #[must_use]
+    pub fn members(&self, peer: Peer, deck: DeckId) -> Vec<Member> {
+        self.log(peer, deck)
+            .map(|log| log.chain.members().to_vec())
+            .unwrap_or_default()
     }
 
     /// Who owns a deck, seen from a device.
