@@ -19,7 +19,7 @@ pub(crate) struct Invited {
     pub(crate) signature: Option<[u8; Voucher::SIGNATURE_BYTES]>,
 }
 
-/// See the [module](self). Older keys are kept to know members by who were away when the key was turned over.
+/// The keys of one deck. Older keys are kept to know members by who were away when the key was turned over.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Keyring {
     keys: BTreeMap<KeyEpoch, DeckKey>,

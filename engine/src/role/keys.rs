@@ -49,7 +49,7 @@ impl std::fmt::Debug for DeckKey {
 pub struct KeyEpoch {
     /// How often the key was turned over. It never goes down, also when the deck is given to another owner.
     pub number: u32,
-    /// [`WrappedKeys::id`] of the keys that began it; zero in epoch 0, whose key only invites carry.
+    /// The hash of the wrapped keys that began it; zero in epoch 0, whose key only invites carry.
     pub wrapped: [u8; 32],
 }
 
