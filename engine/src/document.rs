@@ -628,6 +628,12 @@ impl Document {
         self.automerge.save_nocompress()
     }
 
+    /// The whole document as other Automerge tools keep theirs.
+    #[must_use]
+    pub fn for_other_tools(&self) -> Vec<u8> {
+        self.automerge.save()
+    }
+
     /// The document from a snapshot that *this device* wrote, which must end in `heads`.
     ///
     /// # Errors

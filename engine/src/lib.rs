@@ -28,6 +28,7 @@
 //! | [`Deck`], [`Draft`] | what an app does with a deck |
 //! | [`transport`] | making links: pasted codes over WebRTC, or your own |
 //! | [`history`] | who did what, and when |
+//! | [`export`], [`foreign`] | a deck as a file; a deck for other Automerge tools |
 //! | [`role`] | how the role is proved |
 //! | [`gate`] | what a peer's change has to pass |
 //! | [`core`] | the protocol as a state machine without input and output |
@@ -45,6 +46,7 @@ mod driver;
 mod engine;
 mod event;
 pub mod export;
+pub mod foreign;
 pub mod gate;
 pub mod history;
 pub mod id;

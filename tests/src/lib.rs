@@ -1,5 +1,7 @@
 //! Whole-system tests of Cuecard, and the little that they share.
 
+pub mod engines;
+
 use std::ops::Range;
 
 /// The seeds to run: `usual` many, or what `CUECARD_SEED` (that one alone) or `CUECARD_SEEDS` (so many) says.

@@ -58,6 +58,10 @@ pub struct Draft {
 }
 
 impl Draft {
+    pub(crate) const fn deck(&self) -> &Deck {
+        &self.deck
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> DraftId {

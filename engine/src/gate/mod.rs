@@ -306,5 +306,14 @@ pub fn admit(document: &Document, segments: &[Segment<'_>], head: ChangeHash) ->
     catch_unwind(AssertUnwindSafe(|| lines::admit(document, segments, head))).unwrap_or(Err(Refusal::Fault))
 }
 
+/// The hash of a change by somebody else.
+///
+/// # Errors
+/// If it is not a change of the form that a deck takes.
+pub(crate) fn hash_of(bytes: &[u8]) -> Result<ChangeHash, Refusal> {
+    let read = catch_unwind(|| chunk::read(bytes)).unwrap_or(Err(Refusal::Fault));
+    Ok(read?.0.hash())
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Drafts: private branches from the canonical head, proposed to the editor, and accepted whole or declined.
 //!
 //! - `write`: what an author does with one.
+//! - `foreign`: what its author did in one with another Automerge tool.
 //! - `anew`: work that cannot be merged as it lies.
 //! - `judge`: what an editor does with one.
 //! - `standing`: where a draft stands, worked out anew each time.
@@ -8,6 +9,7 @@
 //! - here: reading them.
 
 mod anew;
+mod foreign;
 mod judge;
 mod standing;
 mod travel;
@@ -60,6 +62,14 @@ pub enum DraftError {
         draft: DraftId,
         /// What stands in the way.
         why: String,
+    },
+    /// Another tool made changes in it that a deck does not take. None of them was taken.
+    #[error("draft {} does not take what another tool wrote: {why}", .draft.short())]
+    ForeignChange {
+        /// Which draft.
+        draft: DraftId,
+        /// What the gate says.
+        why: crate::gate::Refusal,
     },
     /// A reason is a sentence, not a page.
     #[error("the reason is longer than {} bytes", crate::limits::NOTE_BYTES_MAX)]
