@@ -12,7 +12,7 @@ use std::sync::Arc;
 use cuecard_store::BlobHash;
 
 use crate::card::AudioRef;
-use crate::core::{DeckError, DeviceState, EditError, UndoError, Undone};
+use crate::core::{DeckError, EditError, UndoError, Undone};
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
 use crate::id::{BlobId, ChangeHash, DeckId};
@@ -22,6 +22,7 @@ use crate::op::OpError;
 mod draft;
 mod members;
 mod role;
+mod sync;
 
 pub use draft::Draft;
 pub use events::DeckEvents;
@@ -62,7 +63,7 @@ impl Deck {
     ///
     /// By any device but the editor this is [`EditError::NotEditor`].
     pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
-        self.shared.apply(|core, now| core.edit(now, self.id, edit))
+        self.apply_edit(|core, now| core.edit(now, self.id, edit))
     }
 
     /// Takes back this device's latest edit that is not undone, as a new edit: what was edited later stays. Goes on
@@ -70,13 +71,13 @@ impl Deck {
     ///
     /// Where nothing is left of that edit this is [`UndoError::NothingToUndo`], and the next one looks at the edit before.
     pub fn undo(&self) -> Saving<Undone, UndoError> {
-        self.shared.apply(|core, now| core.undo(now, self.id))
+        self.apply_edit(|core, now| core.undo(now, self.id))
     }
 
     /// Takes back this device's latest undo that is not redone. An edit since then ends that:
     /// [`UndoError::NothingToRedo`].
     pub fn redo(&self) -> Saving<Undone, UndoError> {
-        self.shared.apply(|core, now| core.redo(now, self.id))
+        self.apply_edit(|core, now| core.redo(now, self.id))
     }
 
     /// The hash of its latest change. Devices with equal heads have equal decks.
@@ -129,15 +130,6 @@ impl Deck {
             .blobs()
             .open(hash)
             .map_err(|error| AudioError(error.to_string()))
-    }
-
-    /// The linked devices that follow this deck, and whether they hold, durably, every change that this one does. Audio
-    /// and drafts are not part of that.
-    ///
-    /// # Errors
-    /// While nothing of the deck has arrived.
-    pub fn devices(&self) -> Result<Vec<DeviceState>, DeckError> {
-        self.shared.read(|core| core.devices(self.id))
     }
 }
 

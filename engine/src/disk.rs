@@ -7,7 +7,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use crate::core::Keyring;
+use crate::core::{Heard, Keyring};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
 use crate::role::Cut;
 
@@ -24,6 +24,7 @@ const ROUTE: u8 = b'r';
 const GENESIS: u8 = b'g';
 const DRAFT: u8 = b'f';
 const DRAFT_WORDS: u8 = b'v';
+const HEARD: u8 = b'h';
 
 /// Records read at a time when a deck is opened.
 const READ_RECORDS: usize = 4_096;
@@ -51,6 +52,8 @@ pub struct DeckImage {
     pub drafts: Vec<(DraftImage, Vec<Vec<u8>>)>,
     /// What was said of drafts, whether or not they are held.
     pub draft_words: Vec<(DraftId, DraftWordsImage)>,
+    /// What other devices said that they hold.
+    pub heard: Vec<(DeviceId, Heard)>,
 }
 
 /// Changes of a term, from some number on.
@@ -250,6 +253,13 @@ pub fn append_draft_change(batch: &mut Batch, deck: DeckId, draft: DraftId, inde
     batch.append(draft_stream(deck, draft), index, change.to_vec());
 }
 
+/// Keeps what another device said that it holds.
+pub fn put_heard(batch: &mut Batch, deck: DeckId, device: DeviceId, heard: &Heard) {
+    let mut key = deck_key(deck, HEARD);
+    key.extend_from_slice(device.as_bytes());
+    batch.put(key, to_bytes(heard));
+}
+
 /// Forgets a draft.
 pub fn drop_draft(batch: &mut Batch, deck: DeckId, draft: DraftId) {
     batch.delete(draft_key(deck, draft));
@@ -384,6 +394,7 @@ pub fn load(store: &dyn Store, deck: DeckId, keys: &Keyring, origin: Origin) -> 
         tails: vec![],
         drafts: vec![],
         draft_words: vec![],
+        heard: vec![],
     };
     for bytes in read_from(store, record_stream(deck), 1)? {
         let record: RecordImage = from_bytes(&bytes, "a record")?;
@@ -415,6 +426,15 @@ pub fn load(store: &dyn Store, deck: DeckId, keys: &Keyring, origin: Origin) -> 
         image
             .draft_words
             .push((draft, from_bytes(&value, "what was said of a draft")?));
+    }
+    for (key, value) in store.scan(&deck_key(deck, HEARD))? {
+        let device = split_deck_key(&key).and_then(|(_, _, device)| device.try_into().ok());
+        let device = device.map(DeviceId::from_bytes).ok_or(LoadError::Form {
+            what: "the key of what a device said",
+        })?;
+        image
+            .heard
+            .push((device, from_bytes(&value, "what a device said")?));
     }
     Ok(image)
 }

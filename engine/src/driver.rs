@@ -17,9 +17,11 @@ use cuecard_transport::{CloseReason, Lane, Link, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Applied, CloseWhy, Core, EditError, Input, LinkId, Output, StoreHasFailed, Ticket, Typed};
+use crate::core::{
+    Applied, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket, Typed,
+};
 use crate::event::Event;
-use crate::id::DeckId;
+use crate::id::{ChangeHash, DeckId};
 use crate::limits::LINK_QUEUE_BYTES_MAX;
 use crate::op::Op;
 use crate::opening;
@@ -130,6 +132,7 @@ impl Shared {
         Saving {
             result: Some(result),
             waiting,
+            change: None,
         }
     }
 
@@ -249,6 +252,17 @@ impl Shared {
         self.runtime.spawn(async move { handle.link.close(reason).await });
     }
 
+    /// What is known of a link that is up. May be asked while the core is held.
+    pub(crate) fn link_quality(&self, link: LinkId) -> Option<LinkQuality> {
+        let handle = lock(&self.links).get(&link).map(|handle| handle.link.clone())?;
+        let stats = handle.stats();
+        Some(LinkQuality {
+            route: handle.route(),
+            round_trip: stats.round_trip,
+            loss_per_mille: stats.loss_per_mille,
+        })
+    }
+
     /// For threads that may wait and are none of the runtime's.
     pub(crate) const fn runtime(&self) -> &tokio::runtime::Handle {
         &self.runtime
@@ -354,6 +368,7 @@ impl Shared {
     pub(crate) async fn shut_down(self: &Arc<Self>) -> Result<(), StoreHasFailed> {
         self.closing.send_replace(true);
         self.drive(Core::leave_all_typing);
+        self.drive(Core::keep_all_heard);
         let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
         for handle in links {
             handle.link.close(CloseReason::Here).await;
@@ -500,6 +515,7 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
 pub struct Saving<T, E> {
     result: Option<Result<T, E>>,
     waiting: Option<oneshot::Receiver<SaveResult>>,
+    change: Option<ChangeHash>,
 }
 
 impl<T, E> Saving<T, E> {
@@ -517,11 +533,23 @@ impl<T, E> Saving<T, E> {
         self.result.take().unwrap_or_else(|| Err(taken().into()))
     }
 
+    /// The change that was made: for [`Deck::safe_where`](crate::Deck::safe_where), and to find it in a history. `None`
+    /// where nothing was changed, and for what is no edit.
+    #[must_use]
+    pub const fn change(&self) -> Option<ChangeHash> {
+        self.change
+    }
+
+    pub(crate) fn with_change(self, change: Option<ChangeHash>) -> Self {
+        Self { change, ..self }
+    }
+
     /// The same with another value.
     pub(crate) fn map<U>(mut self, with: impl FnOnce(T) -> U) -> Saving<U, E> {
         Saving {
             result: self.result.take().map(|result| result.map(with)),
             waiting: self.waiting.take(),
+            change: self.change,
         }
     }
 }

@@ -234,14 +234,32 @@ pub enum Event {
         /// Who wrote it.
         author: DeviceId,
     },
-    /// A device said which changes it holds durably: they are safe with it. Audio and drafts are not part of that.
+    /// A device said which changes it holds durably: they are safe with it. Audio and drafts are not part of that. What
+    /// that means, [`Deck::sync_state`](crate::Deck::sync_state) tells in numbers, and
+    /// [`Deck::safe_where`](crate::Deck::safe_where) for each change.
     SafeWith {
         /// Which deck.
         deck: DeckId,
         /// Which device.
         device: DeviceId,
-        /// Whether these are all that this device holds.
+        /// Whether that is what shows here, all of it and nothing else.
         in_sync: bool,
+    },
+    /// Devices that are linked have changes of a deck that are not here yet: they are coming. Cards can be read, and other
+    /// decks used, meanwhile; audio follows, and is told of by [`Event::Audio`]. Ends with [`Event::SyncComplete`], unless
+    /// all those devices are [`Event::Unlinked`] before: it goes on with the next that is linked.
+    Syncing {
+        /// Which deck.
+        deck: DeckId,
+        /// How many changes are here, durably.
+        have: u64,
+        /// How many there are, as the others say.
+        total: u64,
+    },
+    /// Every change that linked devices have of a deck is here, durably. Its audio may still be on its way.
+    SyncComplete {
+        /// Which deck.
+        deck: DeckId,
     },
     /// A snapshot of a deck could not be written. Nothing is lost: its log is whole, and it is tried again later.
     CompactionFailed {
@@ -316,6 +334,8 @@ impl Event {
             | Self::DraftReopened { deck, .. }
             | Self::DraftWrittenAnew { deck, .. }
             | Self::SafeWith { deck, .. }
+            | Self::Syncing { deck, .. }
+            | Self::SyncComplete { deck }
             | Self::CompactionFailed { deck, .. }
             | Self::DeckBroken { deck, .. } => Some(*deck),
             Self::Linked { .. }

@@ -194,7 +194,8 @@ async fn without_the_decks_key_a_linked_device_learns_nothing() {
     .await;
     assert_eq!(shared.info().unwrap().title, "Shared");
     assert!(secret.info().is_err(), "nothing of it arrived");
-    assert!(deck.devices().unwrap().is_empty(), "and it was not spoken of");
+    let met = deck.sync_state().unwrap().devices;
+    assert!(met.is_empty(), "and it was not spoken of");
 }
 
 /// Gives out one link, and then waits for ever.

@@ -16,9 +16,14 @@ use crate::sync::message::{DraftItem, Item, Message, Position};
 impl Core {
     pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {
         let log = self.decks.get_mut(&deck).and_then(|state| state.log.as_mut());
-        let (charter, locator, beside) = match log {
-            None => (None, vec![], Digest::of(&BTreeSet::new())),
-            Some(log) => (Some(log.charter_order()), log.locator(), log.beside().1),
+        let (charter, locator, beside, changes) = match log {
+            None => (None, vec![], Digest::of(&BTreeSet::new()), 0),
+            Some(log) => (
+                Some(log.charter_order()),
+                log.locator(),
+                log.beside().1,
+                log.changes_upto(log.durable()).unwrap_or_default(),
+            ),
         };
         if let Some(session) = self.session(link, deck) {
             session.told = Some(beside);
@@ -30,6 +35,7 @@ impl Core {
                 charter,
                 locator,
                 beside,
+                changes,
             },
         );
     }
@@ -55,6 +61,7 @@ impl Core {
         charter: Option<(u32, u32)>,
         locator: &[Position],
         beside: Digest,
+        changes: u64,
     ) {
         let Some(session) = self.session(link, deck) else {
             return;
@@ -77,6 +84,10 @@ impl Core {
             session.listed = None;
             session.answered = None;
         }
+        if let (Some(&held), Some(device)) = (locator.first(), self.peer_of(link)) {
+            self.hear(deck, device, held, changes, shared);
+            self.tell_progress(deck, true);
+        }
         self.compare_holdings(link, deck, beside);
         self.settle_late(deck);
         self.fetches.ask_again(link);
@@ -86,7 +97,12 @@ impl Core {
         self.pull_audio();
     }
 
-    pub(super) fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position, taken: u64) {
+    pub(super) fn take_ack(&mut self, link: LinkId, deck: DeckId, held: Position, taken: u64, changes: u64) {
+        let Some(device) = self.peer_of(link) else { return };
+        if self.session(link, deck).is_none() {
+            return;
+        }
+        self.hear(deck, device, held, changes, None);
         // Split borrows: the session is changed by the order of the log.
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
@@ -98,6 +114,7 @@ impl Core {
         let Some(session) = session else { return };
         session.acked_up_to(held, taken, |a, b| log.is_before(a, b));
         self.tell_safe(link, deck, true);
+        self.tell_progress(deck, false);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
     }
@@ -106,16 +123,12 @@ impl Core {
     /// said may have been ahead of this device.
     fn tell_safe(&mut self, link: LinkId, deck: DeckId, anew: bool) {
         let Some(device) = self.peer_of(link) else { return };
-        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
-        let session = self
-            .links
-            .get_mut(&link)
-            .and_then(|state| state.sessions.get_mut(&deck));
-        let (Some(log), Some(session)) = (log, session) else {
+        let Some(in_sync) = self.is_in_sync(deck, device) else {
             return;
         };
-        let Some(held) = session.acked else { return };
-        let in_sync = log.holds_all(held);
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
         let was = std::mem::replace(&mut session.in_sync, in_sync);
         if anew || (in_sync && !was) {
             self.event(Event::SafeWith {
@@ -275,7 +288,16 @@ impl Core {
         let taken = self.session(link, deck).map_or(0, |session| session.taken);
         if let Ok(log) = self.log(deck) {
             let held = log.durable();
-            self.send(link, &Message::Ack { deck, held, taken });
+            let changes = log.changes_upto(held).unwrap_or_default();
+            self.send(
+                link,
+                &Message::Ack {
+                    deck,
+                    held,
+                    taken,
+                    changes,
+                },
+            );
         }
     }
 
@@ -292,6 +314,7 @@ impl Core {
             self.offer_drafts(link, deck);
             self.knock(link, deck);
         }
+        self.tell_progress(deck, false);
         self.tell_holdings(deck);
     }
 }

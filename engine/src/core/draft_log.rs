@@ -168,7 +168,7 @@ impl DraftLog {
     }
 
     /// How many of its changes its author signed.
-    pub(super) fn signed_len(&self) -> u64 {
+    pub(crate) fn signed_len(&self) -> u64 {
         self.record.as_ref().map_or(0, |record| record.len)
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cuecard_store::Batch;
 use cuecard_transport::Lane;
 
-use crate::core::{CloseWhy, Core, DeckError, LinkId, Output, deck_proof};
+use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof};
 use crate::disk::{self};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
@@ -15,6 +15,7 @@ use crate::role::KeyEpoch;
 use crate::sync::envelope;
 use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
 use crate::sync::session::Session;
+use crate::time::Time;
 
 /// One live link.
 #[derive(Debug)]
@@ -31,35 +32,11 @@ pub(crate) struct LinkState {
     pub(crate) serving: usize,
     /// Whether it said what it is called.
     is_named: bool,
-}
-
-/// How another device stands to a deck, as far as it said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceState {
-    /// Which device.
-    pub device: DeviceId,
-    /// It holds, durably, every change that this device holds durably; audio and drafts are not part of that.
-    pub in_sync: bool,
+    /// When it last said anything.
+    pub(super) heard_at: Time,
 }
 
 impl Core {
-    /// The devices that are linked and have shown that they hold the key of a deck.
-    ///
-    /// # Errors
-    /// When the deck is not here.
-    pub fn devices(&self, deck: DeckId) -> Result<Vec<DeviceState>, DeckError> {
-        let log = self.log(deck)?;
-        let with_session = self
-            .links
-            .values()
-            .filter_map(|link| Some((link.peer, link.sessions.get(&deck)?)));
-        let state = |(device, session): (DeviceId, &Session)| DeviceState {
-            device,
-            in_sync: session.acked.is_some_and(|acked| log.holds_all(acked)),
-        };
-        Ok(with_session.map(state).collect())
-    }
-
     pub(super) fn peer_of(&self, link: LinkId) -> Option<DeviceId> {
         self.links.get(&link).map(|state| state.peer)
     }
@@ -118,6 +95,7 @@ impl Core {
                 sessions,
                 serving: 0,
                 is_named: false,
+                heard_at: self.now,
             },
         );
         self.greet(link);
@@ -138,7 +116,11 @@ impl Core {
     }
 
     fn forget_link(&mut self, link: LinkId) {
-        self.links.remove(&link);
+        self.keep_heard(link);
+        let gone = self.links.remove(&link);
+        for deck in gone.iter().flat_map(|state| state.sessions.keys()) {
+            self.forget_progress(*deck);
+        }
         self.reading.retain(|_, (reader, _)| *reader != link);
         self.fetches.link_down(link);
     }
@@ -219,7 +201,12 @@ impl Core {
     }
 
     pub(super) fn receive_message(&mut self, link: LinkId, bytes: &[u8]) {
-        let Some(peer) = self.peer_of(link) else { return };
+        let now = self.now;
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.heard_at = now;
+        let peer = state.peer;
         let message = match envelope::open(bytes) {
             Ok(message) => message,
             Err(error) => return self.refuse(link, error.to_string()),
@@ -235,11 +222,17 @@ impl Core {
                 charter,
                 locator,
                 beside,
-            } => self.take_status(link, deck, charter, &locator, beside),
+                changes,
+            } => self.take_status(link, deck, charter, &locator, beside, changes),
             Message::Holdings { deck, held } => self.take_holdings(link, deck, &held),
             Message::Branches { deck, items } => self.take_branches(link, deck, &items),
             Message::Entries { deck, items } => self.take_entries(link, deck, &items),
-            Message::Ack { deck, held, taken } => self.take_ack(link, deck, held, taken),
+            Message::Ack {
+                deck,
+                held,
+                taken,
+                changes,
+            } => self.take_ack(link, deck, held, taken, changes),
             Message::Propose { deck, draft } => {
                 if self.session(link, deck).is_some() {
                     let taken = self.take_proposal(link, deck, &draft);
@@ -321,8 +314,7 @@ impl Core {
             let mut batch = Batch::default();
             disk::put_name(&mut batch, peer, &name);
             self.names.insert(peer, name);
-            let ticket = super::Ticket(self.number());
-            self.outputs.push_back(Output::Save { ticket, batch });
+            self.save_beside(batch);
         }
     }
 }

@@ -14,6 +14,7 @@
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `edits`: decks created, joined and edited; `saving`: what becomes true when the disk has it.
 //! - `audio`: pulling and serving blobs.
+//! - `sync_state`: what other devices said that they hold, and what follows from it for people.
 //! - `typing`: edits that come one upon the other leave together.
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.
@@ -44,6 +45,7 @@ mod ports;
 mod restore;
 mod role;
 mod saving;
+mod sync_state;
 mod typing;
 mod undo;
 mod words;
@@ -65,13 +67,10 @@ pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 use self::key_turn::Turning;
 pub(crate) use self::keyring::Invited;
 pub use self::keyring::Keyring;
-pub use self::links::DeviceState;
 use self::links::LinkState;
 use self::log::Log;
 pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
 pub use self::members::{AdmitError, InviteError, MemberInfo, Members};
-#[cfg(feature = "sim")]
-pub(crate) use self::own_log::hash_of;
 pub use self::policy::{
     AdmitPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
 };
@@ -79,6 +78,9 @@ pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
 use self::role::RoleState;
 use self::saving::Saving;
+pub use self::sync_state::{
+    DeviceSync, Fate, Heard, LinkQuality, Reach, Safety, Stand, SyncProgress, SyncState,
+};
 pub use self::typing::Typed;
 pub use self::undo::{UndoError, Undone};
 pub use crate::id::{LinkId, ReadId, Ticket};
@@ -124,6 +126,10 @@ pub(crate) struct DeckState {
     policies: Option<Policies>,
     /// What is remembered of the role beside the log.
     role: RoleState,
+    /// What other devices last said that they hold.
+    heard: BTreeMap<DeviceId, Heard>,
+    /// What the app was told of catching up, while that is under way.
+    syncing: Option<SyncProgress>,
 }
 
 impl DeckState {
@@ -135,6 +141,8 @@ impl DeckState {
             audio: BTreeSet::new(),
             policies: None,
             role,
+            heard: BTreeMap::new(),
+            syncing: None,
         }
     }
 }

@@ -38,6 +38,7 @@ impl Core {
     /// When what is kept of it does not fit together.
     pub fn restore_deck(&mut self, image: DeckImage) -> Result<(), RestoreError> {
         let (deck, keys) = (image.deck, image.keys.clone());
+        let heard = image.heard.iter().copied().collect();
         let log = if image.genesis.is_some() {
             let restored = Log::restore(image);
             Some(restored.map_err(|error| RestoreError {
@@ -53,7 +54,9 @@ impl Core {
             .unwrap_or_default();
         let mut role = RoleState::default();
         role.told = log.as_ref().map(|log| log.chain.canonical().editor);
-        self.decks.insert(deck, DeckState::new(keys, log, role));
+        let mut state = DeckState::new(keys, log, role);
+        state.heard = heard;
+        self.decks.insert(deck, state);
         for audio in audio {
             self.want(deck, &audio);
         }

@@ -1,12 +1,15 @@
 //! Drafts, as an app holds them: what anybody may write, and the editor accepts or declines.
 
 use crate::card::Card;
-use crate::core::{Core, DeckError, DraftError, DraftInfo, DraftPreview, EditError, UndoError, Undone};
+use crate::core::{
+    Applied, Core, DeckError, DraftError, DraftInfo, DraftPreview, EditError, UndoError, Undone,
+};
 use crate::deck::Deck;
 use crate::document::Edit;
 use crate::driver::Saving;
 use crate::id::{CardId, ChangeHash, DraftId};
 use crate::op::OpError;
+use crate::time::Time;
 
 impl Deck {
     /// Opens a draft at the head of the deck: anybody may, also offline. Other members see it once it is proposed.
@@ -37,15 +40,13 @@ impl Deck {
 
     /// Makes a proposed draft part of the deck, whole. Only the editor can; its own drafts need not be proposed.
     pub fn accept_draft(&self, draft: DraftId) -> Saving<(), DraftError> {
-        self.shared
-            .apply(|core, now| core.accept_draft(now, self.id, draft))
+        self.apply_edit(|core, now| core.accept_draft(now, self.id, draft))
     }
 
     /// Says that a proposed draft is not wanted, and why: an entry of the deck's history, which its author sees as soon
     /// as it hears of the deck. Only the editor can. The draft stays with its author, who may propose it again.
     pub fn decline_draft(&self, draft: DraftId, reason: &str) -> Saving<(), DraftError> {
-        self.shared
-            .apply(|core, now| core.decline_draft(now, self.id, draft, reason))
+        self.apply_edit(|core, now| core.decline_draft(now, self.id, draft, reason))
     }
 }
 
@@ -95,23 +96,17 @@ impl Draft {
     /// Changes the draft, as [`Deck::edit`] changes a deck, and with the same bounds on what `edit` may do. A draft that
     /// was proposed, declined or withdrawn can be edited on, too; [`Draft::propose`] then offers all of it.
     pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.edit_draft(now, self.deck.id, self.id, edit))
+        self.apply_edit(|core, now| core.edit_draft(now, self.deck.id, self.id, edit))
     }
 
     /// Takes back the latest edit of the draft, as [`Deck::undo`] does in a deck.
     pub fn undo(&self) -> Saving<Undone, UndoError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.undo_draft(now, self.deck.id, self.id))
+        self.apply_edit(|core, now| core.undo_draft(now, self.deck.id, self.id))
     }
 
     /// Takes back the latest undo in the draft, as [`Deck::redo`] does in a deck.
     pub fn redo(&self) -> Saving<Undone, UndoError> {
-        self.deck
-            .shared
-            .apply(|core, now| core.redo_draft(now, self.deck.id, self.id))
+        self.apply_edit(|core, now| core.redo_draft(now, self.deck.id, self.id))
     }
 
     /// The deck's cards as its author sees them: as they were when the draft was opened, with its edits.
@@ -194,6 +189,11 @@ impl Draft {
     /// As [`Deck::decline_draft`].
     pub fn decline(&self, reason: &str) -> Saving<(), DraftError> {
         self.deck.decline_draft(self.id, reason)
+    }
+
+    fn apply_edit<T, E>(&self, think: impl FnOnce(&mut Core, Time) -> Result<Applied<T>, E>) -> Saving<T, E> {
+        let made = |core: &Core| Some(core.log(self.deck.id).ok()?.drafts.get(&self.id)?.head());
+        self.deck.apply_change(think, made)
     }
 
     fn read<T>(&self, read: impl FnOnce(&Core) -> Result<T, DraftError>) -> Result<T, DraftError> {

@@ -20,8 +20,7 @@ impl Deck {
     /// Makes late work part of the deck, with all that it rests on. It stays its author's in the history. Only the editor
     /// can; what cannot be merged says why.
     pub fn accept_late_work(&self, term: TermId, head: ChangeHash) -> Saving<(), LateError> {
-        self.shared
-            .apply(|core, now| core.accept_late_work(now, self.id, term, head))
+        self.apply_edit(|core, now| core.accept_late_work(now, self.id, term, head))
     }
 
     /// The proofs that a device sealed two different lines of one term as its editor: two of its own signatures each. The

@@ -1,36 +1,44 @@
 //! Looking into simulated devices: what became of a change, and devices that are copies of others.
 
-use crate::core::log::Log;
-use crate::id::{ChangeHash, DeckId, DeviceId};
+use cuecard_transport::RouteKind;
+
+use crate::core::{Fate, LinkQuality, Safety, SyncState};
+use crate::id::{ChangeHash, DeckId, DeviceId, DraftId};
 use crate::role::Member;
 use crate::sim::device::SimDevice;
 use crate::sim::{Peer, Sim};
-
-/// What became of a change on one device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
-    /// It is part of the deck.
-    Canonical,
-    /// It is part of a draft.
-    Drafted,
-    /// It is late work.
-    Late,
-}
 
 impl Sim {
     /// What became of a change, seen from a device; `None` if it does not hold it.
     #[must_use]
     pub fn fate(&self, peer: Peer, deck: DeckId, change: ChangeHash) -> Option<Fate> {
-        let log = self.log(peer, deck)?;
-        if log.document.contains(&change) {
-            return Some(Fate::Canonical);
-        }
-        if is_late(log, change) {
-            return Some(Fate::Late);
-        }
-        let drafted = log.drafts.values().flat_map(|draft| &draft.changes);
-        let of = |bytes: &Vec<u8>| crate::core::hash_of(bytes) == Some(change);
-        drafted.into_iter().any(of).then_some(Fate::Drafted)
+        let core = self.devices.get(peer.0)?.core.as_ref()?;
+        Some(core.safe_where(deck, change).ok()??.fate)
+    }
+
+    /// The newest change of a draft, seen from a device.
+    #[must_use]
+    pub fn draft_head(&self, peer: Peer, deck: DeckId, draft: DraftId) -> Option<ChangeHash> {
+        Some(self.log(peer, deck)?.drafts.get(&draft)?.head())
+    }
+
+    /// How a deck stands with other devices, seen from a device.
+    #[must_use]
+    pub fn sync_state(&self, peer: Peer, deck: DeckId) -> Option<SyncState> {
+        let core = self.devices.get(peer.0)?.core.as_ref()?;
+        let quality = LinkQuality {
+            route: RouteKind::Memory,
+            round_trip: None,
+            loss_per_mille: None,
+        };
+        core.sync_state(deck, &|_| Some(quality)).ok()
+    }
+
+    /// What is known of a change, and where it is safe, seen from a device.
+    #[must_use]
+    pub fn safe_where(&self, peer: Peer, deck: DeckId, change: ChangeHash) -> Option<Safety> {
+        let core = self.devices.get(peer.0)?.core.as_ref()?;
+        core.safe_where(deck, change).ok()?
     }
 
     /// Who may do what with a deck, seen from a device.
@@ -58,15 +66,4 @@ impl Sim {
         self.devices.push(copy);
         Some(Peer(self.devices.len() - 1))
     }
-}
-
-fn is_late(log: &Log, change: ChangeHash) -> bool {
-    log.chain.late_work().iter().any(|late| {
-        let end = crate::role::Cut {
-            len: late.len,
-            head: late.head,
-        };
-        let line = log.chain.line_to(late.term, end);
-        line.is_some_and(|line| (late.from..=late.len).any(|number| line.hash_at(number) == Some(change)))
-    })
 }

@@ -35,7 +35,7 @@ use self::device::SimDevice;
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
 use self::link::SimLink;
-pub use self::look::Fate;
+pub use crate::core::Fate;
 
 /// Where the virtual clock starts: any time would do, but a real one keeps stamps readable.
 const EPOCH_MS: u64 = 1_750_000_000_000;

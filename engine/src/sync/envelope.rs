@@ -166,6 +166,7 @@ mod tests {
             deck: DeckId::from_bytes([0; 32]),
             held: position,
             taken: 0,
+            changes: 0,
         });
         trailing.push(0);
         assert_eq!(open(&trailing), Err(EnvelopeError::Trailing(1)));

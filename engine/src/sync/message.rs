@@ -51,6 +51,9 @@ pub enum Message {
         /// Of all that I hold beside that path.
         #[n(3)]
         beside: Digest,
+        /// How many changes my canonical path has up to where it stands: shown to people, trusted for nothing.
+        #[n(4)]
+        changes: u64,
     },
     /// Parts of a deck, in an order in which they can be taken in.
     #[n(2)]
@@ -75,6 +78,9 @@ pub enum Message {
         /// what they brought lies beside the path, and so before no place on it.
         #[n(2)]
         taken: u64,
+        /// How many changes my canonical path has up to there: shown to people, trusted for nothing.
+        #[n(3)]
+        changes: u64,
     },
     /// A draft that its author offers to the editor; passed on by everybody.
     #[n(4)]

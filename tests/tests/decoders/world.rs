@@ -12,7 +12,7 @@ use cuecard::sync::envelope::open;
 use cuecard::sync::message::{Item, Message};
 use cuecard::time::Time;
 use cuecard::transport::{DeviceKey, Lane};
-use cuecard::{BlobId, DeckId, Member, Rights};
+use cuecard::{BlobId, DeckId, DeviceSync, Member, Rights, Stand};
 
 pub(crate) struct Device {
     pub(crate) core: Core,
@@ -261,8 +261,9 @@ impl World {
     /// Whether each knows that the other holds, durably, all that it holds itself.
     pub(crate) fn is_in_sync(&self) -> bool {
         self.devices.iter().all(|device| {
-            let others = device.core.devices(self.deck).unwrap();
-            others.len() == 1 && others.iter().all(|other| other.in_sync)
+            let others = device.core.sync_state(self.deck, &|_| None).unwrap().devices;
+            let in_sync = |other: &DeviceSync| other.stand.is_some_and(Stand::is_in_sync);
+            others.len() == 1 && others.iter().all(in_sync)
         })
     }
 

@@ -62,6 +62,7 @@ pub(crate) fn items(world: &mut World, peer: Peer, deck: DeckId) -> Vec<Item> {
         charter,
         locator,
         beside,
+        changes: 0,
     };
     world.sim.say(intruder, &status);
     world.sim.run_for(SOON);

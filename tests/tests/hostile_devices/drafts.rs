@@ -142,6 +142,7 @@ fn a_flood_of_drafts_is_refused_by_name() {
             charter,
             locator,
             beside: NOTHING,
+            changes: 0,
         },
     );
     for draft in items {
@@ -327,6 +328,7 @@ fn a_flood_of_withdrawals_pushes_out_its_authors_own_and_nothing_else() {
             charter,
             locator,
             beside: NOTHING,
+            changes: 0,
         },
     );
     world.sim.run_for(SOON);

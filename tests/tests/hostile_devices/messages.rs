@@ -42,6 +42,7 @@ fn a_small_message_cannot_become_a_large_list() {
             charter: None,
             locator: vec![position; 65],
             beside: NOTHING,
+            changes: 0,
         },
     ];
     for message in lists {
@@ -75,17 +76,20 @@ fn extreme_numbers_do_no_harm() {
                 deck,
                 held,
                 taken: u64::MAX,
+                changes: 0,
             },
             Message::Ack {
                 deck,
                 held: stranger,
                 taken: 0,
+                changes: 0,
             },
             Message::Status {
                 deck,
                 charter: Some((number, number)),
                 locator: vec![held, stranger],
                 beside: NOTHING,
+                changes: 0,
             },
             Message::DraftsHeld {
                 deck,

@@ -15,6 +15,7 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
         charter: None,
         locator: vec![],
         beside: NOTHING,
+        changes: 0,
     };
     world.sim.say(intruder, &status);
     world.entries(intruder, vec![Item::Genesis(vec![1].into())]);

@@ -97,6 +97,7 @@ impl World {
                 charter: None,
                 locator: vec![],
                 beside: NOTHING,
+                changes: 0,
             },
         );
         self.sim.run_for(SOON);
@@ -246,6 +247,7 @@ impl World {
             charter: None,
             locator: vec![],
             beside: NOTHING,
+            changes: 0,
         };
         self.sim.say(intruder, &status);
         let (mut document, mut at) = (None, None);

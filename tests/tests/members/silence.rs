@@ -29,6 +29,7 @@ fn everything(deck: DeckId) -> Vec<Message> {
             charter: None,
             locator: vec![at],
             beside: Digest(hash),
+            changes: 0,
         },
         Message::Entries {
             deck,
@@ -38,6 +39,7 @@ fn everything(deck: DeckId) -> Vec<Message> {
             deck,
             held: at,
             taken: 0,
+            changes: 0,
         },
         Message::Propose { deck, draft },
         Message::DraftsHeld {

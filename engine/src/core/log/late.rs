@@ -78,6 +78,18 @@ impl Log {
         late
     }
 
+    /// Whether a change is late work.
+    pub(crate) fn is_late(&self, change: ChangeHash) -> bool {
+        self.chain.late_work().iter().any(|late| {
+            let end = Cut {
+                len: late.len,
+                head: late.head,
+            };
+            let line = self.chain.line_to(late.term, end);
+            line.is_some_and(|line| (late.from..=late.len).any(|number| line.hash_at(number) == Some(change)))
+        })
+    }
+
     /// Whether there may be late work that was not looked at.
     pub(crate) fn take_late_due(&mut self) -> bool {
         std::mem::take(&mut self.late_due)

@@ -9,6 +9,7 @@ use cuecard_store::Batch;
 
 use crate::core::draft_log::DraftLog;
 use crate::core::drafts::DraftWords;
+use crate::core::own_log;
 use crate::disk::{self, RecordImage};
 use crate::document::Document;
 use crate::history::{Writer, WriterKind};
@@ -227,6 +228,20 @@ impl Log {
             WriterKind::Term(term) => Some(term),
             WriterKind::Draft(_) | WriterKind::Genesis => None,
         }
+    }
+
+    /// The draft that a change is of, and its number there.
+    pub(crate) fn draft_of_change(&self, change: &ChangeHash) -> Option<(&DraftLog, u64)> {
+        let number = |draft: &DraftLog| {
+            let found =
+                |bytes: &Vec<u8>| own_log::may_be(bytes, change) && own_log::hash_of(bytes) == Some(*change);
+            (1..)
+                .zip(&draft.changes)
+                .find_map(|(number, bytes)| found(bytes).then_some(number))
+        };
+        self.drafts
+            .values()
+            .find_map(|draft| Some((draft, number(draft)?)))
     }
 
     /// What is held beside the path is no longer what it was.

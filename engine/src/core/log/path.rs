@@ -100,9 +100,78 @@ impl Log {
         self.place(position).is_some()
     }
 
-    /// Whether who stands there holds all that is durable here. What lies ahead of us is judged once it is here.
-    pub(crate) fn holds_all(&self, position: Position) -> bool {
-        self.is_on_path(position) && !self.is_before(position, self.durable)
+    /// How many changes the canonical path has up to there; none where that is not on it.
+    pub(crate) fn changes_upto(&self, position: Position) -> Option<u64> {
+        let (at, len) = self.place(position)?;
+        let before: u64 = self.inside.iter().take(at).map(|step| step.len).sum();
+        Some(before + len)
+    }
+
+    /// The newest place on the canonical path that who stands at `position` is known to hold; `None` where the way there
+    /// is not known here.
+    pub(crate) fn shared_up_to(&self, position: Position) -> Option<Position> {
+        let mut at = position;
+        loop {
+            if let Some(found) = self.find(&[at]) {
+                return Some(found);
+            }
+            if let Some(step) = self.inside.iter().rfind(|step| step.term == at.term) {
+                let shared = self.chain.common(at.term, at.cut(), step.cut())?;
+                return Some(Position::new(at.term, shared));
+            }
+            let term = self.chain.term(at.term)?;
+            at = Position::new(term.parent, term.cut);
+        }
+    }
+
+    /// The place on the canonical path with which a change became part of the deck: its own, or that of the change which
+    /// accepted it. For one that was accepted this looks at the whole history.
+    pub(crate) fn place_of_change(&self, change: &ChangeHash) -> Option<Position> {
+        if !self.document.contains(change) {
+            return None;
+        }
+        if *change == self.document.genesis_hash() {
+            return Some(self.start());
+        }
+        if let Some(place) = self.own_place(change) {
+            return Some(place);
+        }
+        let automerge = self.document.automerge();
+        let mut merging: Vec<(ChangeHash, Vec<ChangeHash>)> = Vec::new();
+        let mut at = Some(self.head());
+        while let Some(meta) = at.and_then(|hash| automerge.get_change_meta_by_hash(&hash)) {
+            let is_on_path = |hash: &ChangeHash| self.own_place(hash).is_some();
+            let (before, beside): (Vec<_>, Vec<_>) = meta.deps.into_iter().partition(is_on_path);
+            at = before.first().copied();
+            if !beside.is_empty() {
+                merging.push((meta.hash, beside));
+            }
+        }
+        // The oldest that merged it, directly or with something else, is the one that brought it in.
+        let mut seen = BTreeSet::new();
+        for (hash, mut beside) in merging.into_iter().rev() {
+            while let Some(next) = beside.pop() {
+                if next == *change {
+                    return self.own_place(&hash);
+                }
+                if self.own_place(&next).is_none() && seen.insert(next) {
+                    let meta = automerge.get_change_meta_by_hash(&next);
+                    beside.extend(meta.into_iter().flat_map(|meta| meta.deps));
+                }
+            }
+        }
+        None
+    }
+
+    /// Where a change itself is on the canonical path.
+    fn own_place(&self, change: &ChangeHash) -> Option<Position> {
+        let meta = self.document.automerge().get_change_meta_by_hash(change)?;
+        let place = Position {
+            term: self.term_of(&meta.actor)?,
+            len: meta.seq,
+            head: *change,
+        };
+        self.is_on_path(place).then_some(place)
     }
 
     /// The head at a place of a canonical step.
