@@ -12,7 +12,7 @@ use cuecard::sim::{Peer, Sim};
 use cuecard::store::{SnapshotName, Store};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
-use cuecard::{DeckId, TermId};
+use cuecard::{DeckId, LateWorkPolicy, Policies, TermId};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -249,4 +249,50 @@ fn one_on_a_branch_that_lost_turns_and_keeps_what_its_snapshots_held() {
     sim.run_until("both hold the same", LONG, |sim| same(sim, deck, phone, tablet))
         .expect("the phone serves what it only has in a snapshot");
     assert_eq!(sim.cards(tablet, deck), sim.cards(laptop, deck));
+}
+
+/// What lost is kept over a restart at any time: also when the last snapshot but one held it as part of the path, and the
+/// last was the first to be taken after the path had turned. (The log is cut short by what both hold.)
+#[test]
+fn what_lost_is_kept_by_the_very_next_snapshot() {
+    let mut sim = Sim::new(1);
+    let (laptop, phone) = (sim.device("laptop"), sim.device("phone"));
+    sim.compact_when(phone, every(60));
+    let deck = act(&mut sim, laptop, |core, now| core.create_deck(now, "Spanish")).value;
+    edit_often(&mut sim, laptop, deck, 30);
+    let backup = sim.backup(laptop).expect("a backup");
+    edit_often(&mut sim, laptop, deck, 70);
+    edit(&mut sim, laptop, deck, "lost");
+    saved(&mut sim, laptop);
+    join(&mut sim, laptop, phone, deck);
+    sim.connect(laptop, phone, Conditions::default());
+    let meet = |sim: &mut Sim, what| {
+        let met = sim.run_until(what, LONG, |sim| same(sim, deck, laptop, phone));
+        met.expect("they come to the same");
+        saved(sim, phone);
+    };
+    meet(&mut sim, "the phone has what will be lost");
+    assert_eq!(snapshots(&sim, phone, deck).len(), 1);
+
+    sim.cut(laptop, phone);
+    sim.restore_backup(laptop, &backup).expect("it opens");
+    act(&mut sim, laptop, |core, _| {
+        let policies = Policies {
+            late_work: LateWorkPolicy::Ask,
+            ..Policies::default()
+        };
+        core.set_policies(deck, policies)
+    });
+    edit(&mut sim, laptop, deck, "stays");
+    sim.mend(laptop, phone);
+    meet(&mut sim, "the phone turns");
+    let lost = sim.late_work_left(phone, deck);
+    assert!(!lost.is_empty(), "what lost is kept");
+    while snapshots(&sim, phone, deck).len() < 2 {
+        edit(&mut sim, laptop, deck, "more");
+        meet(&mut sim, "the phone follows");
+    }
+    sim.crash(phone);
+    sim.restart(phone).expect("it opens");
+    assert_eq!(sim.late_work_left(phone, deck), lost, "and kept over a restart");
 }

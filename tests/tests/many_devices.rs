@@ -16,9 +16,7 @@ use cuecard::transport::memory::Conditions;
 use cuecard::{DeckId, Member, Rights, Role};
 use cuecard_tests::seeds;
 
-// Seed 80 of the chain with backups is known to stall: two lines of late work of restored devices wait for one another, and
-// that is not mended yet. The decks are equal there; what lies beside them is not.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 90;
 const LONG: Duration = Duration::from_secs(120);
 
 type Outcome<T = ()> = Result<T, String>;

@@ -5,7 +5,7 @@
 //! holds is durable in the log. Once it is durable itself, one batch notes it and cuts the logs, but only as far as the
 //! snapshot *before* it reaches: that one stays, and makes the same deck with a longer tail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cuecard_store::{Batch, SnapshotName};
 
@@ -108,6 +108,25 @@ impl Compaction {
     }
 }
 
+impl Compaction {
+    /// Up to which change of each term the next snapshot has to hold them all, on the path or not: what the log may have
+    /// been cut by, and what the newest snapshot holds, by which it is cut once the next one is there.
+    fn snapped(&self) -> BTreeMap<TermId, u64> {
+        let mut lens = self.cut.clone();
+        for (term, len) in self.newest.iter().flat_map(|newest| &newest.lens) {
+            let cut = lens.entry(*term).or_default();
+            *cut = (*len).max(*cut);
+        }
+        lens
+    }
+
+    fn snapped_of(&self, term: TermId) -> u64 {
+        let newest = self.newest.as_ref().and_then(|newest| newest.lens.get(&term));
+        let cut = self.cut.get(&term);
+        cut.into_iter().chain(newest).copied().max().unwrap_or(0)
+    }
+}
+
 impl Log {
     /// A change was put into the log of a term.
     pub(super) fn note_appended(&mut self, term: TermId, number: u64, record: &LogRecord) {
@@ -198,20 +217,20 @@ impl Log {
         if self.has_forks() {
             return None;
         }
-        let on_path: BTreeMap<TermId, Position> = self.inside.iter().map(|step| (step.term, *step)).collect();
-        let left = self.compaction.cut.iter();
-        let left = left.filter(|(term, cut)| **cut > 0 && !on_path.contains_key(term));
+        let on_path: BTreeSet<TermId> = self.inside.iter().map(|step| step.term).collect();
+        let mut left = self.compaction.snapped();
+        left.retain(|term, len| *len > 0 && !on_path.contains(term));
         let path = self
             .inside
             .iter()
             .map(|step| self.term_image(step.term, Some(*step)));
-        let terms = path.chain(left.map(|(term, _)| self.term_image(*term, None)));
+        let terms = path.chain(left.keys().map(|term| self.term_image(*term, None)));
         let terms = terms.collect::<Option<Vec<TermImage>>>()?;
         Some(SnapshotImage::new(self.deck, terms, self.document.snapshot()))
     }
 
     fn term_image(&self, term: TermId, inside: Option<Position>) -> Option<TermImage> {
-        let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
+        let cut = self.compaction.snapped_of(term);
         let line = match inside {
             Some(step) if step.len >= cut => self.chain.line_to(term, step.cut())?,
             _ => self.chain.line(term)?,
