@@ -17,8 +17,7 @@ use cuecard::transport::memory::Conditions;
 use cuecard::{DeckId, DeviceId, Member, Rights, Role};
 use cuecard_tests::seeds;
 
-// Seed 64 is known not to come to rest in its time, and that is not understood yet.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 70;
 const STEPS: u64 = 60;
 const COUNT: usize = 4;
 
@@ -189,12 +188,23 @@ impl World {
             .sim
             .run_until("all hold the same deck", Duration::from_secs(90), settled);
         if let Err(stuck) = outcome {
-            let seen: Vec<_> = self
-                .peers
-                .iter()
-                .map(|&peer| (self.sim.head(peer, deck), self.sim.role(peer, deck)))
-                .collect();
-            panic!("{stuck}: {seen:#?}");
+            let mut text = stuck.to_string();
+            for peer in self.peers {
+                let epoch = self
+                    .sim
+                    .act(peer, |core, _| core.deck_key(deck).map(|key| key[0]));
+                let events = self.sim.take_events(peer);
+                let latest = &events[events.len().saturating_sub(4)..];
+                text += &format!(
+                    "\n{peer:?} is {:?}: head {:?}, {:?}, owner {:?}, members {:?}, key {epoch:?}, {latest:?}",
+                    self.sim.id(peer),
+                    self.sim.head(peer, deck),
+                    self.sim.role(peer, deck),
+                    self.sim.owner(peer, deck),
+                    self.sim.members(peer, deck),
+                );
+            }
+            panic!("{text}");
         }
     }
 

@@ -1,4 +1,8 @@
 //! How a deck's key is turned over when somebody is let in no more, and who is told the new one.
+//!
+//! An owner that was restored from a backup may have turned the key over twice, in two ways that know nothing of one
+//! another. Those who went along with either have an older key in common, and show that to members, and to nobody else: so
+//! they pass both ways on, and the owner turns the key over once more, to those whom it removed in neither.
 
 use cuecard_store::Batch;
 use minicbor::bytes::ByteVec;
@@ -6,11 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::core::keyring::Keyring;
 use crate::core::log::{Log, RoleError, TakeError};
-use crate::core::{Core, DeckError, LinkId, Ticket, deck_proof};
+use crate::core::{Core, DeckError, LinkId, Ticket, deck_proof, older_key_proof};
 use crate::disk;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
-use crate::role::{DeckKey, KeyEpoch, Member, RecordRef, Rights, WrappedKeys};
+use crate::role::{Charter, DeckKey, KeyEpoch, Member, RecordRef, Rights, Signed, WrappedKeys};
 use crate::sync::message::{DeckProof, Item, Message};
 
 /// What follows a charter that is about to be signed: who else it lists, and the key.
@@ -31,6 +35,13 @@ impl Planned {
             disk::put_key(batch, deck, ring);
         }
     }
+}
+
+/// What an owner had before it met another way that it had gone.
+#[derive(Debug)]
+struct OwnWay {
+    members: Vec<Member>,
+    keys: Keyring,
 }
 
 /// A key that was turned over here, and is not durable yet.
@@ -65,6 +76,16 @@ impl super::DeckState {
         self.epoch().is_none_or(is_held)
     }
 
+    /// The keys beside the one that this device shows, the newest first, if the other is a member as far as is known here.
+    pub(super) fn older_keys_for(&self, peer: DeviceId) -> Vec<&DeckKey> {
+        let is_member = |log: &Log| log.chain.rights(peer).is_some();
+        if self.turning.is_some() || !self.log.as_ref().is_some_and(is_member) {
+            return vec![];
+        }
+        let shown = self.shown();
+        self.keys.all().rev().filter(|key| Some(*key) != shown).collect()
+    }
+
     /// Whether to speak of the deck to a device that shows the same key as this one. While this device waits for a newer
     /// key, some who show the old one have been removed.
     fn may_meet(&self, peer: DeviceId) -> bool {
@@ -74,8 +95,8 @@ impl super::DeckState {
 }
 
 impl Core {
-    /// What a charter with these members has to say beside them. Where a device loses its membership, the key is turned
-    /// over, and the charter lists those who were admitted and remain: their admissions are of the old key. The same
+    /// What a charter with these members has to say beside them. Where a device loses its membership, or one is listed that
+    /// the present key may not have reached, the key is turned over, and the charter lists those who were admitted and remain: their admissions are of the old key. The same
     /// where the member who admitted them may not hold the role any more.
     pub(super) fn plan_members(
         &mut self,
@@ -83,14 +104,22 @@ impl Core {
         mut members: Vec<Member>,
         removed: Option<DeviceId>,
     ) -> Result<Planned, RoleError> {
-        let me = self.device();
-        let (secret, ephemeral) = (self.random_bytes(), Zeroizing::new(self.random_bytes()));
         let state = self.decks.get(&deck).ok_or(DeckError::Unknown(deck))?;
         let log = state.log.as_ref().ok_or(DeckError::NotHereYet(deck))?;
         let (owner, before) = (log.chain.charter().owner, log.chain.charter().key_epoch);
         let listed = |members: &[Member], device| members.iter().any(|member| member.device == device);
         let leaves = |member: &Member| member.device != owner && !listed(&members, member.device);
-        let turns = removed.is_some() || log.chain.members().iter().any(leaves);
+        // One who comes back after a removal has an older key, and is not among those that the present one is wrapped to.
+        let has_no_key = |member: &Member| {
+            before.number > 0
+                && log.chain.rights(member.device).is_none()
+                && !state
+                    .keys
+                    .wrapped(before)
+                    .is_some_and(|keys| keys.is_for(member.device))
+        };
+        let turns =
+            removed.is_some() || log.chain.members().iter().any(leaves) || members.iter().any(has_no_key);
         let keeps_hold = |device| {
             let mut members = members.iter();
             device == owner || members.any(|member| member.device == device && member.rights == Rights::Hold)
@@ -116,17 +145,43 @@ impl Core {
                 ring: None,
             });
         }
-        let number = before.number.saturating_add(1);
+        self.plan_turn(deck, members)
+    }
+
+    /// The key turned over to these members, and to nobody else.
+    fn plan_turn(&mut self, deck: DeckId, members: Vec<Member>) -> Result<Planned, RoleError> {
+        let me = self.device();
+        let (secret, ephemeral) = (self.random_bytes(), Zeroizing::new(self.random_bytes()));
+        let state = self.decks.get(&deck).ok_or(DeckError::Unknown(deck))?;
+        let log = state.log.as_ref().ok_or(DeckError::NotHereYet(deck))?;
+        let charter = log.chain.charter();
+        let newest = state.keys.newest().map_or(0, |(number, _)| number);
+        let number = charter.key_epoch.number.max(newest).saturating_add(1);
         let key = DeckKey::from_bytes(secret);
-        let devices = members.iter().map(|member| member.device).chain([owner, me]);
+        let devices = members.iter().map(|member| member.device);
+        let devices = devices.chain([charter.owner, me]);
         let wrapped = WrappedKeys::wrap(deck, number, &key, &ephemeral, devices);
         let (epoch, mut ring) = (wrapped.epoch(), state.keys.clone());
         ring.add_wrapped(wrapped, key);
+        ring.remaining = None;
         Ok(Planned {
             members,
             epoch,
             ring: Some(ring),
         })
+    }
+
+    /// Where this device, the owner, turned the key over in two ways, it turns it over once more.
+    pub(super) fn join_the_ways(&mut self, deck: DeckId) -> Result<(), RoleError> {
+        let remaining = self
+            .decks
+            .get(&deck)
+            .and_then(|state| state.keys.remaining.clone());
+        let Some(remaining) = remaining else {
+            return Ok(());
+        };
+        let planned = self.plan_turn(deck, remaining)?;
+        self.sign_planned(self.now, deck, planned).map(drop)
     }
 
     /// A charter was signed as planned, and this batch will make it durable. If it turns the key over, nothing more is
@@ -230,7 +285,8 @@ impl Core {
         state.may_meet(link.peer) && state.shown().is_some_and(proves)
     }
 
-    /// Sends the present key to a member that showed an older one, wrapped to its device: once a link.
+    /// Sends the present key to a member that showed an older one, wrapped to its device: once a link. Where it showed a
+    /// present one that is not known here, it is known by an older one that both have, the newest of those.
     pub(super) fn pass_on_key(&mut self, link: LinkId, deck: DeckId) {
         let me = self.device();
         let (Some(state), Some(to)) = (self.decks.get(&deck), self.links.get(&link)) else {
@@ -249,10 +305,15 @@ impl Core {
             return;
         };
         let showed = |key: &&DeckKey| {
-            let proof = deck_proof(key.as_bytes(), deck, &to.transcript, to.peer);
-            to.proofs.contains(&proof)
+            let proofs =
+                [deck_proof, older_key_proof].map(|of| of(key.as_bytes(), deck, &to.transcript, to.peer));
+            proofs.iter().any(|proof| to.proofs.contains(proof))
         };
-        let Some(old) = state.keys.all().filter(|key| *key != present).find(showed) else {
+        // The other side is ahead of this one.
+        if showed(&present) {
+            return;
+        }
+        let Some(old) = state.keys.all().rev().filter(|key| *key != present).find(showed) else {
             return;
         };
         let charters = log.chain.records().filter_map(|record| match record {
@@ -272,8 +333,9 @@ impl Core {
         self.send(link, &message);
     }
 
-    /// A member that is ahead of this device passes the deck's present key on. From anybody who does not show the key that
-    /// this device shows, this is nothing: not even an offence, which would tell that the deck is followed here.
+    /// A member that is ahead of this device, or went another way, passes the deck's present key on. From anybody who does
+    /// not show the key that this device shows, or as a member an older one, this is nothing: not even an offence, which
+    /// would tell that the deck is followed here.
     pub(super) fn take_new_key(
         &mut self,
         link: LinkId,
@@ -287,11 +349,23 @@ impl Core {
             return;
         };
         let showed = |key: &DeckKey| proof == deck_proof(key.as_bytes(), deck, &from.transcript, from.peer);
-        if !state.shown().is_some_and(showed) {
+        let parted = !state.shown().is_some_and(showed);
+        let is_member = |log: &Log| log.chain.rights(from.peer).is_some();
+        if parted && !(state.log.as_ref().is_some_and(is_member) && state.keys.all().any(showed)) {
             return;
         }
         let (mut batch, editor) = (Batch::default(), self.editor_of(deck));
-        let taken = self.take_key_turn(deck, genesis, charters, keys, &mut batch);
+        let ways = parted.then(|| self.own_way(deck)).flatten();
+        let taken = match (
+            self.take_key_turn(deck, genesis, charters, keys, &mut batch),
+            ways,
+        ) {
+            (Ok(adopted), Some(own)) => {
+                let met = self.meet_other_way(deck, own, charters, keys, &mut batch);
+                met.map(|()| adopted)
+            }
+            (taken, _) => taken,
+        };
         let adopted = *taken.as_ref().unwrap_or(&false);
         if !batch.is_empty() {
             self.keep_charters(deck, batch, editor);
@@ -306,6 +380,67 @@ impl Core {
         {
             self.refuse(link, error.to_string());
         }
+    }
+
+    /// Whom this device let in, if it owns the deck, and the epochs of the key that it knows.
+    fn own_way(&self, deck: DeckId) -> Option<OwnWay> {
+        let state = self.decks.get(&deck)?;
+        let chain = &state.log.as_ref()?.chain;
+        if !chain.is_owner(self.device()) {
+            return None;
+        }
+        let admitted = chain.admitted().map(|(device, seat)| Member {
+            device,
+            rights: seat.rights,
+            rank: u16::MAX,
+        });
+        Some(OwnWay {
+            members: chain.members().iter().copied().chain(admitted).collect(),
+            keys: state.keys.clone(),
+        })
+    }
+
+    /// A member knows none of this owner's newest keys, and shows one that this owner signed and does not know: it was
+    /// restored from a backup, and turned the key over on both ways. Members remain those whom it had on both; each with
+    /// the lesser of its two rights, as one may have been taken on purpose.
+    fn meet_other_way(
+        &mut self,
+        deck: DeckId,
+        own: OwnWay,
+        charters: &[ByteVec],
+        keys: &[u8],
+        batch: &mut Batch,
+    ) -> Result<(), TakeError> {
+        let (me, wrapped) = (self.device(), WrappedKeys::decode(keys)?);
+        let epoch = wrapped.epoch();
+        if own.keys.knows(epoch) {
+            return Ok(());
+        }
+        let mut theirs = None;
+        for bytes in charters {
+            let charter = Signed::<Charter>::decode(bytes)?.verify(deck)?;
+            if charter.signer == me && charter.key_epoch == epoch {
+                theirs = Some(charter.members.clone());
+            }
+        }
+        let (Some(theirs), Some(key)) = (theirs, wrapped.unwrap_with(&self.key)) else {
+            return Ok(());
+        };
+        let on_both = own.members.iter().filter_map(|member| {
+            let there = theirs.iter().find(|there| there.device == member.device)?;
+            let rights = member.rights.min(there.rights);
+            Some(Member { rights, ..*member })
+        });
+        let mut remaining: Vec<Member> = on_both.collect();
+        remaining.sort_by_key(|member| member.device);
+        if let Some(state) = self.decks.get_mut(&deck) {
+            if !state.keys.knows(epoch) {
+                state.keys.add_other(epoch, key);
+            }
+            state.keys.remaining = Some(remaining);
+            disk::put_key(batch, deck, &state.keys);
+        }
+        Ok(())
     }
 
     /// True when the present key is held now and was not before.

@@ -6,9 +6,9 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::id::DeckId;
+use crate::id::{DeckId, DeviceId};
 use crate::limits::DECK_KEYS_KEPT_MAX;
-use crate::role::{DeckKey, KeyEpoch, Rights, Voucher, WrappedKeys};
+use crate::role::{DeckKey, KeyEpoch, Member, Rights, Voucher, WrappedKeys};
 
 /// What an invite said beside deck and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub struct Keyring {
     /// The newest key, wrapped for each member; missing where it came by an invite.
     wrapped: Option<WrappedKeys>,
     pub(crate) invited: Option<Invited>,
+    /// Who remains where this device, restored from a backup, turned the key over in two ways: it says so with a key of
+    /// its own as soon as it can.
+    pub(crate) remaining: Option<Vec<Member>>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -41,6 +44,7 @@ impl Keyring {
             keys: BTreeMap::new(),
             wrapped: None,
             invited,
+            remaining: None,
         };
         ring.add_invited(epoch, key);
         ring
@@ -60,6 +64,11 @@ impl Keyring {
     pub(crate) fn add_wrapped(&mut self, wrapped: WrappedKeys, key: DeckKey) {
         self.insert(wrapped.epoch(), key);
         self.wrapped = Some(wrapped);
+    }
+
+    /// Takes in the key of an epoch that did not become the deck's: those who have it are known by it.
+    pub(crate) fn add_other(&mut self, epoch: KeyEpoch, key: DeckKey) {
+        self.insert(epoch, key);
     }
 
     fn insert(&mut self, epoch: KeyEpoch, key: DeckKey) -> bool {
@@ -82,8 +91,14 @@ impl Keyring {
         self.keys.last_key_value().map(|(epoch, key)| (epoch.number, key))
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &DeckKey> {
+    /// All of them, the oldest first.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &DeckKey> {
         self.keys.values()
+    }
+
+    /// Whether the key of exactly this epoch is held.
+    pub(crate) fn knows(&self, epoch: KeyEpoch) -> bool {
+        self.keys.contains_key(&epoch)
     }
 
     /// The wrapped keys that began this epoch.
@@ -107,6 +122,10 @@ impl Keyring {
                 .invited
                 .and_then(|invited| invited.signature)
                 .map(|signature| signature.to_vec().into()),
+            remaining: self
+                .remaining
+                .as_ref()
+                .map(|members| members.iter().map(MemberImage::from).collect()),
         };
         // Encoding into a Vec cannot fail.
         let bytes = Zeroizing::new(minicbor::to_vec(&image).unwrap_or_default());
@@ -138,6 +157,49 @@ struct KeyringImage {
     may_draft: Option<bool>,
     #[n(4)]
     signature: Option<ByteVec>,
+    #[n(5)]
+    remaining: Option<Vec<MemberImage>>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct MemberImage {
+    #[n(0)]
+    device: ByteArray<32>,
+    #[n(1)]
+    rights: u8,
+    #[n(2)]
+    rank: u16,
+}
+
+impl From<&Member> for MemberImage {
+    fn from(member: &Member) -> Self {
+        Self {
+            device: (*member.device.as_bytes()).into(),
+            rights: match member.rights {
+                Rights::Read => 0,
+                Rights::Draft => 1,
+                Rights::Hold => 2,
+            },
+            rank: member.rank,
+        }
+    }
+}
+
+impl MemberImage {
+    fn read(&self) -> Option<Member> {
+        let rights = match self.rights {
+            0 => Rights::Read,
+            1 => Rights::Draft,
+            2 => Rights::Hold,
+            _ => return None,
+        };
+        Some(Member {
+            device: DeviceId::from_bytes(self.device.into()),
+            rights,
+            rank: self.rank,
+        })
+    }
 }
 
 #[derive(Encode, Decode)]
@@ -174,10 +236,15 @@ impl KeyringImage {
             rights: if may_draft { Rights::Draft } else { Rights::Read },
             signature,
         });
+        let remaining = match &self.remaining {
+            Some(members) => Some(members.iter().map(MemberImage::read).collect::<Option<_>>()?),
+            None => None,
+        };
         Some(Keyring {
             keys: self.keys.iter().map(read_key).collect(),
             wrapped,
             invited,
+            remaining,
         })
     }
 
@@ -207,6 +274,11 @@ mod tests {
         let device = cuecard_transport::DeviceKey::from_bytes(&[5; 32]);
         let wrapped = WrappedKeys::wrap(deck, 1, &key(2), &[9; 32].into(), [device.id()]);
         ring.add_wrapped(wrapped.clone(), key(2));
+        ring.remaining = Some(vec![Member {
+            device: device.id(),
+            rights: Rights::Draft,
+            rank: 7,
+        }]);
         let bytes = ring.encode();
         assert_eq!(Keyring::decode(deck, &bytes), Some(ring.clone()));
         assert_eq!(Keyring::decode(DeckId::from_bytes([2; 32]), &bytes), None);

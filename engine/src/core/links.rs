@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cuecard_store::Batch;
 use cuecard_transport::Lane;
 
-use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof};
+use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
 use crate::disk::{self};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
@@ -166,7 +166,12 @@ impl Core {
             DeckProof(*hasher.finalize().as_bytes())
         };
         let real = self.decks.iter().filter_map(prove);
+        let older = self.decks.iter().flat_map(|(&deck, entry)| {
+            let keys = entry.older_keys_for(state.peer).into_iter();
+            keys.map(move |key| older_key_proof(key.as_bytes(), deck, &state.transcript, me))
+        });
         let mut proofs: Vec<DeckProof> = real
+            .chain(older)
             .chain((0..DECKS_PER_LINK_MAX as u64).map(pad))
             .take(DECKS_PER_LINK_MAX)
             .collect();

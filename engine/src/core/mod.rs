@@ -405,8 +405,30 @@ pub fn deck_proof(
     transcript: &[u8; 32],
     device: DeviceId,
 ) -> crate::sync::message::DeckProof {
+    prove(b"cuecard deck proof v0", key, deck, transcript, device)
+}
+
+/// The proof that `device` holds a key that the deck had before: shown to members alone, who may have gone another way
+/// from there.
+pub(crate) fn older_key_proof(
+    key: &[u8; 32],
+    deck: DeckId,
+    transcript: &[u8; 32],
+    device: DeviceId,
+) -> crate::sync::message::DeckProof {
+    prove(b"cuecard older key proof v0", key, deck, transcript, device)
+}
+
+/// Purposes are neither of them the beginning of the other, and all that follows has a fixed length.
+fn prove(
+    purpose: &[u8],
+    key: &[u8; 32],
+    deck: DeckId,
+    transcript: &[u8; 32],
+    device: DeviceId,
+) -> crate::sync::message::DeckProof {
     let mut hasher = blake3::Hasher::new_keyed(key);
-    hasher.update(b"cuecard deck proof v0");
+    hasher.update(purpose);
     hasher.update(deck.as_bytes());
     hasher.update(transcript);
     hasher.update(device.as_bytes());

@@ -122,6 +122,15 @@ impl Core {
         removed: Option<DeviceId>,
     ) -> Result<Applied<()>, RoleError> {
         let planned = self.plan_members(deck, members, removed)?;
+        self.sign_planned(now, deck, planned)
+    }
+
+    pub(super) fn sign_planned(
+        &mut self,
+        now: Time,
+        deck: DeckId,
+        planned: Planned,
+    ) -> Result<Applied<()>, RoleError> {
         let (members, epoch) = (planned.members.clone(), planned.epoch);
         self.change_role_as(now, deck, Some(planned), |log, key, nonce, batch| {
             log.set_members(key, nonce, members, epoch, batch)
@@ -326,7 +335,8 @@ impl Core {
             return;
         };
         let Some(log) = &state.log else { return };
-        if !log.has_met_own_charter(me) {
+        let two_ways = state.keys.remaining.is_some() && log.may_sign_charters(me);
+        if !two_ways && !log.has_met_own_charter(me) {
             return;
         }
         if !std::mem::replace(&mut state.role.told_charter, true) {
@@ -334,7 +344,13 @@ impl Core {
         }
         // What cannot be signed now is tried again when more has come.
         let now = self.now;
-        let again = self.change_role(now, deck, |log, key, _, batch| log.reissue_charter(key, batch));
+        let again = match two_ways {
+            true => self.join_the_ways(deck),
+            false => {
+                let again = self.change_role(now, deck, |log, key, _, batch| log.reissue_charter(key, batch));
+                again.map(drop)
+            }
+        };
         if let Err(error) = again {
             tracing::warn!(deck = %deck.short(), %error, "a charter was not issued again");
         }

@@ -125,6 +125,13 @@ impl WrappedKeys {
         }
     }
 
+    /// Whether the key was wrapped to this device.
+    #[must_use]
+    pub fn is_for(&self, device: DeviceId) -> bool {
+        let found = self.members.binary_search_by(|(member, ..)| member.cmp(&device));
+        found.is_ok()
+    }
+
     /// The key, if it was wrapped to this device.
     #[must_use]
     pub fn unwrap_with(&self, device: &DeviceKey) -> Option<DeckKey> {

@@ -7,4 +7,5 @@ mod floods;
 mod letting_in;
 mod removal;
 mod silence;
+mod two_ways;
 mod world;

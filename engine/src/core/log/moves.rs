@@ -333,6 +333,11 @@ impl Log {
         }
     }
 
+    /// Whether `me` is the owner, and holds all that it has to hold to say so.
+    pub(crate) fn may_sign_charters(&self, me: DeviceId) -> bool {
+        self.check_owner(me).is_ok()
+    }
+
     /// What a charter of now settles: what is durable, and never less than what is settled.
     fn settled_now(&self) -> Point {
         let before = self.chain.charter().settled;
