@@ -156,6 +156,16 @@ fn a_relay_is_left_alone_where_a_direct_path_is() {
 }
 
 #[test]
+fn a_direct_path_that_comes_up_a_little_later_is_worth_waiting_for() {
+    let Some(world) = World::build("a slow direct path", Translator::Cone, true) else {
+        return;
+    };
+    // Some twenty checks, ten milliseconds apart: by then a connection by the relay would have been up for long.
+    world.lose_first_of_direct_path(2_500);
+    assert_eq!(meet(&world, "turn"), ("Direct".to_owned(), "Direct".to_owned()));
+}
+
+#[test]
 fn servers_that_do_not_answer_leave_what_the_devices_know_themselves() {
     let Some(world) = World::build("silent servers", Translator::Cone, false) else {
         return;

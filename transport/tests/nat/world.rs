@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where the server is, for STUN and TURN.
 pub(crate) const SERVER: &str = "198.51.100.1:3478";
+/// Where home b is seen from outside.
+const HOME_B: &str = "198.51.100.12";
 /// What the relay asks for.
 pub(crate) const USER: &str = "cue";
 pub(crate) const PASSWORD: &str = "card";
@@ -148,6 +150,18 @@ impl World {
             self.server = Some(server);
         }
         self
+    }
+
+    /// From now on home a's translator loses the first so many bytes to home b, so that the direct path works later than
+    /// one by the server does.
+    pub(crate) fn lose_first_of_direct_path(&self, bytes: u32) {
+        let translator = self.name("ta");
+        within(
+            &translator,
+            "nft add chain ip t first { type filter hook forward priority 0 ; }",
+        );
+        let rule = format!("nft add rule ip t first ip daddr {HOME_B} quota until {bytes} bytes drop");
+        within(&translator, &rule);
     }
 
     /// Runs this very test program as a device in a home: the test named there.
