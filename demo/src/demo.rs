@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::cli::{Color, Demo};
+use crate::cli::care::Demo;
 use crate::error::Error;
-use crate::folder;
+use crate::output::Output;
 use crate::story::{self, Settings, Stage};
 use crate::text::say;
 
@@ -42,18 +42,15 @@ impl Place {
 ///
 /// # Errors
 /// When there is no place for it; what goes wrong within the story is in its report.
-pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended, Error> {
+pub(crate) async fn run(demo: Demo, output: Output, verbose: bool) -> Result<Ended, Error> {
     let place = match &demo.keep {
         Some(keep) => {
-            folder::make_empty(keep)?;
+            make_empty(keep)?;
             Place::Kept(keep.clone())
         }
         None => {
             let made = tempfile::Builder::new().prefix("cuecard-demo-").tempdir();
-            Place::Passing(made.map_err(|error| Error::Folder {
-                folder: std::env::temp_dir(),
-                error,
-            })?)
+            Place::Passing(made.map_err(|error| Error::folder(&std::env::temp_dir(), error))?)
         }
     };
     let seed = match demo.seed {
@@ -71,7 +68,7 @@ pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended
         kills: demo.kills,
         seed,
         verbose,
-        paint: color.paint(&io::stderr()),
+        paint: output.err,
     };
     let stage = Stage::default();
     let report = tokio::select! {
@@ -84,19 +81,34 @@ pub(crate) async fn run(demo: Demo, color: Color, verbose: bool) -> Result<Ended
         say("interrupted; the two processes are ended");
         return Ok(Ended::Interrupted);
     };
-    let told = if demo.json {
+    let told = if output.json {
         report.to_json()? + "\n"
     } else {
-        report.told(color.paint(&io::stdout()))
+        report.told(output.out)
     };
     write_out(&told)?;
-    if !demo.json && report.is_good() {
+    if !output.json && report.is_good() {
         write_out(&next(&place))?;
     }
     if let Some(complaint) = report.complaint() {
         say(&format!("cuecard: {complaint}"));
     }
     Ok(if report.is_good() { Ended::Good } else { Ended::Bad })
+}
+
+/// Sees that a folder is there and empty.
+///
+/// # Errors
+/// When it is not empty: what is in it is not to be mixed with what comes.
+fn make_empty(folder: &Path) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::folder(folder, error);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    match std::fs::read_dir(folder).map_err(failed)?.next() {
+        None => Ok(()),
+        Some(_) => Err(Error::NotEmpty {
+            folder: folder.to_owned(),
+        }),
+    }
 }
 
 fn random_seed() -> Result<u64, Error> {

@@ -73,12 +73,14 @@ pub(crate) struct OpTold {
     pub(crate) draft: Option<String>,
 }
 
-/// Reads a deck's history.
+/// Reads a deck's history: its latest entries, so many at the most.
 ///
 /// # Errors
 /// While nothing of the deck has arrived.
-pub(crate) fn of(engine: &Engine, deck: &Deck) -> Result<History, DeckError> {
-    let entries: Vec<EngineEntry> = deck.history()?.collect();
+pub(crate) fn of(engine: &Engine, deck: &Deck, limit: usize) -> Result<History, DeckError> {
+    let mut entries: Vec<EngineEntry> = deck.history()?.collect();
+    let terms = number_terms(deck, &entries);
+    entries.truncate(limit);
     let title = deck.info()?.title;
     let mut devices = BTreeMap::new();
     for device in entries
@@ -90,7 +92,6 @@ pub(crate) fn of(engine: &Engine, deck: &Deck) -> Result<History, DeckError> {
             .entry(device.to_string())
             .or_insert_with(|| engine.name_of(device).unwrap_or_else(|| device.short()));
     }
-    let terms = number_terms(deck, &entries);
     let fronts: BTreeMap<CardId, String> = fronts(deck, &entries)?;
     let told = |entry: &EngineEntry| tell(entry, &terms, &fronts, &title);
     Ok(History {
@@ -133,7 +134,8 @@ fn fronts(deck: &Deck, entries: &[EngineEntry]) -> Result<BTreeMap<CardId, Strin
     Ok(fronts)
 }
 
-fn card_of(note: &Note) -> Option<&CardId> {
+/// The card that an op touched.
+pub(crate) fn card_of(note: &Note) -> Option<&CardId> {
     match note {
         Note::CardAdd { card }
         | Note::CardText { card, .. }

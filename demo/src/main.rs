@@ -2,24 +2,38 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `cli` | what can be typed |
-//! | `demo`, `story/` | two devices, a cut cable, and one history in the end |
-//! | `peer/` | one of those devices, in a process of its own |
-//! | `log`, `graph/`, `history` | who did what, and what merged where |
-//! | `show` | a deck, now or then |
-//! | `folder`, `audio`, `text`, `error` | what the others share |
+//! | `cli/` | what can be typed |
+//! | `command` | from what was typed to what is asked, and from what is told to what is printed |
+//! | `ask/` | what a device can be asked, and what it tells |
+//! | `act/` | doing it |
+//! | `node/` | the device at work: data folder, links, the socket by which commands reach a running peer |
+//! | `home` | where data is, and what the device is called |
+//! | `tell/`, `output`, `text` | how it is said |
+//! | `paste` | what people paste and answer |
+//! | `doctor/`, `shell` | health; completions and man pages |
+//! | `history`, `graph/` | who did what, and what merged where |
+//! | `demo`, `story/`, `peer/`, `audio` | devices, a cut cable, and one history in the end |
+//! | `error`, `signal` | why something was not done |
 
+mod act;
+mod ask;
 mod audio;
 mod cli;
+mod command;
 mod demo;
+mod doctor;
 mod error;
-mod folder;
 mod graph;
 mod history;
-mod log;
+mod home;
+mod node;
+mod output;
+mod paste;
 mod peer;
-mod show;
+mod shell;
+mod signal;
 mod story;
+mod tell;
 mod text;
 
 use std::io;
@@ -30,73 +44,83 @@ use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
-use self::cli::{Cli, Command};
-use self::demo::{Ended, write_out};
-use self::error::Error;
-use self::log::Form;
+use self::cli::{Cli, Command, Global, LogFormat};
+use self::demo::Ended;
+use self::error::{Error, Failure};
+use self::output::Output;
 
-/// As a shell says it of what SIGINT ended.
-const INTERRUPTED: u8 = 130;
 /// What still runs when all is said is given this long.
 const RUNTIME_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    let Cli { command, global } = Cli::parse();
+    log_to_stderr(&global);
     let runtime = match Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&Error::Pipe(error)),
+        Err(error) => return complain(Error::Pipe(error), &global),
     };
-    let code = run(&runtime, cli);
-    // Not dropped: a peer's last read of its standard input would be waited for.
+    let code = run(&runtime, command, &global);
+    // Not dropped: a last read of standard input would be waited for.
     runtime.shutdown_timeout(RUNTIME_ENDS_WITHIN);
-    code.unwrap_or_else(|error| complain(&error))
+    code.unwrap_or_else(|error| complain(error, &global))
 }
 
-fn run(runtime: &Runtime, cli: Cli) -> Result<ExitCode, Error> {
-    let paint = cli.color.paint(&io::stdout());
-    match cli.command {
+fn run(runtime: &Runtime, command: Command, global: &Global) -> Result<ExitCode, Error> {
+    match command {
         Command::Demo(demo) => {
-            let ended = runtime.block_on(demo::run(demo, cli.color, cli.verbose))?;
-            return Ok(match ended {
+            let ended = runtime.block_on(demo::run(demo, Output::new(global), global.verbose))?;
+            Ok(match ended {
                 Ended::Good => ExitCode::SUCCESS,
                 Ended::Bad => ExitCode::FAILURE,
-                Ended::Interrupted => ExitCode::from(INTERRUPTED),
-            });
+                Ended::Interrupted => ExitCode::from(signal::INTERRUPTED),
+            })
         }
-        Command::Log(log) => {
-            let form = match (log.json, log.graph, log.full) {
-                (true, _, _) => Form::Json,
-                (false, true, true) => Form::FullGraph,
-                (false, true, false) => Form::Graph,
-                (false, false, _) => Form::List,
-            };
-            write_out(&runtime.block_on(log::run(&log.data_dir, form, paint))?)?;
+        Command::Peer(peer) => {
+            let folder = global.data_dir.clone().ok_or(Error::NoHome)?;
+            runtime.block_on(peer::run(&folder, &peer.name))?;
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Show(show) => {
-            write_out(&runtime.block_on(show::run(&show.data_dir, show.at.as_deref(), show.json, paint))?)?;
-        }
-        Command::Peer(peer) => runtime.block_on(peer::run(&peer.data_dir, &peer.name))?,
+        Command::Completions(completions) => shell::completions(&completions).map(|()| ExitCode::SUCCESS),
+        Command::Man(man) => shell::man(&man).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(doctor) => runtime
+            .block_on(signal::unless_ended(doctor::run(doctor, global)))
+            .map(|()| ExitCode::SUCCESS),
+        command => runtime
+            .block_on(command::run(command, global))
+            .map(|()| ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn complain(error: &Error) -> ExitCode {
-    text::say(&format!("cuecard: {error}"));
-    ExitCode::FAILURE
+fn complain(error: Error, global: &Global) -> ExitCode {
+    if let Error::Interrupted(code) = error {
+        if !global.quiet {
+            text::say("interrupted; what was acknowledged is kept");
+        }
+        return ExitCode::from(code);
+    }
+    let failure = Failure::from(error);
+    if global.json {
+        text::say(tell::failure_json(&failure).trim_end());
+    } else {
+        text::say(&format!("cuecard: {}", failure.message));
+    }
+    ExitCode::from(failure.kind.exit_code())
 }
 
 /// RUST_LOG decides; without it, --verbose logs what Cuecard does, and otherwise nothing is logged.
-fn log_to_stderr(verbose: bool) {
-    let default = if verbose {
+fn log_to_stderr(global: &Global) {
+    let default = if global.verbose {
         "cuecard=debug,cuecard_transport=debug,cuecard_store=debug"
     } else {
         "off"
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(false)
-        .init();
+        .with_ansi(false);
+    match global.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
 }

@@ -64,6 +64,33 @@ pub(crate) fn time_of_day(unix_ms: u64) -> String {
     )
 }
 
+/// A moment as a date and the time of day, UTC.
+pub(crate) fn date_and_time(unix_ms: u64) -> String {
+    let days = i64::try_from(unix_ms / 86_400_000).unwrap_or(0);
+    let (year, month, day) = date(days);
+    format!("{year:04}-{month:02}-{day:02} {}", time_of_day(unix_ms))
+}
+
+/// Year, month and day of a day counted from 1970: years that begin in March put the leap day at their end, and 400 of them
+/// are one round.
+const fn date(days: i64) -> (i64, i64, i64) {
+    let since_march = days + 719_468;
+    let round = since_march.div_euclid(146_097);
+    let day_of_round = since_march.rem_euclid(146_097);
+    let year_of_round =
+        (day_of_round - day_of_round / 1_460 + day_of_round / 36_524 - day_of_round / 146_096) / 365;
+    let day_of_year = day_of_round - (365 * year_of_round + year_of_round / 4 - year_of_round / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_round + round * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
 /// Colours, or none. Never the only signal: what they tell is also said by a name or a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint {
@@ -181,6 +208,10 @@ mod tests {
         assert_eq!(bytes(1_536), "1.5 KiB");
         assert_eq!(bytes(12), "12 bytes");
         assert_eq!(time_of_day(86_399_999), "23:59:59");
+        assert_eq!(date_and_time(0), "1970-01-01 00:00:00");
+        assert_eq!(date_and_time(951_782_400_000), "2000-02-29 00:00:00");
+        assert_eq!(date_and_time(1_709_251_199_000), "2024-02-29 23:59:59");
+        assert_eq!(date_and_time(1_795_824_000_000), "2026-11-28 00:00:00");
         let names = ["a", "b", "c"].map(str::to_owned);
         assert_eq!(some_of(&names, 2), "a, b and 1 more");
         assert_eq!(some_of(&names, 3), "a, b, c");

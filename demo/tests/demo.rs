@@ -88,7 +88,6 @@ fn what_cannot_be_understood_is_exit_code_two() {
     for wrong in [
         &["dance"][..],
         &["demo", "--kills", "many"],
-        &["log"],
         &["show", "--at"],
         &["log", "--full"],
     ] {

@@ -61,7 +61,6 @@ fn both_devices_tell_the_same_history() {
     let here = json(&["log", "--json", "--data-dir", argument(&laptop)]);
     let there = json(&["log", "--json", "--data-dir", argument(&phone)]);
     assert_eq!(here["version"], 1);
-    let (here, there) = (&here["decks"][0], &there["decks"][0]);
     assert_eq!(here["head"], there["head"]);
     assert_eq!(here["title"], "Spanish 101");
     assert_eq!(here["devices"], there["devices"], "each knows the other by name");
@@ -77,8 +76,8 @@ fn both_devices_tell_the_same_history() {
         hashes.sort();
         hashes
     };
-    assert_eq!(hashes(here).len(), 43);
-    assert_eq!(hashes(here), hashes(there));
+    assert_eq!(hashes(&here).len(), 43);
+    assert_eq!(hashes(&here), hashes(&there));
     let graph = |folder: &PathBuf| stdout_of(&["log", "--graph", "--data-dir", argument(folder)]);
     assert_eq!(graph(&laptop), graph(&phone), "one history, one drawing");
 }
@@ -145,7 +144,7 @@ fn a_deck_is_shown_with_its_audio_its_members_and_its_editor() {
     }
     assert!(!text.contains('\x1b'));
     let shown = json(&["show", "--json", "--data-dir", argument(&folder)]);
-    let deck = &shown["decks"][0];
+    let deck = &shown;
     assert_eq!(shown["version"], 1);
     assert_eq!(deck["cards"].as_array().unwrap().len(), 18);
     assert_eq!(deck["editor"]["name"], "phone");
@@ -164,14 +163,14 @@ fn a_deck_is_shown_with_its_audio_its_members_and_its_editor() {
 fn a_deck_is_shown_as_it_was_at_an_entry() {
     let (_scratch, folder) = device("laptop");
     let log = json(&["log", "--json", "--data-dir", argument(&folder)]);
-    let entries = log["decks"][0]["entries"].as_array().unwrap();
+    let entries = log["entries"].as_array().unwrap();
     let attached = entries
         .iter()
         .find(|entry| entry["ops"][0]["op"] == "audio.attach")
         .unwrap();
     let at = &attached["hash"].as_str().unwrap()[..8];
     let then = json(&["show", "--json", "--at", at, "--data-dir", argument(&folder)]);
-    let fronts: Vec<&str> = then["decks"][0]["cards"]
+    let fronts: Vec<&str> = then["cards"]
         .as_array()
         .unwrap()
         .iter()
@@ -179,9 +178,9 @@ fn a_deck_is_shown_as_it_was_at_an_entry() {
         .collect();
     assert_eq!(fronts.len(), 12);
     assert_eq!((fronts[0], fronts[11]), ("hola", "mañana"));
-    assert_eq!(then["decks"][0]["at"], attached["hash"]);
+    assert_eq!(then["at"], attached["hash"]);
     let nowhere = run(&["show", "--at", "zzzz", "--data-dir", argument(&folder)]);
-    assert_eq!(nowhere.status.code(), Some(1), "{}", told(&nowhere));
+    assert_eq!(nowhere.status.code(), Some(7), "{}", told(&nowhere));
     assert!(
         String::from_utf8_lossy(&nowhere.stderr).contains("cuecard log"),
         "{}",
@@ -194,7 +193,7 @@ fn a_folder_without_a_device_is_an_error_and_stays_empty() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["log", "show"] {
         let output = run(&[command, "--data-dir", argument(folder.path())]);
-        assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(7), "{}", told(&output));
         assert!(
             String::from_utf8_lossy(&output.stderr).contains("there is no device in"),
             "{}",
@@ -220,7 +219,7 @@ fn a_folder_in_use_is_a_clear_error() {
     .unwrap();
     assert!(line.starts_with("{\"id\":1,\"ok\":"), "{line}");
     let output = run(&["show", "--data-dir", argument(&folder)]);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(6), "{}", told(&output));
     assert!(
         String::from_utf8_lossy(&output.stderr).contains("in use by another process"),
         "{}",

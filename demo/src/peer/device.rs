@@ -2,20 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cuecard::document::Edit;
+use cuecard::transport::webrtc::{Answering, Config, Offering};
+use cuecard::transport::{Backoff, Cable};
 use cuecard::{
-    AudioAbout, Card, Deck, DeviceId, Draft, DraftState, Engine, Event, Member, OpError, Rights, Role,
+    AudioAbout, Card, Deck, DeckInvite, DeviceId, Draft, DraftState, Engine, Event, Member, OpError, Rights,
+    Role,
 };
 use serde_json::{Value, json, to_value};
 use tokio::time::{Instant, timeout_at};
 
 use crate::audio;
 use crate::history;
+use crate::node::links::{LinkState, Links, lock, name_of};
 
-use super::links::Links;
-use super::protocol::{AudioTold, CardEdit, CardTold, DeckTold, Do, DraftStands, DraftTold, Status, Until};
+use super::protocol::{
+    AudioTold, CardEdit, CardTold, DeckTold, Do, DraftStands, DraftTold, LinkTold, Status, Until,
+};
 use super::trouble::Trouble;
 
 /// Where the melody goes.
@@ -23,17 +29,39 @@ const SLOT: &str = "melody";
 /// Some of what is waited for is no event of the engine (a link that was lost before this run, say).
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
+/// Short, so that the story need not wait: a cut cable is noticed after three of these.
+const HEARTBEAT: Duration = Duration::from_millis(400);
+/// Two processes on one machine lose little by dialling often.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(1),
+    jitter: 0.3,
+    steady: Duration::from_secs(10),
+};
+
 /// One device of the demo.
 pub(super) struct Device {
     engine: Engine,
     links: Links,
+    cable: Cable,
+    offering: Mutex<Option<Arc<Offering>>>,
+    answering: Mutex<Option<Arc<Answering>>>,
 }
 
 impl Device {
     pub(super) fn new(engine: Engine) -> Self {
+        let cable = Cable::new();
+        let config = Config {
+            heartbeat: HEARTBEAT,
+            cable: Some(cable.clone()),
+            ..Config::loopback()
+        };
         Self {
-            links: Links::new(&engine),
+            links: Links::new(&engine, config, BACKOFF),
             engine,
+            cable,
+            offering: Mutex::default(),
+            answering: Mutex::default(),
         }
     }
 
@@ -45,7 +73,7 @@ impl Device {
     pub(super) async fn act(&self, what: Do) -> Result<Value, Trouble> {
         match what {
             Do::Start { cable_cut } => {
-                self.links.set_cut(cable_cut);
+                self.set_cut(cable_cut);
                 self.links.dial_remembered()?;
                 Ok(to_value(self.status()?)?)
             }
@@ -55,16 +83,15 @@ impl Device {
                 Ok(json!({ "changed": done }))
             }
             Do::EnsureAudio { card } => self.ensure_audio(&card).await,
-            Do::Offer => Ok(json!({ "code": self.links.offer(&self.deck()?.invite(Rights::Read)?).await? })),
-            Do::Accept { code } => Ok(json!(self.links.accept(&code).await?)),
-            Do::Answer { code } => {
-                let (code, invite) = self.links.answer(&code).await?;
-                self.engine.join(&invite).await?;
-                Ok(json!({ "code": code }))
-            }
-            Do::Connect => Ok(json!(self.links.connect().await?)),
+            Do::Offer => self.offer().await,
+            Do::Accept { code } => self.accept(&code).await,
+            Do::Answer { code } => self.answer(&code).await,
+            Do::Connect => self.connect().await,
             Do::EnsureHolder { device } => self.ensure_holder(parse_device(&device)?).await,
-            Do::Cable { cut } => Ok(json!(self.links.set_cut(cut))),
+            Do::Cable { cut } => {
+                self.set_cut(cut);
+                Ok(Value::Null)
+            }
             Do::EnsureDraft { note, edits } => self.ensure_draft(&note, &edits).await,
             Do::EnsureAccepted { note } => self.ensure_accepted(&note).await,
             Do::EnsureEditor { device } => self.ensure_editor(parse_device(&device)?).await,
@@ -73,13 +100,56 @@ impl Device {
             Do::Cards => Ok(to_value(
                 self.deck()?.cards()?.into_iter().map(tell).collect::<Vec<_>>(),
             )?),
-            Do::Log => Ok(to_value(history::of(&self.engine, &self.deck()?)?)?),
+            Do::Log => Ok(to_value(history::of(&self.engine, &self.deck()?, usize::MAX)?)?),
             Do::VerifyAudio => self.verify_audio().await,
             Do::Stop => {
                 self.shut_down().await?;
                 Ok(Value::Null)
             }
         }
+    }
+
+    fn set_cut(&self, cut: bool) {
+        if cut {
+            self.cable.cut();
+        } else {
+            self.cable.mend();
+        }
+    }
+
+    async fn offer(&self) -> Result<Value, Trouble> {
+        let invite = self.deck()?.invite(Rights::Read)?;
+        let offering = self.links.offer(Some(&invite)).await?;
+        let code = offering.code();
+        // An offer before it, whose answer never came, is given up.
+        *lock(&self.offering) = Some(Arc::new(offering));
+        Ok(json!({ "code": code }))
+    }
+
+    async fn accept(&self, code: &str) -> Result<Value, Trouble> {
+        let offering = lock(&self.offering).clone().ok_or(Trouble::NothingOffered)?;
+        let connected = offering.accept(code).await?;
+        drop((offering, lock(&self.offering).take()));
+        self.links.keep(connected).await?;
+        Ok(Value::Null)
+    }
+
+    /// Answers an offer, and follows the deck that it invites to.
+    async fn answer(&self, code: &str) -> Result<Value, Trouble> {
+        let answering = self.links.answer(code).await?;
+        let invite = DeckInvite::from_bytes(answering.payload()).ok_or(Trouble::NoInvite)?;
+        let code = answering.code();
+        *lock(&self.answering) = Some(Arc::new(answering));
+        self.engine.join(&invite).await?;
+        Ok(json!({ "code": code }))
+    }
+
+    async fn connect(&self) -> Result<Value, Trouble> {
+        let answering = lock(&self.answering).clone().ok_or(Trouble::NothingOffered)?;
+        let connected = answering.connect().await?;
+        drop((answering, lock(&self.answering).take()));
+        self.links.keep(connected).await?;
+        Ok(Value::Null)
     }
 
     fn deck(&self) -> Result<Deck, Trouble> {
@@ -211,7 +281,7 @@ impl Device {
         Ok(Status {
             device: self.engine.device().to_string(),
             pid: std::process::id(),
-            links: self.links.told(),
+            links: links_told(&self.links),
             routes: self.engine.routes()?.len(),
             deck: arrived.map(|deck| self.deck_told(&deck)).transpose()?,
         })
@@ -279,6 +349,18 @@ impl Device {
         };
         Ok(to_value(tokio::task::spawn_blocking(read_back).await??)?)
     }
+}
+
+/// The live links.
+fn links_told(links: &Links) -> Vec<LinkTold> {
+    let told = |(device, state): (DeviceId, LinkState)| {
+        Some(LinkTold {
+            device: device.to_string(),
+            route: name_of(state.route()?).to_owned(),
+            dialled: state.is_dialled(),
+        })
+    };
+    links.all().into_iter().filter_map(told).collect()
 }
 
 /// Does an edit unless it is done. A run of the story that was killed is told again from the start of its step.

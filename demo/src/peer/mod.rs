@@ -4,11 +4,9 @@
 //! |---|---|
 //! | `protocol` | what is said |
 //! | `device` | what is done |
-//! | `links` | codes, routes and the cable |
 //! | `trouble` | why something was not done |
 
 mod device;
-mod links;
 pub(crate) mod protocol;
 mod trouble;
 
@@ -21,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::error::Error;
-use crate::folder;
+use crate::home::Home;
 
 use self::device::Device;
 use self::protocol::{Do, Outcome, Reply, Request};
@@ -32,7 +30,7 @@ use self::protocol::{Do, Outcome, Reply, Request};
 /// When the folder cannot be opened, or a line is no request.
 pub(crate) async fn run(data_folder: &Path, name: &str) -> Result<(), Error> {
     let engine = Engine::builder().name(name).open(data_folder).await?;
-    folder::write_name(data_folder, name)?;
+    Home::at(data_folder)?.set_name(name)?;
     let device = Arc::new(Device::new(engine));
     let (replies, told) = mpsc::unbounded_channel();
     let (requests, mut asked) = mpsc::unbounded_channel();

@@ -2,7 +2,6 @@
 
 use cuecard::store::StoreError;
 use cuecard::transport::DialError;
-use cuecard::transport::webrtc::SavedRouteError;
 use cuecard::{AudioError, DeckError, DraftError, EditError, OpenError, RoleError, StoreHasFailed};
 
 use super::protocol::{Refused, RefusedKind, Status, Until};
@@ -31,7 +30,7 @@ pub(super) enum Trouble {
     #[error(transparent)]
     Dial(#[from] DialError),
     #[error(transparent)]
-    Route(#[from] SavedRouteError),
+    Command(#[from] crate::error::Error),
     #[error("audio that is kept here cannot be read: {0}")]
     Read(#[from] std::io::Error),
     #[error("a task of this process did not end well: {0}")]

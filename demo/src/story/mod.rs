@@ -88,9 +88,9 @@ impl From<Error> for Setback {
 impl From<Setback> for Error {
     fn from(setback: Setback) -> Self {
         match setback {
-            Setback::Died => Self::Ended("demo's devices"),
+            Setback::Died => Self::Ended("demo's devices".to_owned()),
             Setback::Refused { name, refused } => Self::Refused {
-                name,
+                name: name.to_owned(),
                 message: refused.message,
             },
             Setback::Failed(error) => error,
@@ -261,7 +261,9 @@ impl Story<'_> {
         });
         let status: Status = match timeout(ANSWER_WITHIN, started).await {
             Ok(Ok(value)) => read(who, value)?,
-            Ok(Err(Unanswered::Gone)) if self.settings.kills == 0 => return Err(Error::Ended(name).into()),
+            Ok(Err(Unanswered::Gone)) if self.settings.kills == 0 => {
+                return Err(Error::Ended(name.to_owned()).into());
+            }
             Ok(Err(Unanswered::Gone)) => return Err(Setback::Died),
             Ok(Err(Unanswered::Refused(refused))) => return Err(Setback::Refused { name, refused }),
             Err(_) => return Err(late(who).into()),
@@ -277,7 +279,10 @@ impl Story<'_> {
     }
 
     fn slot(&self, who: usize) -> Result<&watch::Sender<Option<Arc<Process>>>, Error> {
-        self.stage.slots.get(who).ok_or(Error::Ended(name_of(who)))
+        self.stage
+            .slots
+            .get(who)
+            .ok_or(Error::Ended(name_of(who).to_owned()))
     }
 
     fn process(&self, who: usize) -> Result<Arc<Process>, Setback> {
@@ -354,7 +359,7 @@ fn name_of(who: usize) -> &'static str {
 }
 
 fn late(who: usize) -> Error {
-    Error::Late(format!(
+    Error::TooLate(format!(
         "the {} gave no answer within {} s",
         name_of(who),
         ANSWER_WITHIN.as_secs()
@@ -363,7 +368,7 @@ fn late(who: usize) -> Error {
 
 fn read<T: DeserializeOwned>(who: usize, value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| Error::Answer {
-        name: name_of(who),
+        name: name_of(who).to_owned(),
         error,
     })
 }

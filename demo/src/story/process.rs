@@ -45,7 +45,10 @@ pub(super) enum Unanswered {
 impl Process {
     /// Starts this very program as a peer. It dies with this process.
     pub(super) fn start(name: &'static str, data_folder: &Path, verbose: bool) -> Result<Self, Error> {
-        let failed = |error: io::Error| Error::Start { name, error };
+        let failed = |error: io::Error| Error::Start {
+            name: name.to_owned(),
+            error,
+        };
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         if verbose {
             command.arg("--verbose");

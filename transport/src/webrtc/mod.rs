@@ -98,6 +98,17 @@ impl WebRtc {
         Answering::new(&self.endpoint, offer_code).await
     }
 
+    /// Asks one server, as offers do, for people who want to know what works from here: the addresses where it sees this
+    /// device, or that it lends as a relay. None where it does not answer in time, or refuses.
+    ///
+    /// # Errors
+    /// [`DialError::Local`] when no socket can be bound.
+    pub async fn ask_server(&self, server: &Server) -> Result<Vec<std::net::SocketAddr>, DialError> {
+        let config = &self.endpoint.config;
+        let mut sockets = socket::Sockets::bind(config, &[])?;
+        Ok(outside::ask(&mut sockets, server, config.gather_within).await)
+    }
+
     /// Makes links to a device met before, again and again. The other device must be dialling too.
     ///
     /// # Errors

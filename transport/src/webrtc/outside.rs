@@ -83,13 +83,38 @@ pub(super) async fn look(sockets: &mut Sockets, servers: &[Server], within: Dura
         .await
         .unwrap_or_default();
     let line = sockets.line().await;
-    let seen = seen_from_outside(sockets, &line, &resolved, deadline);
+    let seen = answers(sockets, &line, &resolved, deadline);
     let relays = relays(sockets, &resolved, deadline);
     let (seen, relays) = tokio::join!(seen, relays);
     for relay in relays {
         sockets.add_relay(relay);
     }
-    seen
+    // Where a socket is seen as what it is, nobody need be told.
+    let inner = sockets.addresses();
+    seen.into_iter()
+        .filter(|address| !inner.contains(address))
+        .collect()
+}
+
+/// Asks one server alone: where it sees the sockets, or what it lends them. Nothing where it does not answer, or refuses.
+pub(super) async fn ask(sockets: &mut Sockets, server: &Server, within: Duration) -> Vec<SocketAddr> {
+    let deadline = tokio::time::Instant::now() + within;
+    let resolving = resolve(std::slice::from_ref(server));
+    let resolved = tokio::time::timeout_at(deadline, resolving)
+        .await
+        .unwrap_or_default();
+    match server {
+        Server::Stun { .. } => {
+            let line = sockets.line().await;
+            answers(sockets, &line, &resolved, deadline).await
+        }
+        Server::Turn { .. } => {
+            for relay in relays(sockets, &resolved, deadline).await {
+                sockets.add_relay(relay);
+            }
+            sockets.relays()
+        }
+    }
 }
 
 /// Asks the servers again, so that whatever lies between remembers us; what they answer is known.
@@ -123,8 +148,8 @@ async fn resolve(servers: &[Server]) -> Vec<(Server, SocketAddr)> {
     resolving.await.unwrap_or_default()
 }
 
-/// Each socket asks every server of its family; the first answer counts.
-async fn seen_from_outside(
+/// Each socket asks every server of its family; the first answer counts. The addresses in ascending order.
+async fn answers(
     sockets: &Sockets,
     line: &Line,
     servers: &[(Server, SocketAddr)],
@@ -175,11 +200,7 @@ async fn seen_from_outside(
             }
         }
     }
-    let inner = sockets.addresses();
-    let mut outer: Vec<SocketAddr> = seen
-        .into_values()
-        .filter(|address| !inner.contains(address))
-        .collect();
+    let mut outer: Vec<SocketAddr> = seen.into_values().collect();
     outer.sort_unstable();
     outer.dedup();
     outer

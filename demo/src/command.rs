@@ -1,0 +1,494 @@
+//! Each command: from what was typed to what is asked, and from what is told to what is printed.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use crate::ask::happening::Happening;
+use crate::ask::talk::Said;
+use crate::ask::told::Told;
+use crate::ask::{Ask, AudioFile, Change, DraftDeed, DraftsAsk, LateAsk, MembersAsk, OfDeck, Place, RoleAsk};
+use crate::cli::cards::{AudioArgs, PlaceArgs};
+use crate::cli::others::{DraftCommand, LateCommand, MembersCommand, NetworkArgs, RoleCommand, Share};
+use crate::cli::{Command, Global, cards, care, look, others};
+use crate::demo::write_out;
+use crate::error::Error;
+use crate::home::{Home, machine_name};
+use crate::node::network::{Network, PUBLIC_STUN, lines_of, read_relays};
+use crate::node::reach::{Asked, Who, reach};
+use crate::output::Output;
+use crate::paste;
+use crate::signal::unless_ended;
+use crate::tell::live::Live;
+use crate::tell::{self, LogForm};
+use crate::text::{harmless, say};
+
+/// What a command asks, and how.
+struct Plan {
+    ask: Ask,
+    /// The log's form.
+    form: LogForm,
+    /// Whether it may be the first on a fresh device.
+    may_begin: bool,
+    /// The network, where it links devices.
+    network: Option<NetworkArgs>,
+    /// Whether a picture of an offer is drawn, and for a light terminal.
+    qr: Option<bool>,
+    /// Whether it takes what is pasted.
+    pastes: bool,
+    /// What is asked of a person first.
+    confirm: Option<String>,
+}
+
+impl From<Ask> for Plan {
+    fn from(ask: Ask) -> Self {
+        Self {
+            ask,
+            form: LogForm::default(),
+            may_begin: false,
+            network: None,
+            qr: None,
+            pastes: false,
+            confirm: None,
+        }
+    }
+}
+
+/// Runs a command that asks a device something.
+///
+/// # Errors
+/// Why it was not done.
+pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Error> {
+    let home = Home::find(global.data_dir.clone())?;
+    let output = Output::new(global);
+    let name = name_of(&command);
+    if let Command::Name(care::Name { name: Some(name) }) = &command {
+        return rename(&home, name, output).await;
+    }
+    let plan = unless_ended(plan(command, global, output)).await?;
+    let is_first = !home.has_device();
+    if is_first && !plan.may_begin {
+        return Err(Error::NoDevice {
+            folder: home.folder().to_owned(),
+        });
+    }
+    if let Some(question) = &plan.confirm {
+        unless_ended(paste::confirm(question, global.yes)).await?;
+    }
+    let network = plan.network.as_ref().map(network).transpose()?;
+    let who = unless_ended(reach(&home, &format!("cuecard {name}"), network.as_ref())).await?;
+    if is_first {
+        greet(&home, output);
+    }
+    let is_elsewhere = !matches!(who, Who::Here(_));
+    if is_elsewhere && matches!(plan.ask, Ask::Follow) {
+        return Err(Error::AlreadyUp {
+            holder: home.holder(),
+        });
+    }
+    if is_elsewhere && network.is_some() && !output.quiet {
+        let holder = home.holder().map_or_else(String::new, |holder| {
+            format!(" (process {}, `{}`)", holder.pid, harmless(&holder.command))
+        });
+        say(&format!(
+            "done by the running peer{holder}, with its network settings"
+        ));
+    }
+    let mut asked = who.ask(plan.ask).await?;
+    let outcome = unless_ended(converse(&mut asked, plan.qr, plan.pastes, output)).await;
+    // Also where it failed or was ended: other devices are told goodbye. Who does not want to wait for that ends it again.
+    let closed = unless_ended(asked.close()).await;
+    let told = outcome?;
+    closed?;
+    print(&told, plan.form, output)
+}
+
+fn print(told: &Told, form: LogForm, output: Output) -> Result<(), Error> {
+    if output.json {
+        return write_out(&tell::json(told));
+    }
+    let printed = tell::text(told, form, output.out);
+    write_out(&printed.out)?;
+    if !output.quiet {
+        for line in printed.aside.lines() {
+            say(line);
+        }
+    }
+    Ok(())
+}
+
+/// Shows what happens until it is over, and gives what is pasted meanwhile.
+async fn converse(asked: &mut Asked, qr: Option<bool>, pastes: bool, output: Output) -> Result<Told, Error> {
+    let mut live = Live::new(output, qr);
+    let mut pasted: Option<mpsc::Receiver<String>> = None;
+    loop {
+        let paste = async {
+            match &mut pasted {
+                Some(pasted) => pasted.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            said = asked.conversation.next() => match said {
+                None => return Err(Error::PeerGone),
+                Some(Said::Failed(failure)) => return Err(Error::Said(failure)),
+                Some(Said::Done(told)) => return Ok(*told),
+                Some(Said::Happens(happening)) => {
+                    live.show(&happening)?;
+                    if pastes && matches!(happening, Happening::Offer { .. }) {
+                        live.say("Paste the answer here:");
+                        pasted = Some(paste::codes());
+                    }
+                    // Whatever else is typed is no answer any more.
+                    if matches!(happening, Happening::Linked { .. }) {
+                        pasted = None;
+                    }
+                }
+            },
+            text = paste => match text {
+                Some(text) => asked.conversation.paste(text).await,
+                None => {
+                    pasted = None;
+                    asked.conversation.no_more();
+                }
+            },
+        }
+    }
+}
+
+/// What a fresh device says of itself.
+fn greet(home: &Home, output: Output) {
+    if output.quiet || output.json {
+        return;
+    }
+    let name = home
+        .name()
+        .or_else(machine_name)
+        .map_or_else(String::new, |name| {
+            format!(" It is called {}; `cuecard name` changes that.", harmless(&name))
+        });
+    say(&format!(
+        "This device is new: its key and its data are in {}, for you alone.{name}",
+        home.folder().display()
+    ));
+}
+
+async fn rename(home: &Home, name: &str, output: Output) -> Result<(), Error> {
+    let shown = harmless(name);
+    if name.trim().is_empty() || shown != name || name.len() > 256 {
+        return Err(Error::Usage(
+            "a device's name has at most 256 bytes, and no control or text-direction characters".to_owned(),
+        ));
+    }
+    cuecard::identity::private_folder(home.folder(), &home.store())
+        .map_err(|error| Error::folder(home.folder(), error))?;
+    home.set_name(name)?;
+    if output.json {
+        return write_out(&tell::json(&serde_json::json!({ "kind": "name", "name": name })));
+    }
+    write_out(&format!("{shown}\n"))?;
+    if !output.quiet && home.holder().is_some() {
+        say("other devices hear of it when what keeps this device linked is started again");
+    }
+    Ok(())
+}
+
+/// The network of a command that links devices.
+///
+/// # Errors
+/// Where an argument, or what is in the environment or in a file, cannot be understood.
+pub(crate) fn network(args: &NetworkArgs) -> Result<Network, Error> {
+    let stun: Vec<String> = match (args.no_stun, args.stun.as_slice()) {
+        (true, _) => Vec::new(),
+        (false, []) => PUBLIC_STUN.iter().map(|&server| server.to_owned()).collect(),
+        (false, given) => given
+            .iter()
+            .filter(|server| !server.is_empty())
+            .cloned()
+            .collect(),
+    };
+    let mut relays = match &args.turn {
+        Some(file) => read_relays(file)?,
+        None => Vec::new(),
+    };
+    if let Ok(lines) = std::env::var("CUECARD_TURN") {
+        relays.extend(lines_of(&lines));
+    }
+    Network::new(&args.bind, &stun, &relays)
+}
+
+fn absolute(file: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(file).map_err(|error| Error::file(file, error))
+}
+
+async fn plan(command: Command, global: &Global, output: Output) -> Result<Plan, Error> {
+    let of = |what: OfDeck| {
+        Plan::from(Ask::Of {
+            deck: global.deck.clone(),
+            what,
+        })
+    };
+    let change = |draft: cards::InDraft, change: Change| {
+        of(OfDeck::Change {
+            draft: draft.draft,
+            change,
+        })
+    };
+    Ok(match command {
+        Command::New(cards::New { title, description }) => Plan {
+            may_begin: true,
+            ..Ask::New { title, description }.into()
+        },
+        Command::Rename(cards::Rename { title, description }) => change(
+            cards::InDraft { draft: None },
+            Change::Deck { title, description },
+        ),
+        Command::Decks(look::Decks {}) => Ask::Decks.into(),
+        Command::Add(add) => change(
+            add.draft,
+            Change::Add {
+                front: add.front,
+                back: add.back,
+                texts: add.text.into_iter().collect(),
+                tags: add.tag,
+                place: place(add.place).unwrap_or(Place::Last),
+                audio: audio(add.audio)?,
+            },
+        ),
+        Command::Edit(edit) => {
+            let is_nothing = edit.front.is_none()
+                && edit.back.is_none()
+                && edit.text.is_empty()
+                && edit.no_audio.is_empty()
+                && edit.audio.audio.is_none();
+            if is_nothing {
+                return Err(Error::Usage(
+                    "edit what? Name a text with --front, --back or --text, or audio with --audio or --no-audio".to_owned(),
+                ));
+            }
+            change(
+                edit.draft,
+                Change::Edit {
+                    card: edit.card,
+                    front: edit.front,
+                    back: edit.back,
+                    texts: edit.text.into_iter().collect(),
+                    audio: audio(edit.audio)?,
+                    detach: edit.no_audio,
+                },
+            )
+        }
+        Command::Move(moving) => {
+            let Some(place) = place(moving.place) else {
+                return Err(Error::Usage(
+                    "move where? Say --after CARD, --first or --last".to_owned(),
+                ));
+            };
+            change(
+                moving.draft,
+                Change::Move {
+                    card: moving.card,
+                    place,
+                },
+            )
+        }
+        Command::Rm(cards::Rm { cards, draft }) => change(draft, Change::Delete { cards }),
+        Command::Restore(cards::Restore { cards, draft }) => change(draft, Change::Restore { cards }),
+        Command::Tag(cards::Tag {
+            card,
+            tags,
+            remove,
+            draft,
+        }) => change(draft, Change::Tag { card, tags, remove }),
+        Command::Undo(undo) => of(OfDeck::Undo {
+            draft: undo.draft.draft,
+            redo: false,
+        }),
+        Command::Redo(undo) => of(OfDeck::Undo {
+            draft: undo.draft.draft,
+            redo: true,
+        }),
+        Command::List(look::List { tag, draft }) => of(OfDeck::Cards {
+            draft: draft.draft,
+            tag,
+        }),
+        Command::Show(look::Show { card: None, at, .. }) => of(OfDeck::Show { at }),
+        Command::Show(look::Show {
+            card: Some(card),
+            at,
+            draft,
+        }) => of(OfDeck::Card { card, at, draft }),
+        Command::Audio(look::Audio { card, file, slot }) => of(OfDeck::SaveAudio {
+            card,
+            slot,
+            file: absolute(&file)?,
+        }),
+        Command::Log(look::Log { graph, full, limit }) => Plan {
+            form: match (graph, full) {
+                (true, true) => LogForm::FullGraph,
+                (true, false) => LogForm::Graph,
+                (false, _) => LogForm::List,
+            },
+            ..of(OfDeck::Log { limit })
+        },
+        Command::Diff(look::Diff { before, after }) => of(OfDeck::Diff { before, after }),
+        Command::Blame(look::Blame { card, at }) => of(OfDeck::Blame { card, at }),
+        Command::Share(Share {
+            rights,
+            stay,
+            no_invite,
+            no_qr,
+            light,
+            network,
+        }) => Plan {
+            network: Some(network),
+            qr: (!no_qr).then_some(light),
+            pastes: true,
+            ..of(OfDeck::Share {
+                rights,
+                invite: !no_invite,
+                stay,
+            })
+        },
+        Command::Join(others::Join { code, stay, network }) => Plan {
+            network: Some(network),
+            may_begin: true,
+            ..Ask::Join {
+                code: paste::offer(code, output).await?,
+                stay,
+            }
+            .into()
+        },
+        Command::Up(others::Up { network }) => Plan {
+            network: Some(network),
+            ..Ask::Follow.into()
+        },
+        Command::Status(others::Status { watch }) => if watch { Ask::Watch } else { Ask::Status }.into(),
+        Command::Role(others::Role { what }) => of(OfDeck::Role(match what {
+            RoleCommand::Show => RoleAsk::Show,
+            RoleCommand::Request { note } => RoleAsk::Request { note },
+            RoleCommand::Grant { device } => RoleAsk::Grant { device },
+            RoleCommand::Deny { device, reason } => RoleAsk::Deny { device, reason },
+            RoleCommand::Release => RoleAsk::Release,
+            RoleCommand::Claim { settled } => RoleAsk::Claim { settled },
+        })),
+        Command::Members(others::Members { what }) => {
+            let confirm = match &what {
+                MembersCommand::Transfer { device } => Some(format!(
+                    "This gives the deck to {} for good: only it can take it back.",
+                    harmless(device)
+                )),
+                MembersCommand::Remove { device } => Some(format!(
+                    "This ends the membership of {}, and turns the deck's key over.",
+                    harmless(device)
+                )),
+                MembersCommand::List | MembersCommand::Admit { .. } => None,
+            };
+            Plan {
+                confirm,
+                ..of(OfDeck::Members(match what {
+                    MembersCommand::List => MembersAsk::List,
+                    MembersCommand::Admit { device, rights } => MembersAsk::Admit { device, rights },
+                    MembersCommand::Remove { device } => MembersAsk::Remove { device },
+                    MembersCommand::Transfer { device } => MembersAsk::Transfer { device },
+                }))
+            }
+        }
+        Command::Draft(others::Draft { what }) => {
+            let act = |draft, what| DraftsAsk::Do { draft, what };
+            of(OfDeck::Drafts(match what {
+                DraftCommand::New { note } => DraftsAsk::New { note },
+                DraftCommand::List => DraftsAsk::List,
+                DraftCommand::Show { draft } => DraftsAsk::Show { draft },
+                DraftCommand::Propose { draft } => act(draft, DraftDeed::Propose),
+                DraftCommand::Accept { draft } => act(draft, DraftDeed::Accept),
+                DraftCommand::Decline { draft, reason } => act(draft, DraftDeed::Decline { reason }),
+                DraftCommand::Withdraw { draft } => act(draft, DraftDeed::Withdraw),
+                DraftCommand::Anew { draft } => act(draft, DraftDeed::Anew),
+                DraftCommand::Discard { draft } => act(draft, DraftDeed::Discard),
+            }))
+        }
+        Command::Late(others::Late { what }) => of(OfDeck::Late(match what {
+            LateCommand::List => LateAsk::List,
+            LateCommand::Accept { head } => LateAsk::Accept { head },
+        })),
+        Command::Export(care::Export {
+            file,
+            key,
+            without_audio,
+        }) => of(OfDeck::Export {
+            file: absolute(&file)?,
+            key,
+            audio: !without_audio,
+        }),
+        Command::Import(care::Import { file }) => Plan {
+            may_begin: true,
+            ..Ask::Import {
+                file: absolute(&file)?,
+            }
+            .into()
+        },
+        Command::Name(_) => Ask::Device.into(),
+        // They ask no device, or several.
+        Command::Demo(_)
+        | Command::Doctor(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Peer(_) => {
+            return Err(Error::NoLinks);
+        }
+    })
+}
+
+fn place(args: PlaceArgs) -> Option<Place> {
+    match args {
+        PlaceArgs {
+            after: Some(card), ..
+        } => Some(Place::After(card)),
+        PlaceArgs { first: true, .. } => Some(Place::First),
+        PlaceArgs { last: true, .. } => Some(Place::Last),
+        PlaceArgs { .. } => None,
+    }
+}
+
+fn audio(args: AudioArgs) -> Result<Option<AudioFile>, Error> {
+    let AudioArgs { audio, slot, mime } = args;
+    let file = audio.map(|file| absolute(&file)).transpose()?;
+    Ok(file.map(|file| AudioFile { file, slot, mime }))
+}
+
+/// As it was typed.
+fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::Share(_) => "share",
+        Command::Join(_) => "join",
+        Command::Up(_) => "up",
+        Command::New(_) => "new",
+        Command::Add(_) => "add",
+        Command::Import(_) => "import",
+        Command::Export(_) => "export",
+        Command::Status(_) => "status",
+        _ => "command",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_taken_as_they_are_said() {
+        let args = |after: Option<&str>, first, last| PlaceArgs {
+            after: after.map(str::to_owned),
+            first,
+            last,
+        };
+        assert_eq!(
+            place(args(Some("hola"), false, false)),
+            Some(Place::After("hola".to_owned()))
+        );
+        assert_eq!(place(args(None, true, false)), Some(Place::First));
+        assert_eq!(place(args(None, false, true)), Some(Place::Last));
+        assert_eq!(place(args(None, false, false)), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! Cards and decks, for people.
+
+use crate::ask::told::{AudioTold, CardTold, DeckStatus, DeviceTold, ShownTold};
+use crate::text::{Paint, bytes, harmless, shortened};
+
+use super::{audio_totals, short};
+
+pub(super) fn decks(decks: &[DeckStatus], paint: Paint) -> String {
+    let width = widest(decks.iter().map(title));
+    decks
+        .iter()
+        .map(|deck| {
+            let id = paint.dim(short(&deck.deck.id));
+            let title = format!("{:width$}", title(deck));
+            match &deck.here {
+                None => format!("{id}  {}\n", paint.bold(&title)),
+                Some(here) => format!(
+                    "{id}  {}  {} cards, {}, {}\n",
+                    paint.bold(&title),
+                    here.cards,
+                    audio_totals(&here.audio),
+                    here.role.is,
+                ),
+            }
+        })
+        .collect()
+}
+
+fn title(deck: &DeckStatus) -> String {
+    if deck.here.is_none() {
+        return "(nothing of it is here yet)".to_owned();
+    }
+    shortened(&deck.deck.title, 40)
+}
+
+fn widest(texts: impl Iterator<Item = String>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+/// A line a card: its number, its texts, its tags, and a note for sound.
+pub(super) fn list(cards: &[CardTold], paint: Paint) -> String {
+    let width = widest(cards.iter().map(|card| shortened(&card.front, 32)));
+    cards
+        .iter()
+        .map(|card| {
+            let number = card.number.map_or_else(String::new, |number| number.to_string());
+            let sound = if card.audio.is_empty() { "" } else { "  ♪" };
+            format!(
+                "{number:>4}  {:width$}  {}{}{sound}\n",
+                shortened(&card.front, 32),
+                shortened(&card.back, 60),
+                paint.dim(&tags(card)),
+            )
+        })
+        .collect()
+}
+
+fn tags(card: &CardTold) -> String {
+    card.tags
+        .iter()
+        .map(|tag| format!("  #{}", shortened(tag, 24)))
+        .collect()
+}
+
+pub(super) fn audio_line(audio: &AudioTold) -> String {
+    let here = if audio.here { "here" } else { "not here yet" };
+    let seconds = match audio.duration_ms {
+        0 => String::new(),
+        duration_ms => format!(", {:.1} s", duration_ms as f64 / 1000.0),
+    };
+    format!(
+        "♪ {}: {}{seconds}, {}, {here}",
+        shortened(&audio.slot, 24),
+        shortened(&audio.name, 40),
+        bytes(audio.bytes)
+    )
+}
+
+/// One card, with all of it.
+pub(super) fn whole(card: &CardTold, paint: Paint) -> String {
+    let number = card
+        .number
+        .map_or_else(|| "removed".to_owned(), |number| format!("card {number}"));
+    let mut told = format!("{}  {}\n", paint.bold(&number), paint.dim(&card.id));
+    let mut text = |name: &str, text: &str| {
+        for (at, line) in text.split('\n').enumerate() {
+            let name = if at == 0 { name } else { "" };
+            told.push_str(&format!(
+                "{} {}\n",
+                paint.dim(&format!("{:>8}", shortened(name, 24))),
+                harmless(line)
+            ));
+        }
+    };
+    text("front", &card.front);
+    text("back", &card.back);
+    for (name, content) in &card.texts {
+        text(name, content);
+    }
+    let line = |name: &str, content: String| {
+        format!(
+            "{} {content}\n",
+            paint.dim(&format!("{:>8}", shortened(name, 24)))
+        )
+    };
+    if !card.tags.is_empty() {
+        told.push_str(&line("tags", tags(card).trim_start().to_owned()));
+    }
+    for audio in &card.audio {
+        told.push_str(&line(
+            "audio",
+            format!("{}, {}", audio_line(audio), harmless(&audio.mime)),
+        ));
+    }
+    for (name, value) in &card.fields {
+        told.push_str(&line(name, harmless(&value.to_string())));
+    }
+    for conflict in &card.conflicts {
+        let others: Vec<String> = conflict
+            .others
+            .iter()
+            .map(|other| {
+                format!(
+                    "{:?} by {}",
+                    shortened(&other.value, 40),
+                    shortened(&other.by, 20)
+                )
+            })
+            .collect();
+        told.push_str(&line(
+            "at a time",
+            format!(
+                "{}: {:?} by {} shows; beside it {}",
+                harmless(&conflict.place),
+                shortened(&conflict.shows.value, 40),
+                shortened(&conflict.shows.by, 20),
+                others.join(", ")
+            ),
+        ));
+    }
+    told
+}
+
+pub(super) fn named(device: &DeviceTold) -> String {
+    let here = if device.here { " (this device)" } else { "" };
+    format!("{}{here}", shortened(&device.name, 40))
+}
+
+/// A deck with all that is known of it.
+pub(super) fn shown(deck: &ShownTold, paint: Paint) -> String {
+    let mut told = format!("{}\n", super::deck_line(&deck.deck, paint));
+    if !deck.description.is_empty() {
+        told.push_str(&format!("{}\n", harmless(&deck.description)));
+    }
+    match &deck.at {
+        Some(at) => told.push_str(&format!(
+            "as it was at {} (its head now is {})\n",
+            short(at),
+            short(&deck.head)
+        )),
+        None => told.push_str(&format!("head {}\n", short(&deck.head))),
+    }
+    let editor = deck
+        .editor
+        .as_ref()
+        .map_or_else(|| "nobody at present".to_owned(), named);
+    told.push_str(&format!("editor: {editor}\n"));
+    let members = deck
+        .members
+        .iter()
+        .map(|member| format!("{} [{}]", named(&member.device), member.rights));
+    told.push_str(&format!("members: {}\n", members.collect::<Vec<_>>().join(", ")));
+    if deck.conflicts > 0 {
+        told.push_str(&format!(
+            "{} places were written by several at a time; `cuecard show CARD` tells what does not show\n",
+            deck.conflicts
+        ));
+    }
+    told.push('\n');
+    for card in &deck.cards {
+        told.push_str(&list_one(card, &deck.cards, paint));
+        for audio in &card.audio {
+            told.push_str(&format!("      {}\n", paint.dim(&audio_line(audio))));
+        }
+    }
+    told
+}
+
+/// As [`list`], with a width that fits all; its note for sound is left to the lines below it.
+fn list_one(card: &CardTold, all: &[CardTold], paint: Paint) -> String {
+    let width = widest(all.iter().map(|card| shortened(&card.front, 32)));
+    let number = card.number.map_or_else(String::new, |number| number.to_string());
+    format!(
+        "{number:>4}  {:width$}  {}{}\n",
+        shortened(&card.front, 32),
+        shortened(&card.back, 60),
+        paint.dim(&tags(card)),
+    )
+}

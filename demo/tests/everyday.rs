@@ -1,0 +1,374 @@
+//! The everyday commands on one device, as a new user tries them: in a pipe, with what is printed compared as a whole.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod common;
+
+use common::{Device, argument, json_of, told, without_chance};
+
+/// Three cards.
+fn a_deck() -> Device {
+    let device = Device::new("laptop");
+    device.ok(&["new", "Spanish 101"]);
+    device.ok(&["add", "hola", "hello", "--tag", "greetings"]);
+    device.ok(&["add", "la casa", "the house", "--text", "hint=where one lives"]);
+    device.ok(&["add", "el perro", "the dog", "--first"]);
+    device
+}
+
+#[test]
+fn the_first_use_needs_no_settings_and_says_where_data_is_and_what_to_do_next() {
+    let home = tempfile::tempdir().unwrap();
+    let new = common::cuecard(&["new", "Spanish 101"])
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    let why = told(&new);
+    assert_eq!(new.status.code(), Some(0), "{why}");
+    let said = String::from_utf8(new.stderr).unwrap();
+    let folder = home.path().join(".local/share/cuecard");
+    assert!(said.contains(argument(&folder)), "{why}");
+    assert!(
+        said.contains("cuecard add") && said.contains("cuecard share"),
+        "{why}"
+    );
+    assert!(
+        String::from_utf8(new.stdout)
+            .unwrap()
+            .starts_with("Spanish 101  "),
+        "{why}"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.join("device.key")), 0o600);
+        assert_eq!(mode(&folder), 0o700);
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let xdg = common::cuecard(&["new", "French"])
+        .env("XDG_DATA_HOME", elsewhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(xdg.status.code(), Some(0), "{}", told(&xdg));
+    assert!(elsewhere.path().join("cuecard/device.key").is_file());
+}
+
+#[test]
+fn cards_are_added_edited_moved_tagged_removed_and_brought_back() {
+    let device = a_deck();
+    let list = |expected: &str| assert_eq!(device.ok(&["list"]), expected);
+    list(
+        "\x20  1  el perro  the dog
+   2  hola      hello  #greetings
+   3  la casa   the house
+",
+    );
+    let edited = device.ok(&["edit", "hola", "--back", "hello, hi"]);
+    assert_eq!(without_chance(&edited), "edited xxxxxxxxxxxxxxxx  hola\n");
+    device.ok(&["move", "el perro", "--last"]);
+    device.ok(&["tag", "2", "buildings"]);
+    device.ok(&["add", "el gato", "the cat", "--after", "hola"]);
+    list(
+        "\x20  1  hola      hello, hi  #greetings
+   2  el gato   the cat
+   3  la casa   the house  #buildings
+   4  el perro  the dog
+",
+    );
+    device.ok(&["tag", "la casa", "buildings", "--remove"]);
+    device.ok(&["rm", "el perro", "el gato"]);
+    list(
+        "\x20  1  hola     hello, hi  #greetings
+   2  la casa  the house
+",
+    );
+    device.ok(&["restore", "el perro"]);
+    device.ok(&["undo"]);
+    device.ok(&["redo"]);
+    list(
+        "\x20  1  hola      hello, hi  #greetings
+   2  la casa   the house
+   3  el perro  the dog
+",
+    );
+    assert_eq!(
+        without_chance(&device.ok(&["show", "la casa"])),
+        "\
+card 2  xxxxxxxxxxxxxxxx
+   front la casa
+    back the house
+    hint where one lives
+"
+    );
+    device.ok(&["rename", "Spanish 102", "--description", "the second half"]);
+    assert_eq!(
+        without_chance(&device.ok(&["show"])),
+        "\
+Spanish 102  xxxxxxxx
+the second half
+head xxxxxxxx
+editor: laptop (this device)
+members: laptop (this device) [owner]
+
+   1  hola      hello, hi  #greetings
+   2  la casa   the house
+   3  el perro  the dog
+"
+    );
+    assert_eq!(
+        without_chance(&device.ok(&["decks"])),
+        "xxxxxxxx  Spanish 102  3 cards, no audio, editor\n"
+    );
+}
+
+#[test]
+fn sound_comes_from_a_file_and_goes_to_one() {
+    let device = a_deck();
+    let melody = melody(2);
+    let file = device.file("hola.wav", &melody);
+    let output = device.run(&["edit", "hola", "--audio", argument(&file)]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let shown = device.json(&["show", "hola"]);
+    let audio = &shown["card"]["audio"][0];
+    assert_eq!(audio["mime"], "audio/wav");
+    assert_eq!(audio["name"], "hola.wav");
+    assert_eq!(audio["duration_ms"], 2_000);
+    assert_eq!(audio["bytes"], melody.len());
+    assert_eq!(audio["here"], true);
+    let back = device.folder().parent().unwrap().join("back.wav");
+    device.ok(&["audio", "hola", argument(&back)]);
+    assert_eq!(std::fs::read(&back).unwrap(), melody);
+    let again = device.fails(1, &["audio", "hola", argument(&back)]);
+    assert!(again.contains("exists"), "never written over: {again}");
+    let text = device.file("notes.txt", b"hello");
+    let refused = device.fails(7, &["add", "a", "b", "--audio", argument(&text)]);
+    assert!(refused.contains("--mime"), "{refused}");
+    device.fails(7, &["add", "a", "b", "--audio", "/nowhere/at/all.wav"]);
+    device.fails(7, &["audio", "la casa", "/tmp/never.wav"]);
+    assert!(device.ok(&["list"]).contains("hola      hello  #greetings  ♪\n"));
+    device.ok(&["edit", "hola", "--no-audio", "front"]);
+    assert!(!device.ok(&["list"]).contains('♪'));
+}
+
+/// So many seconds of a tone.
+fn melody(seconds: u32) -> Vec<u8> {
+    const RATE: u32 = 8_000;
+    let samples = RATE * seconds;
+    let mut file = b"RIFF".to_vec();
+    file.extend_from_slice(&(36 + samples).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend_from_slice(&RATE.to_le_bytes());
+    file.extend_from_slice(&RATE.to_le_bytes());
+    file.extend_from_slice(b"\x01\0\x08\0data");
+    file.extend_from_slice(&samples.to_le_bytes());
+    file.extend((0..samples).map(|at| (at % 64) as u8 * 2 + 64));
+    file
+}
+
+#[test]
+fn a_draft_is_changed_like_a_deck_and_shown_before_it_is_accepted() {
+    let device = a_deck();
+    device.ok(&["draft", "new", "words for the sea"]);
+    device.ok(&["add", "el mar", "the sea", "--draft", "words for the sea"]);
+    device.ok(&["edit", "hola", "--back", "hi", "--draft", "words for the sea"]);
+    device.ok(&["undo", "--draft", "words for the sea"]);
+    assert_eq!(device.ok(&["list"]).lines().count(), 3, "the deck is as it was");
+    assert_eq!(
+        device
+            .ok(&["list", "--draft", "words for the sea"])
+            .lines()
+            .count(),
+        4
+    );
+    device.ok(&["draft", "propose", "words for the sea"]);
+    assert_eq!(
+        without_chance(&device.ok(&["draft", "show", "words for the sea"])),
+        "\
+xxxxxxxx  words for the sea  by laptop (this device), 3 changes, yyyy-mm-dd hh:mm:ss, proposed
++ el mar  the sea  xxxxxxxxxxxxxxxx
+"
+    );
+    let accepted = device.json(&["draft", "accept", "words for the sea"]);
+    assert_eq!(accepted["draft"]["state"], "accepted");
+    assert_eq!(device.ok(&["list"]).lines().count(), 4);
+    device.ok(&["draft", "new", "another"]);
+    device.ok(&["add", "uno", "one", "--draft", "another"]);
+    device.ok(&["draft", "propose", "another"]);
+    device.ok(&["draft", "decline", "another", "--reason", "not now"]);
+    let list = device.ok(&["draft", "list"]);
+    assert!(list.contains("declined by laptop: not now"), "{list}");
+    let missing = device.fails(7, &["draft", "show", "nothing"]);
+    assert!(missing.contains("cuecard draft list"), "{missing}");
+}
+
+#[test]
+fn the_past_can_be_listed_compared_and_blamed() {
+    let device = a_deck();
+    device.ok(&["edit", "hola", "--back", "hello, hi"]);
+    let log = device.json(&["log"]);
+    assert_eq!(log["version"], 1);
+    let entries = log["entries"].as_array().unwrap();
+    // Genesis, the title, three cards, an edit.
+    assert_eq!(entries.len(), 6);
+    let before = &entries[1]["hash"].as_str().unwrap()[..8];
+    assert_eq!(
+        without_chance(&device.ok(&["diff", before])),
+        "\
+Spanish 101  xxxxxxxx  xxxxxxxx to xxxxxxxx
+~ hola  xxxxxxxxxxxxxxxx
+    back
+    - hello
+    + hello, hi
+"
+    );
+    let first = &entries[3]["hash"].as_str().unwrap()[..8];
+    let diff = device.json(&["diff", first, before]);
+    assert_eq!(diff["cards"].as_array().unwrap().len(), 2);
+    assert_eq!(diff["cards"][0]["is"], "added");
+    let blame = device.json(&["blame", "hola"]);
+    let pieces: Vec<&str> = blame["pieces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|piece| piece["place"] == "back")
+        .map(|piece| piece["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(pieces, ["hello", ", hi"]);
+    let then = device.json(&["show", "--at", first]);
+    assert_eq!(then["cards"].as_array().unwrap().len(), 1);
+    assert_eq!(device.ok(&["log", "--limit", "2"]).lines().count(), 3);
+    let nothing = device.fails(7, &["diff", "zzzz"]);
+    assert!(nothing.contains("cuecard log"), "{nothing}");
+}
+
+#[test]
+fn a_deck_is_chosen_by_title_or_id_and_errors_list_what_there_is() {
+    let device = Device::new("laptop");
+    let nothing = device.fails(7, &["list"]);
+    assert!(nothing.contains("cuecard new"), "{nothing}");
+    device.ok(&["new", "Spanish"]);
+    device.ok(&["new", "French"]);
+    let which = device.fails(2, &["add", "hola", "hello"]);
+    assert!(
+        which.contains("--deck") && which.contains("Spanish") && which.contains("French"),
+        "{which}"
+    );
+    device.ok(&["add", "hola", "hello", "--deck", "Spanish"]);
+    let decks = device.json(&["decks"]);
+    let spanish = decks["decks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|deck| deck["title"] == "Spanish")
+        .unwrap();
+    let id = &spanish["id"].as_str().unwrap()[..6];
+    assert_eq!(device.ok(&["list", "-d", id]).lines().count(), 1);
+    let unknown = device.fails(7, &["list", "--deck", "German"]);
+    assert!(
+        unknown.contains("German") && unknown.contains("Spanish"),
+        "{unknown}"
+    );
+    let by_environment = device.command(&["list"]).env("CUECARD_DECK", "French").output();
+    assert!(by_environment.unwrap().stdout.is_empty());
+}
+
+#[test]
+fn cards_of_one_front_are_told_apart_by_id() {
+    let device = a_deck();
+    device.ok(&["add", "hola", "hello again"]);
+    let which = device.fails(2, &["edit", "hola", "--back", "x"]);
+    assert!(which.contains("hello again"), "{which}");
+    let cards = device.json(&["list"]);
+    let id = cards["cards"][3]["id"].as_str().unwrap().to_owned();
+    device.ok(&["edit", &id[..10], "--back", "hi"]);
+    assert_eq!(device.json(&["show", &id])["card"]["back"], "hi");
+    device.fails(7, &["show", "17"]);
+    device.fails(2, &["edit", "hola"]);
+    device.fails(2, &["move", "1"]);
+}
+
+#[test]
+fn a_deck_goes_by_file_to_another_device() {
+    let (laptop, phone) = (a_deck(), Device::fresh());
+    let sound = laptop.file("hola.wav", &melody(1));
+    laptop.ok(&["edit", "hola", "--audio", argument(&sound)]);
+    let file = laptop.file("x", b"").with_file_name("spanish.cuecard");
+    let without_key = laptop.json(&["export", argument(&file)]);
+    assert_eq!(without_key["audio_inside"], 1);
+    let refused = phone.fails(1, &["import", argument(&file)]);
+    assert!(refused.contains("key"), "{refused}");
+    laptop.ok(&["export", argument(&file), "--key"]);
+    let imported = phone.json(&["import", argument(&file)]);
+    assert_eq!(imported["missing_audio"], 0);
+    assert_eq!(phone.ok(&["list"]), laptop.ok(&["list"]));
+    let denied = phone.fails(3, &["add", "uno", "one"]);
+    assert!(
+        denied.contains("role request") && denied.contains("draft new"),
+        "{denied}"
+    );
+    let junk = laptop.file("junk.cuecard", b"not a deck");
+    assert!(!phone.fails(5, &["import", argument(&junk)]).is_empty());
+}
+
+#[test]
+fn hostile_text_cannot_steer_the_terminal() {
+    let device = Device::new("laptop");
+    device.ok(&["new", "<b>Spanish</b>"]);
+    device.ok(&["add", "ho\u{1b}[2Jla\u{202e}", "hel\r\nlo\u{9b}31m<script>"]);
+    let nasty = device.file("na\u{1b}[31msty.wav", &melody(1));
+    let kept = device.run(&["edit", "1", "--audio", argument(&nasty)]);
+    // A deck holds no such name; what is said about it is harmless all the same.
+    assert_ne!(kept.status.code(), Some(0), "{}", told(&kept));
+    for command in [
+        &["list"][..],
+        &["show"],
+        &["show", "1"],
+        &["log"],
+        &["log", "--graph"],
+        &["blame", "1"],
+        &["decks"],
+        &["status"],
+        &["list", "--deck", "\u{1b}[31mnone"],
+        &["show", "\u{1b}[31mnone"],
+    ] {
+        let output = device.run(command);
+        let all = [output.stdout.as_slice(), &output.stderr].concat();
+        let text = String::from_utf8(all).unwrap();
+        let harmful = |character: &char| {
+            (character.is_control() && *character != '\n') || ('\u{202a}'..='\u{202e}').contains(character)
+        };
+        assert!(
+            !text.chars().any(|character| harmful(&character)),
+            "{command:?}: {text:?}"
+        );
+    }
+    let json = device.run(&["list", "--json"]);
+    assert_eq!(
+        json_of(&json)["cards"][0]["front"],
+        "ho\u{1b}[2Jla\u{202e}",
+        "JSON tells it as it is"
+    );
+}
+
+#[test]
+fn failures_are_json_as_well_when_json_is_asked_for_and_quiet_says_no_more_than_that() {
+    let device = a_deck();
+    let failed = device.run(&["show", "nothing", "--json"]);
+    assert_eq!(failed.status.code(), Some(7));
+    let error: serde_json::Value = serde_json::from_slice(&failed.stderr).unwrap();
+    assert_eq!(error["version"], 1);
+    assert_eq!(error["error"]["kind"], "not_found");
+    let quiet = device.run(&["draft", "new", "x", "--quiet"]);
+    assert!(quiet.stderr.is_empty(), "{}", told(&quiet));
+    let logged = device
+        .command(&["list", "--log-format", "json"])
+        .env("RUST_LOG", "trace")
+        .output();
+    for line in String::from_utf8(logged.unwrap().stderr).unwrap().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
