@@ -1,8 +1,11 @@
 //! Real engines in tests: waiting for what they say, and links between them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cuecard::transport::memory::{Conditions, pair};
+use cuecard::transport::webrtc::{Config, WebRtc};
+use cuecard::transport::{DeviceKey, Link};
 use cuecard::{Engine, Event, Events};
 
 /// How long anything may take before a test gives up: far longer than it takes on a slow machine.
@@ -43,6 +46,22 @@ pub async fn until_so(events: &mut Events, what: &str, holds: impl Fn() -> bool)
     tokio::time::timeout(WITHIN, wait)
         .await
         .unwrap_or_else(|_| panic!("{what} did not come to be"));
+}
+
+/// Two ends of a link over WebRTC on loopback, proven.
+///
+/// # Panics
+/// When there is none.
+pub async fn webrtc_link(a: &DeviceKey, b: &DeviceKey) -> (Arc<dyn Link>, Arc<dyn Link>) {
+    let (a, b) = (
+        WebRtc::new(a.clone(), Config::loopback()),
+        WebRtc::new(b.clone(), Config::loopback()),
+    );
+    let offer = a.offer().await.expect("an offer");
+    let answer = b.answer(&offer.code()).await.expect("an answer");
+    let code = answer.code();
+    let (at_a, at_b) = tokio::join!(offer.accept(&code), answer.connect());
+    (at_a.expect("a link").link, at_b.expect("a link").link)
 }
 
 /// Links two engines within the process.

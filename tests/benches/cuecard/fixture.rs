@@ -23,6 +23,15 @@ pub(crate) fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
+/// A runtime with room for both sides of a link.
+pub(crate) fn runtime_for_two() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
 /// Adds cards, a hundred a change.
 pub(crate) async fn add_cards(deck: &Deck, count: usize) -> Vec<CardId> {
     let mut cards = Vec::with_capacity(count);

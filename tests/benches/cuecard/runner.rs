@@ -71,6 +71,10 @@ pub(crate) enum Unit {
     Rate(u32),
     /// Mebibytes, of numbers that are bytes.
     Mebibytes,
+    /// The same, of smaller ones.
+    Kibibytes,
+    /// A number.
+    Count,
 }
 
 /// One line of the table.
@@ -153,11 +157,22 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Adds a number that has nothing beside it.
+    pub(crate) fn add_one(&mut self, measure: &str, unit: Unit, target: Target, ours: f64) {
+        let rounds = Rounds {
+            ours: vec![ours],
+            base: Vec::new(),
+        };
+        self.add(measure, unit, target, rounds);
+    }
+}
+
 impl Unit {
     fn count(self) -> f64 {
         match self {
             Self::TimeOfOne(count) | Self::Rate(count) => f64::from(count),
-            Self::Mebibytes => 1.0,
+            Self::Mebibytes | Self::Kibibytes | Self::Count => 1.0,
         }
     }
 
@@ -175,12 +190,14 @@ impl Unit {
             }
             Self::Rate(count) => format!("{:.0}/s", f64::from(count) / value),
             Self::Mebibytes => format!("{:.1} MiB", value / (1024.0 * 1024.0)),
+            Self::Kibibytes => format!("{:.1} KiB", value / 1024.0),
+            Self::Count => format!("{value:.2}"),
         }
     }
 }
 
 /// The value below which this share of them lies.
-fn middle(values: &[f64], share: f64) -> f64 {
+pub(crate) fn middle(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().saturating_sub(1);

@@ -60,12 +60,13 @@ pub fn run_if_asked() -> bool {
         return false;
     };
     let auto_claim_ms = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let is_patient = arguments.next().is_some();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
-    if let Err(error) = runtime.block_on(serve(PathBuf::from(folder), auto_claim_ms)) {
+    if let Err(error) = runtime.block_on(serve(PathBuf::from(folder), auto_claim_ms, is_patient)) {
         eprintln!("a device ended: {error}");
         std::process::exit(1);
     }
@@ -82,7 +83,7 @@ fn say(said: &Said) {
     write(&to_value(said).unwrap_or_default());
 }
 
-async fn serve(folder: PathBuf, auto_claim_ms: u64) -> Result<(), Failed> {
+async fn serve(folder: PathBuf, auto_claim_ms: u64, is_patient: bool) -> Result<(), Failed> {
     let mut builder = Engine::builder();
     if auto_claim_ms > 0 {
         builder = builder.policies(Policies {
@@ -91,7 +92,7 @@ async fn serve(folder: PathBuf, auto_claim_ms: u64) -> Result<(), Failed> {
         });
     }
     let engine = builder.open(&folder).await?;
-    let device = Device::new(engine)?;
+    let device = Device::new(engine, is_patient)?;
     say(&Said::Ready {
         device: device.engine.device().to_string(),
     });
@@ -131,13 +132,14 @@ struct Device {
 }
 
 impl Device {
-    fn new(engine: Engine) -> Result<Self, Failed> {
+    fn new(engine: Engine, is_patient: bool) -> Result<Self, Failed> {
         let cable = Cable::new();
+        let usual = Config::loopback();
         let config = Config {
-            heartbeat: HEARTBEAT,
+            heartbeat: if is_patient { usual.heartbeat } else { HEARTBEAT },
             cable: Some(cable.clone()),
             connect_within: Duration::from_secs(30),
-            ..Config::loopback()
+            ..usual
         };
         let webrtc = WebRtc::new(engine.key().clone(), config);
         let (linked, linked_now) = watch::channel(0);

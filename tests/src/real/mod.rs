@@ -9,4 +9,4 @@ pub mod process;
 pub mod tally;
 
 pub use ask::{Ask, Said, Status};
-pub use process::{Process, Settings, mesh, pair_up};
+pub use process::{Process, Settings, mesh, pair_up, star};

@@ -23,6 +23,8 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(15);
 pub struct Settings {
     /// With `auto_claim` after so long.
     pub auto_claim: Option<Duration>,
+    /// With links that beat as they do by default, and not so often that a cut is noticed soon.
+    pub patient: bool,
 }
 
 /// A device that runs.
@@ -237,6 +239,28 @@ pub fn mesh(count: usize, folder: &Path, settings: Settings) -> Vec<Process> {
         device.until("all are linked and have the deck", |status| {
             status.linked == count - 1 && status.head == head
         });
+    }
+    devices
+}
+
+/// So many devices on folders below this one, all linked to the first, which is owner and editor of the deck of all.
+///
+/// # Panics
+/// When that does not come to be.
+#[must_use]
+pub fn star(count: usize, folder: &Path, settings: Settings) -> Vec<Process> {
+    let mut devices: Vec<Process> = (0..count)
+        .map(|number| Process::start(&folder.join(format!("device-{number}")), settings))
+        .collect();
+    devices[0].ask(&Ask::Create);
+    for number in 1..count {
+        let (first, others) = devices.split_at_mut(number);
+        pair_up(&mut first[0], &mut others[0], true);
+    }
+    devices[0].until("all are linked", |status| status.linked == count - 1);
+    let head = devices[0].status().head;
+    for device in &mut devices {
+        device.until("all have the deck", |status| status.head == head);
     }
     devices
 }

@@ -1,0 +1,228 @@
+//! A device that is behind, and one that has nothing, beside what Automerge alone does with the same changes.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use automerge::sync::{Message, State, SyncDoc};
+use automerge::{Automerge, Change};
+use cuecard::export::ExportWith;
+use cuecard::transport::memory::{Conditions, pair};
+use cuecard::{Deck, Engine, Rights};
+use cuecard_tests::engines::until_so;
+use cuecard_tests::real::tally::{Counted, Tally};
+
+use crate::fixture::{add_cards, fill, runtime_for_two as runtime};
+use crate::runner::{Table, Target, Unit, in_turns, timed};
+
+const CARDS: usize = 1_000;
+/// A path on which round trips can be counted by the clock: a tenth of a second each, so that the work in between is
+/// little beside them.
+const FAR: Duration = Duration::from_millis(50);
+
+/// A deck at two points of its life.
+struct Deck2 {
+    engine: Engine,
+    deck: Deck,
+    /// As it was, as a file with its key.
+    early: Vec<u8>,
+    /// The same without anything of ours.
+    bare: Vec<u8>,
+}
+
+impl Deck2 {
+    async fn new(behind: usize) -> Self {
+        let engine = Engine::in_memory("ahead").expect("an engine");
+        let deck = engine.create_deck("bench").await.expect("a deck");
+        let cards = add_cards(&deck, CARDS).await;
+        let with = ExportWith::default().and_key();
+        let (early, _) = deck.export_to(Vec::new(), with).await.expect("it is exported");
+        let bare = deck.automerge_document().expect("the deck");
+        let have = deck.entry_count().expect("the deck");
+        fill(&deck, &cards, have + behind).await;
+        Self {
+            engine,
+            deck,
+            early,
+            bare,
+        }
+    }
+
+    /// A device that is behind.
+    async fn follower(&self) -> (Engine, Deck) {
+        let engine = Engine::in_memory("behind").expect("an engine");
+        let imported = engine.import_from(Cursor::new(self.early.clone())).await;
+        (engine, imported.expect("it is imported").deck)
+    }
+
+    /// Links it and waits until it has all; what passed, too.
+    async fn catch_up(&self, follower: &Engine, copy: &Deck, conditions: Conditions) -> (Duration, u64) {
+        let (ours, theirs) = pair(self.engine.device(), follower.device(), conditions, 1);
+        let tally = Arc::new(Tally::default());
+        let mut events = follower.events();
+        let head = self.deck.head().ok();
+        let began = Instant::now();
+        let ours = self.engine.attach(ours);
+        let theirs = follower.attach(Counted::around(theirs, &tally));
+        until_so(&mut events, "the rest", || copy.head().ok() == head).await;
+        let took = began.elapsed();
+        let bytes = tally.received().0 + tally.sent().0;
+        follower.shutdown().await.expect("it closes");
+        ours.ended().await;
+        drop(theirs);
+        (took, bytes)
+    }
+
+    /// The changes that it is behind by, as they are.
+    fn changes(&self) -> Vec<Vec<u8>> {
+        let early = Automerge::load(&self.bare).expect("it loads");
+        let late = self.deck.automerge_document().expect("the deck");
+        let late = Automerge::load(&late).expect("it loads");
+        let changes = late.get_changes(&early.get_heads());
+        changes.iter().map(|change| change.raw_bytes().to_vec()).collect()
+    }
+}
+
+/// What Automerge's own protocol sends, both ways, and in how many messages.
+fn automerge_sync(behind: &[u8], ahead: &[u8]) -> (u64, u32) {
+    let mut here = Automerge::load(ahead).expect("it loads");
+    let mut there = Automerge::load(behind).expect("it loads");
+    let (mut at_here, mut at_there) = (State::new(), State::new());
+    let (mut bytes, mut messages) = (0, 0);
+    loop {
+        let up = there.generate_sync_message(&mut at_there).map(Message::encode);
+        if let Some(up) = &up {
+            let message = Message::decode(up).expect("a message");
+            here.receive_sync_message(&mut at_here, message)
+                .expect("it is taken");
+        }
+        let down = here.generate_sync_message(&mut at_here).map(Message::encode);
+        if let Some(down) = &down {
+            let message = Message::decode(down).expect("a message");
+            there
+                .receive_sync_message(&mut at_there, message)
+                .expect("it is taken");
+        }
+        for message in [&up, &down].into_iter().flatten() {
+            bytes += message.len() as u64;
+            messages += 1;
+        }
+        if up.is_none() && down.is_none() {
+            assert_eq!(here.get_heads(), there.get_heads());
+            return (bytes, messages);
+        }
+    }
+}
+
+pub(crate) fn behind(table: &mut Table) {
+    let runtime = runtime();
+    for (behind, rounds) in [(1, 15), (100, 15), (10_000, 5)] {
+        let at = runtime.block_on(Deck2::new(behind));
+        let changes = at.changes();
+        assert_eq!(changes.len(), behind);
+        let mut bytes = 0;
+        let ours = || {
+            runtime.block_on(async {
+                let (follower, copy) = at.follower().await;
+                let (took, passed) = at.catch_up(&follower, &copy, Conditions::PERFECT).await;
+                bytes = passed;
+                took
+            })
+        };
+        let base = || {
+            let mut document = Automerge::load(&at.bare).expect("it loads");
+            timed(|| {
+                let read = |bytes: &Vec<u8>| Change::try_from(bytes.as_slice()).expect("a change");
+                let changes: Vec<Change> = changes.iter().map(read).collect();
+                document.apply_changes(changes).expect("they apply");
+            })
+        };
+        let times = in_turns(rounds, ours, base);
+        // One change takes less time than greeting does, whoever applies it.
+        let target = if behind == 1 {
+            Target::None
+        } else {
+            Target::AtMost(1.15)
+        };
+        let name = format!("{behind} behind");
+        table.add(
+            &format!("{name}, link to head, beside `apply_changes`"),
+            Unit::TimeOfOne(1),
+            target,
+            times,
+        );
+        let late = at.deck.automerge_document().expect("the deck");
+        let (theirs, messages) = automerge_sync(&at.bare, &late);
+        table.add_once(
+            &format!("{name}, bytes both ways, beside Automerge's own sync ({messages} messages)"),
+            Unit::Kibibytes,
+            Target::AtMost(1.0),
+            bytes as f64,
+            theirs as f64,
+        );
+        let far = runtime.block_on(async {
+            let (follower, copy) = at.follower().await;
+            at.catch_up(&follower, &copy, Conditions::latency(FAR)).await.0
+        });
+        let near = runtime.block_on(async {
+            let (follower, copy) = at.follower().await;
+            at.catch_up(&follower, &copy, Conditions::PERFECT).await.0
+        });
+        // Greeting and deck proofs cross at once: half a round trip before the first status.
+        let trips = (far.as_secs_f64() - near.as_secs_f64()).max(0.0) / (2.0 * FAR.as_secs_f64());
+        table.add_one(
+            &format!("{name}, round trips from link to head, greeting included"),
+            Unit::Count,
+            Target::None,
+            trips,
+        );
+        runtime.block_on(at.engine.shutdown()).expect("it closes");
+    }
+}
+
+pub(crate) fn new_device(table: &mut Table) {
+    const CHANGES: usize = 100_000;
+    let runtime = runtime();
+    let (engine, deck) = runtime.block_on(async {
+        let engine = Engine::in_memory("ahead").expect("an engine");
+        let deck = engine.create_deck("bench").await.expect("a deck");
+        let cards = add_cards(&deck, CARDS).await;
+        fill(&deck, &cards, CHANGES).await;
+        (engine, deck)
+    });
+    let saved = deck.automerge_document().expect("the deck");
+    let ours = || {
+        runtime.block_on(async {
+            let joining = Engine::in_memory("new").expect("an engine");
+            let invite = deck.invite(Rights::Read).expect("an invite");
+            let copy = joining.join(&invite).await.expect("joined");
+            let mut events = joining.events();
+            let (here, there) = pair(engine.device(), joining.device(), Conditions::PERFECT, 1);
+            let began = Instant::now();
+            let here = engine.attach(here);
+            joining.attach(there);
+            let head = deck.head().ok();
+            let wait = async {
+                while copy.head().ok() != head {
+                    events.next().await.expect("it runs");
+                }
+            };
+            let waited = tokio::time::timeout(Duration::from_secs(300), wait).await;
+            waited.expect("the deck within five minutes");
+            let took = began.elapsed();
+            joining.shutdown().await.expect("it closes");
+            here.ended().await;
+            took
+        })
+    };
+    let base = || {
+        // The transfer is within the process: a copy.
+        timed(|| Automerge::load(&saved.clone()).expect("it loads"))
+    };
+    table.add(
+        "new device, 100,000 changes, beside `Automerge::load` and the transfer",
+        Unit::TimeOfOne(1),
+        Target::AtMost(1.3),
+        in_turns(2, ours, base),
+    );
+}
