@@ -34,7 +34,7 @@ pub(crate) struct Watch {
     seen: Option<(TermId, TermId)>,
     /// When that was first seen here.
     began: Time,
-    /// When the editor was last heard, and the interval that it stated.
+    /// When the editor was last heard, and the interval that it stated, or the one before it.
     heard: Time,
     interval: Option<Duration>,
     /// As the editor: when to show itself next.
@@ -103,6 +103,8 @@ impl Core {
                 began: now,
                 heard: now,
                 seen: watch.seen,
+                // Until the new editor says its own, which is the first that it does.
+                interval: watch.interval,
                 ..Watch::default()
             };
         }
@@ -115,7 +117,8 @@ impl Core {
             if !is_heard && now.since(watch.began) > interval * 3 {
                 watch.lacking = Some(now);
             }
-            if !is_linked {
+            // What is said of a term that nobody can have yet is taken by nobody: the first sign follows the term.
+            if !is_linked || log.durable().term != tip {
                 return;
             }
             if now >= watch.next_beat {

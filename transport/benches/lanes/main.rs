@@ -27,8 +27,10 @@ use cuecard_transport::webrtc::{Config, WebRtc};
 use cuecard_transport::{CloseReason, DeviceKey, Lane, Link, LinkEvent};
 use path::{Path, Weather};
 
-/// How long each side of a throughput is measured, after as long to warm up.
+/// How long each side of a throughput is measured, after half as long to warm up.
 const MEASURED: Duration = Duration::from_secs(3);
+/// The same over paths, which are many: all of them in some two and a half minutes.
+const MEASURED_OVER_PATHS: Duration = Duration::from_secs(2);
 const TURNS: usize = 3;
 
 /// Name, what it is, and whether it is what the table is for.
@@ -132,7 +134,7 @@ impl Ours {
 }
 
 /// Bytes a second that arrive on our binary lane.
-async fn ours(weather: Option<Weather>, bytes: usize) -> f64 {
+async fn ours(weather: Option<Weather>, bytes: usize, time: Duration) -> f64 {
     let link = Ours::connect(weather).await;
     let sender = Arc::clone(&link.a);
     let flood = tokio::spawn(async move {
@@ -140,18 +142,18 @@ async fn ours(weather: Option<Weather>, bytes: usize) -> f64 {
         while sender.send(Lane::Binary, message.clone()).await.is_ok() {}
     });
     let receiver = Arc::clone(&link.b);
-    let rate = rate(async || match receiver.recv().await {
+    let next = async || match receiver.recv().await {
         LinkEvent::Message { bytes, .. } => bytes.len(),
         LinkEvent::Closed(why) => panic!("{why}"),
-    })
-    .await;
+    };
+    let rate = rate(next, time).await;
     link.close().await;
     let _ = flood.await;
     rate
 }
 
 /// The same on a bare channel.
-async fn bare(tuning: Tuning, weather: Option<Weather>, bytes: usize) -> f64 {
+async fn bare(tuning: Tuning, weather: Option<Weather>, bytes: usize, time: Duration) -> f64 {
     let mut path = None;
     let channel = Bare::connect(tuning, |offer: SocketAddr| {
         path = weather.map(|weather| Path::lay(weather, offer));
@@ -164,13 +166,13 @@ async fn bare(tuning: Tuning, weather: Option<Weather>, bytes: usize) -> f64 {
         Arc::clone(&channel.from),
         bytes + BINARY_HEADER_BYTES,
     ));
-    let rate = rate(async || bare::next(&*channel.to).await).await;
+    let rate = rate(async || bare::next(&*channel.to).await, time).await;
     flood.abort();
     channel.close().await;
     rate
 }
 
-async fn rate(mut next: impl AsyncFnMut() -> usize) -> f64 {
+async fn rate(mut next: impl AsyncFnMut() -> usize, time: Duration) -> f64 {
     let mut take = async |time: Duration| {
         let (started, mut bytes) = (Instant::now(), 0);
         while started.elapsed() < time {
@@ -181,8 +183,8 @@ async fn rate(mut next: impl AsyncFnMut() -> usize) -> f64 {
         }
         bytes as f64 / started.elapsed().as_secs_f64()
     };
-    take(MEASURED / 2).await;
-    take(MEASURED).await
+    take(time / 2).await;
+    take(time).await
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -199,9 +201,9 @@ async fn binary() {
         let bytes = (kib * 1024).min(BINARY_MESSAGE_BYTES_MAX);
         let (mut our, mut tuned, mut default) = (vec![], vec![], vec![]);
         for _ in 0..TURNS {
-            our.push(ours(None, bytes).await);
-            tuned.push(bare(Tuning::AsOurs, None, bytes).await);
-            default.push(bare(Tuning::None, None, bytes).await);
+            our.push(ours(None, bytes, MEASURED).await);
+            tuned.push(bare(Tuning::AsOurs, None, bytes, MEASURED).await);
+            default.push(bare(Tuning::None, None, bytes, MEASURED).await);
         }
         let (our, tuned, default) = (median(our), median(tuned), median(default));
         let name = format!("binary lane, {kib} KiB messages, loopback");
@@ -228,8 +230,8 @@ async fn paths() {
         let bytes = BINARY_MESSAGE_BYTES_MAX;
         let (mut our, mut tuned) = (vec![], vec![]);
         for _ in 0..TURNS {
-            our.push(ours(weather, bytes).await);
-            tuned.push(bare(Tuning::AsOurs, weather, bytes).await);
+            our.push(ours(weather, bytes, MEASURED_OVER_PATHS).await);
+            tuned.push(bare(Tuning::AsOurs, weather, bytes, MEASURED_OVER_PATHS).await);
         }
         let (our, tuned) = (median(our), median(tuned));
         let lost = lost_per_mille as f64 / 10.0;
