@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::cli::care::Demo;
 use crate::error::Error;
+use crate::inspect::{self, Serving, Subject};
 use crate::output::Output;
 use crate::story::{self, Settings, Stage};
 use crate::text::say;
@@ -89,6 +90,17 @@ pub(crate) async fn run(demo: Demo, output: Output, verbose: bool) -> Result<End
     write_out(&told)?;
     if !output.json && report.is_good() {
         write_out(&next(&place))?;
+    }
+    if demo.inspect && report.is_good() {
+        let subject = Subject::Stage(story::folders(place.path()));
+        inspect::run(
+            subject,
+            Serving {
+                port: None,
+                open: true,
+            },
+        )
+        .await?;
     }
     if let Some(complaint) = report.complaint() {
         say(&format!("cuecard: {complaint}"));

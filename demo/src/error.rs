@@ -269,6 +269,9 @@ pub(crate) enum Error {
     /// Output could not be written as JSON.
     #[error("the result cannot be written as JSON: {0}")]
     Json(serde_json::Error),
+    /// The page cannot be served.
+    #[error("the page cannot be served: {0}; choose another --port, or none")]
+    Listen(io::Error),
     /// Something did not happen in time.
     #[error("{0}")]
     TooLate(String),

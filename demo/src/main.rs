@@ -12,6 +12,7 @@
 //! | `paste` | what people paste and answer |
 //! | `doctor/`, `shell` | health; completions and man pages |
 //! | `history`, `graph/` | who did what, and what merged where |
+//! | `inspect/` | the page that shows all of that in a browser |
 //! | `demo`, `story/`, `peer/`, `audio` | devices, a cut cable, and one history in the end |
 //! | `error`, `signal` | why something was not done |
 
@@ -26,6 +27,7 @@ mod error;
 mod graph;
 mod history;
 mod home;
+mod inspect;
 mod node;
 mod output;
 mod paste;
@@ -80,6 +82,9 @@ fn run(runtime: &Runtime, command: Command, global: &Global) -> Result<ExitCode,
             runtime.block_on(peer::run(&folder, &peer.name))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Inspect(asked) => runtime
+            .block_on(inspect::command(asked, global))
+            .map(|()| ExitCode::SUCCESS),
         Command::Completions(completions) => shell::completions(&completions).map(|()| ExitCode::SUCCESS),
         Command::Man(man) => shell::man(&man).map(|()| ExitCode::SUCCESS),
         Command::Doctor(doctor) => runtime

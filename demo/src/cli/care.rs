@@ -9,11 +9,15 @@ use clap::Args;
 #[command(after_help = "\
 Examples:
   cuecard demo
-  cuecard demo --keep my-demo")]
+  cuecard demo --keep my-demo
+  cuecard demo --inspect")]
 pub(crate) struct Demo {
     /// Keep the data of the devices, each in a folder of its name in DIR. DIR must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+    /// When it is told, show the page on it, with the cable to cut once more.
+    #[arg(long)]
+    pub(crate) inspect: bool,
     /// Kill a random one of the processes with SIGKILL at N random moments and start it again; the story must go on to the
     /// same end.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]

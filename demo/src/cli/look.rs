@@ -104,3 +104,25 @@ pub(crate) struct Blame {
     #[arg(long, value_name = "ENTRY")]
     pub(crate) at: Option<String>,
 }
+
+/// The page that shows all of this in a browser, served to this machine alone: the merge history as a graph, each point of
+/// it, drafts, conflicts, devices. It keeps the devices that are known linked, as `cuecard up` does.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cuecard inspect
+  cuecard inspect --demo
+  cuecard inspect --no-open --port 4321")]
+pub(crate) struct Inspect {
+    /// Two devices made up for the occasion, with a link between them to cut; nothing of them is kept.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// The port to serve at; without it, one that is free.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Only print the address; open no browser.
+    #[arg(long)]
+    pub(crate) no_open: bool,
+    #[command(flatten)]
+    pub(crate) network: super::others::NetworkArgs,
+}

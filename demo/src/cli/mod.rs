@@ -139,6 +139,7 @@ pub(crate) enum Command {
     Log(look::Log),
     Diff(look::Diff),
     Blame(look::Blame),
+    Inspect(look::Inspect),
     Export(care::Export),
     Import(care::Import),
     Name(care::Name),
@@ -241,7 +242,8 @@ mod tests {
         let known = "after at audio bind bits blake card cards color completions data_dir deck description detach device \
             devices draft error file first force front full graph head invite_rights json keep key kills last limit \
             log_format mime name no_audio no_invite no_progress no_qr no_stun note offline place quiet reason remove repair \
-            rights seed shell slot stay stun tag tags text title to turn verbose watch yes back before settled light without_audio";
+            rights seed shell slot stay stun tag tags text title to turn verbose watch yes back before settled light without_audio demo inspect \
+            no_open port";
         let known: Vec<&str> = known.split_whitespace().collect();
         for command in all(&Cli::command()).iter().chain([&Cli::command()]) {
             for argument in command.get_arguments() {

@@ -3,7 +3,7 @@
 //! Newest first, as in other history views. A device keeps its lane; a draft takes the first side lane that is free
 //! between the entry it starts from and the one that accepts it.
 
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::history::{Entry, History};
 use crate::text::{Paint, harmless, shortened, some_of, time_of_day};
 
-use self::rows::{Row, Strand};
+use self::rows::{Knot, Layout, Row, Strand};
 
 /// Which ways lines leave a cell.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,52 +42,116 @@ impl Cell {
     }
 }
 
+/// A row, with what it is about.
+struct Told<'a> {
+    row: &'a Row,
+    lane: usize,
+    /// Newest first.
+    entries: Vec<&'a Entry>,
+}
+
+impl Told<'_> {
+    fn is_genesis(&self) -> bool {
+        self.entries.iter().any(|entry| entry.is_genesis)
+    }
+
+    /// The first and the last of its terms.
+    fn terms(&self) -> Option<(u64, u64)> {
+        let terms = || self.entries.iter().filter_map(|entry| entry.term);
+        Some((terms().min()?, terms().max()?))
+    }
+}
+
 /// Draws a history. With `full`, runs are not joined: one row an entry.
 pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
-    let rows = rows::arrange(history, full);
-    let devices = devices_in_order(&rows);
-    let columns = columns(&rows, &devices);
-    let cells = lines(&rows, &columns);
-    let lanes = columns.iter().max().map_or(0, |widest| widest + 1);
-    let names: Vec<String> = devices
+    let numbers: BTreeMap<&str, u32> = (0..)
+        .zip(&history.entries)
+        .map(|(number, entry)| (entry.hash.as_str(), number))
+        .collect();
+    let mut devices: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut drafts: BTreeMap<&str, u32> = BTreeMap::new();
+    let knots = history.entries.iter().map(|entry| Knot {
+        hash: entry.hash.as_bytes(),
+        strand: Strand {
+            device: number_of(&mut devices, &entry.device),
+            draft: entry.draft.as_ref().map(|draft| number_of(&mut drafts, draft)),
+        },
+        op: entry.op(),
+        time_ms: entry.time_ms,
+        deps: entry
+            .deps
+            .iter()
+            .filter_map(|dep| numbers.get(dep.as_str()).copied())
+            .collect(),
+    });
+    let layout = Layout::of(&knots.collect::<Vec<_>>(), full);
+    let entries_of = |row: &Row| -> Vec<&Entry> {
+        let places = layout.order.get(row.places.clone()).unwrap_or_default();
+        places
+            .iter()
+            .filter_map(|&at| history.entries.get(at as usize))
+            .collect()
+    };
+    let rows: Vec<Told<'_>> = layout
+        .rows
         .iter()
-        .map(|device| shortened(&device_name(history, device), 20))
+        .zip(&layout.lanes)
+        .map(|(row, &lane)| Told {
+            row,
+            lane,
+            entries: entries_of(row),
+        })
+        .collect();
+    let cells = lines(&layout);
+    let lanes = layout.width();
+    let names: Vec<String> = layout
+        .devices
+        .iter()
+        .filter_map(|lane| devices.iter().find(|(_, number)| *number == lane))
+        .map(|(device, _)| shortened(&device_name(history, device), 20))
         .collect();
     let name_width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let mut drawing = legend(&names, lanes > devices.len(), paint);
-    for (at, row) in rows.iter().enumerate() {
-        let column = columns.get(at).copied().unwrap_or(0);
+    let mut drawing = legend(&names, lanes > names.len(), paint);
+    for (at, told) in rows.iter().enumerate() {
+        let column = told.lane;
         for lane in 0..lanes {
             let cell = cells
                 .get(at)
                 .and_then(|line| line.get(lane))
                 .copied()
                 .unwrap_or_default();
-            let mark = if lane == column { glyph(row) } else { cell.line() };
+            let mark = if lane == column { glyph(told) } else { cell.line() };
             let across = if cell.right { '─' } else { ' ' };
             drawing.push_str(&paint.lane(lane, &format!("{mark}{across}")));
         }
-        let lane = devices
+        let device = told.row.strand.device;
+        let lane = layout
+            .devices
             .iter()
-            .position(|&device| device == row.strand.device())
+            .position(|&known| known == device)
             .unwrap_or(0);
         let name = format!("{:name_width$}", names.get(lane).map_or("", String::as_str));
         drawing.push_str(&format!(
             "{}  {}  {}\n",
             paint.lane(column, &name),
-            paint.dim(&format!("{:11}", chapter(row))),
-            told(history, row, paint),
+            paint.dim(&format!("{:11}", chapter(told))),
+            self::told(history, told, paint),
         ));
     }
     drawing
 }
 
-fn glyph(row: &Row<'_>) -> char {
-    match &row.strand {
-        _ if row.is_merge() => '◉',
-        _ if row.is_genesis() => '◆',
-        Strand::Device(_) => '●',
-        Strand::Draft { .. } => '○',
+fn number_of<'a>(known: &mut BTreeMap<&'a str, u32>, name: &'a str) -> u32 {
+    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+    *known.entry(name).or_insert(next)
+}
+
+fn glyph(told: &Told<'_>) -> char {
+    match told.row.strand.draft {
+        _ if told.row.is_merge() => '◉',
+        _ if told.is_genesis() => '◆',
+        None => '●',
+        Some(_) => '○',
     }
 }
 
@@ -105,20 +169,20 @@ fn legend(names: &[String], has_drafts: bool, paint: Paint) -> String {
 }
 
 /// Which term, or that it is a draft.
-fn chapter(row: &Row<'_>) -> String {
-    if row.is_genesis() {
+fn chapter(told: &Told<'_>) -> String {
+    if told.is_genesis() {
         return "beginning".to_owned();
     }
-    match (&row.strand, row.terms()) {
-        (Strand::Draft { .. }, _) => "draft".to_owned(),
-        (Strand::Device(_), Some((first, last))) if first == last => format!("term {first}"),
-        (Strand::Device(_), Some((first, last))) => format!("terms {first}-{last}"),
-        (Strand::Device(_), None) => String::new(),
+    match (told.row.strand.draft, told.terms()) {
+        (Some(_), _) => "draft".to_owned(),
+        (None, Some((first, last))) if first == last => format!("term {first}"),
+        (None, Some((first, last))) => format!("terms {first}-{last}"),
+        (None, None) => String::new(),
     }
 }
 
 /// What happened, in a line.
-fn told(history: &History, row: &Row<'_>, paint: Paint) -> String {
+fn told(history: &History, row: &Told<'_>, paint: Paint) -> String {
     let entries = row.entries.iter().rev();
     let op = row.entries.first().map_or("", |entry| entry.op());
     let op = if row.is_genesis() { "deck.created" } else { op };
@@ -187,72 +251,14 @@ fn device_name(history: &History, device: &str) -> String {
         .unwrap_or_else(|| device.chars().take(8).collect())
 }
 
-/// Devices that were editors, in the order in which they first were; then those that only wrote drafts.
-fn devices_in_order<'a>(rows: &'a [Row<'_>]) -> Vec<&'a str> {
-    let mut devices: Vec<&str> = Vec::new();
-    let oldest_first = || rows.iter().rev().map(|row| &row.strand);
-    let editors = oldest_first().filter(|strand| matches!(strand, Strand::Device(_)));
-    for strand in editors.chain(oldest_first()) {
-        if !devices.contains(&strand.device()) {
-            devices.push(strand.device());
-        }
-    }
-    devices
-}
-
-/// The column of each row.
-fn columns(rows: &[Row<'_>], devices: &[&str]) -> Vec<usize> {
-    let mut spans: BTreeMap<&Strand, (usize, usize)> = BTreeMap::new();
-    for (at, row) in rows.iter().enumerate() {
-        let touched = std::iter::once((&row.strand, at))
-            .chain(
-                row.parents
-                    .iter()
-                    .filter_map(|&parent| Some((&row.strand, parent)).filter(|_| parent > at)),
-            )
-            .chain(
-                row.parents
-                    .iter()
-                    .filter_map(|&parent| Some((&rows.get(parent)?.strand, at))),
-            );
-        for (strand, reached) in touched {
-            if matches!(strand, Strand::Draft { .. }) {
-                let span = spans.entry(strand).or_insert((reached, reached));
-                *span = (span.0.min(reached), span.1.max(reached));
-            }
-        }
-    }
-    let mut side: BTreeMap<&Strand, usize> = BTreeMap::new();
-    let mut by_start: Vec<_> = spans.iter().collect();
-    by_start.sort_by_key(|(_, span)| **span);
-    for (strand, span) in by_start {
-        let is_taken = |column: usize| {
-            let mut others = side.iter().filter(|(_, taken)| **taken == column);
-            others.any(|(other, _)| {
-                spans
-                    .get(*other)
-                    .is_some_and(|other| span.0 <= other.1 && other.0 <= span.1)
-            })
-        };
-        // Fewer drafts than entries, so a free column is found.
-        let free = (devices.len()..=devices.len() + spans.len()).find(|&column| !is_taken(column));
-        side.insert(strand, free.unwrap_or(devices.len()));
-    }
-    let column = |row: &Row<'_>| match &row.strand {
-        Strand::Device(device) => devices.iter().position(|known| known == device).unwrap_or(0),
-        Strand::Draft { .. } => side.get(&row.strand).copied().unwrap_or(devices.len()),
-    };
-    rows.iter().map(column).collect()
-}
-
 /// The lines between rows. An edge runs down in the lane of the strand that begins or ends with it: a new term or
 /// draft comes out of its base, an accepted draft goes into the entry that accepts it.
-fn lines(rows: &[Row<'_>], columns: &[usize]) -> Vec<Vec<Cell>> {
-    let width = columns.iter().max().map_or(0, |widest| widest + 1);
-    let mut cells = vec![vec![Cell::default(); width]; rows.len()];
+fn lines(layout: &Layout) -> Vec<Vec<Cell>> {
+    let (rows, lanes) = (&layout.rows, &layout.lanes);
+    let mut cells = vec![vec![Cell::default(); layout.width()]; rows.len()];
     for (at, row) in rows.iter().enumerate() {
         for &parent in &row.parents {
-            let (Some(&from), Some(&to)) = (columns.get(at), columns.get(parent)) else {
+            let (Some(&from), Some(&to)) = (lanes.get(at), lanes.get(parent)) else {
                 continue;
             };
             let goes_into = rows.get(parent).is_some_and(|below| row.is_merge_of(below));

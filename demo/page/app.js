@@ -1,0 +1,183 @@
+// The page: who looks, at what, in which view.
+
+import { byId, h, put, s, toast } from './dom.js';
+import { showCompare } from './compare.js';
+import { showConflicts } from './conflicts.js';
+import { showCard, showDeck } from './deck.js';
+import { showDevices } from './devices.js';
+import { showDrafts } from './drafts.js';
+import { showEntry } from './entry.js';
+import * as history_ from './history.js';
+import { listen, showLive } from './live.js';
+import * as stage from './stage.js';
+import { Refused, follow, get, go, on, post, refresh, state } from './state.js';
+import * as timeline from './timeline.js';
+
+const TABS = [
+  ['deck', 'Deck', showDeck], ['entry', 'Entry', showEntry], ['compare', 'Compare', showCompare], ['drafts', 'Drafts', showDrafts],
+  ['conflicts', 'Conflicts', showConflicts], ['devices', 'Devices', showDevices], ['live', 'Live', showLive],
+];
+const VIEWS = { ...Object.fromEntries(TABS.map(([id, , show]) => [id, show])), card: showCard };
+const KEYS = [
+  ['↑ ↓', 'go through the history (in the list)'], ['Enter', 'read the chosen entry'], ['/', 'search'], ['← →', 'one step of the slider (on it)'],
+  ['[ ]', 'one step back, one forth'], ['n', 'back to now'], ['1 – 7', 'the views'], ['h', 'the history'], ['t', 'light, dark, or as the system'], ['?', 'this'],
+];
+
+let atStep = null;
+let showing = 0;
+
+async function show() {
+  const mine = ++showing;
+  const host = byId('view');
+  const tab = VIEWS[state.tab] ? state.tab : 'deck';
+  document.body.dataset.tab = tab;
+  for (const button of byId('tabs').children) {
+    const isIt = button.dataset.tab === tab || (tab === 'card' && button.dataset.tab === 'deck');
+    button.setAttribute('aria-selected', String(isIt));
+    button.tabIndex = isIt ? 0 : -1;
+  }
+  // Made apart and put in place when it is whole: nothing flickers, and what came too late is dropped.
+  const made = h('div', { class: 'made' });
+  try {
+    if (tab === 'deck') put(host, made);
+    const update = await VIEWS[tab](made, state.arg);
+    if (mine !== showing) return;
+    atStep = typeof update === 'function' ? update : null;
+    if (tab !== 'deck') {
+      const same = host.dataset.of === `${tab}/${state.arg}`;
+      const { scrollTop } = host;
+      put(host, made);
+      host.scrollTop = same ? scrollTop : 0;
+    }
+    host.dataset.of = `${tab}/${state.arg}`;
+  } catch (error) {
+    if (mine !== showing) return;
+    put(host, h('div', { class: 'empty' }, h('h2', {}, 'This cannot be shown'), h('p', {}, error.message)));
+  }
+}
+
+function tabs() {
+  const badge = { drafts: () => state.summary?.drafts + (state.summary?.late.length ?? 0) };
+  put(byId('tabs'),
+    h('button', { type: 'button', class: 'tab to-history', role: 'tab', 'data-tab': 'history', 'aria-controls': 'history', tabindex: -1, onclick: () => { document.body.dataset.pane = 'history'; } }, 'History'),
+    TABS.map(([id, name]) => {
+      const count = badge[id]?.();
+      return h('button', { type: 'button', class: 'tab', role: 'tab', id: `tab-${id}`, 'data-tab': id, 'aria-controls': 'view', tabindex: -1, onclick: () => { document.body.dataset.pane = 'panel'; go({ tab: id, arg: id === 'entry' ? state.selected ?? '' : '' }); } }, name, count > 0 && h('span', { class: 'count' }, String(count), h('span', { class: 'sr' }, ' waiting')));
+    }));
+  for (const button of byId('tabs').children) button.setAttribute('aria-selected', String(button.dataset.tab === (state.tab === 'card' ? 'deck' : state.tab)));
+}
+
+function head() {
+  const { summary } = state;
+  document.title = `${summary.title} · Cuecard`;
+  put(byId('title'), summary.title || 'A deck without a title');
+  const { role } = summary;
+  put(byId('role'), h('i', { class: 'dot' }), role.mine ? 'this device is editor' : role.editor ? `${role.editor.name} is editor` : 'nobody is editor');
+  const editor = summary.devices.findIndex((device) => device.id === role.editor?.id);
+  byId('role').className = `chip ${editor >= 0 ? `lane-${(summary.devices[editor].lane ?? 0) % 8}` : ''}`;
+  const choices = state.home.peers.flatMap((peer, number) => peer.decks.map((deck) => ({ number, deck, peer })));
+  const pick = byId('pick');
+  put(pick, choices.map(({ number, deck, peer }) => {
+    const title = deck.id === summary.deck ? summary.title : deck.title;
+    return h('option', { value: `${number}/${deck.id}`, selected: number === state.peer && deck.id === state.deck }, state.home.peers.length > 1 ? `${title} on the ${peer.name}` : title);
+  }));
+  pick.closest('label').hidden = choices.length < 2;
+  tabs();
+}
+
+// As the system, unless a person said otherwise on this machine.
+
+const THEMES = ['system', 'light', 'dark'];
+const SIGNS = { system: 'M8 2.5a5.5 5.5 0 1 0 0 11z', light: 'M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6M8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.4 1.4M11.6 11.6 13 13M3 13l1.4-1.4M11.6 4.4 13 3', dark: 'M12.5 10A5.5 5.5 0 0 1 6 3.5a5.5 5.5 0 1 0 6.5 6.5' };
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  localStorage.setItem('cuecard-theme', name);
+  put(byId('theme'), s('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, s('path', { d: SIGNS[name] })));
+  byId('theme').setAttribute('aria-label', `Theme: ${name === 'system' ? 'as the system' : name}`);
+}
+
+const nextTheme = () => theme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);
+
+function keys() {
+  const dialog = byId('keys');
+  put(dialog, h('form', { method: 'dialog' }, h('h2', { id: 'keys-title' }, 'Keys'), h('dl', {}, KEYS.map(([key, what]) => h('div', {}, h('dt', {}, h('kbd', {}, key)), h('dd', {}, what)))),
+    h('h2', {}, 'Search'), h('p', {}, 'Words are looked for in cards, ops, devices and notes. ', h('code', {}, 'by:phone'), ' ', h('code', {}, 'op:card.text'), ' ', h('code', {}, 'term:3'), ' ', h('code', {}, 'is:draft'), ' ', h('code', {}, 'is:merge'), ' ', h('code', {}, 'is:late'), ' narrow it down; the first characters of a hash find an entry.'),
+    h('button', { class: 'act first' }, 'Close')));
+  dialog.showModal();
+}
+
+function press(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input:not([type=range]):not([type=checkbox]), select, textarea, dialog')) return;
+  const tab = TABS[Number(event.key) - 1];
+  const does = {
+    '/': () => byId('search').focus(), '[': () => timeline.by(-1), ']': () => timeline.by(1), n: timeline.toNow, t: nextTheme, '?': keys,
+    h: () => { document.body.dataset.pane = 'history'; byId('lines').focus(); },
+  }[event.key] ?? (tab && (() => byId(`tab-${tab[0]}`).click()));
+  if (!does) return;
+  event.preventDefault();
+  does();
+}
+
+function walkTabs(event) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by) return;
+  event.preventDefault();
+  const all = [...byId('tabs').children].filter((tab) => tab.offsetParent);
+  const next = all[(all.indexOf(document.activeElement) + by + all.length) % all.length];
+  next.focus();
+  next.click();
+}
+
+async function enter() {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (!token) return;
+  // Out of the address before anything else: it is not to be copied with a link.
+  history.replaceState(null, '', '/');
+  await post('session', { token });
+}
+
+function closed(error) {
+  const isLocked = error instanceof Refused && error.status === 401;
+  put(document.body, h('main', { class: 'closed' }, h('img', { src: '/icon.svg', alt: '', width: 56, height: 56 }),
+    h('h1', {}, isLocked ? 'Locked' : 'Not reached'), h('p', {}, isLocked ? 'Open the address that the command printed: it carries the key to this page.' : 'The command that serves this page does not answer. Is it still running?'), h('p', { class: 'dim' }, error.message)));
+}
+
+async function start() {
+  try {
+    await enter();
+    state.home = await get('home');
+  } catch (error) {
+    closed(error);
+    return;
+  }
+  theme(THEMES.includes(localStorage.getItem('cuecard-theme')) ? localStorage.getItem('cuecard-theme') : 'system');
+  history_.start();
+  timeline.start();
+  on('summary', head);
+  on('route', show);
+  on('step', (view) => atStep?.(view));
+  on('changed', () => { if (!['deck', 'live'].includes(document.body.dataset.tab)) show(); });
+  on('event', (event) => { if (event?.kind === 'link' && document.body.dataset.tab === 'devices') show(); });
+  byId('theme').addEventListener('click', nextTheme);
+  byId('help').addEventListener('click', keys);
+  byId('pick').addEventListener('change', ({ target }) => {
+    const [peer, deck] = target.value.split('/');
+    go({ peer: Number(peer), deck, tab: 'deck', arg: '', at: null });
+  });
+  byId('tabs').addEventListener('keydown', walkTabs);
+  addEventListener('keydown', press);
+  addEventListener('popstate', follow);
+  addEventListener('hashchange', follow);
+  tabs();
+  follow();
+  if (state.deck) await refresh();
+  else put(byId('view'), h('div', { class: 'empty' }, h('h2', {}, 'No deck yet'), h('p', {}, 'This device follows none.')));
+  on('deck', () => refresh().catch((error) => toast(error.message)));
+  if (state.selected) history_.reveal(state.selected);
+  listen();
+  stage.start();
+  document.body.classList.add('ready');
+}
+
+start();

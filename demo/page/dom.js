@@ -1,0 +1,64 @@
+// Making elements. Text goes in as text, and there is no other way in: nothing of this page is ever made of markup.
+
+const SVG = 'http://www.w3.org/2000/svg';
+const ATTRIBUTES = /^(class|id|role|for|type|href|src|alt|title|name|value|min|max|step|tabindex|placeholder|maxlength|rows|width|height|aria-.*|data-.*)$/;
+
+// What a screen would obey instead of showing: escapes, direction marks, breaks that hide. Cards come from other people.
+const HARMFUL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A text with everything that would act made visible. */
+export const shown = (text) =>
+  String(text ?? '').replace(HARMFUL, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
+
+function fill(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(shown(child)));
+  }
+  return element;
+}
+
+/** An element: its tag, what is set on it, what is in it. `on…` listens; `style` sets custom properties. */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name === 'style') for (const [key, of] of Object.entries(value)) element.style.setProperty(key, of);
+    else if (ATTRIBUTES.test(name)) element.setAttribute(name, value === true ? '' : shown(value));
+    else element[name] = value;
+  }
+  return fill(element, children);
+}
+
+/** A part of a drawing. */
+export function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  return fill(element, children);
+}
+
+/** Puts these in place of what is there. */
+export const put = (host, ...children) => fill((host.replaceChildren(), host), children);
+
+export const byId = (id) => document.getElementById(id);
+
+/** Calls once, when nothing more came for so long. */
+export function settled(wait, what) {
+  let timer = 0;
+  return (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => what(...given), wait);
+  };
+}
+
+/** A short word at the edge of the screen, read out as well. */
+export function toast(text) {
+  const host = byId('toast');
+  put(host, text);
+  host.classList.add('on');
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => host.classList.remove('on'), 3500);
+}

@@ -1,0 +1,115 @@
+// What is looked at, where it comes from, and the link that leads back to it.
+
+import { settled } from './dom.js';
+
+const listeners = new Map();
+
+/** What is looked at. `step` is null for now. */
+export const state = {
+  home: null, summary: null, peer: 0, deck: null, tab: 'deck', arg: '', step: null, at: null,
+  search: '', group: 'none', full: false, selected: null, a: null, b: null,
+};
+
+export function on(event, what) {
+  if (!listeners.has(event)) listeners.set(event, new Set());
+  listeners.get(event).add(what);
+}
+
+export function tell(event, given) {
+  for (const what of listeners.get(event) ?? []) what(given);
+}
+
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function ask(path, options) {
+  const response = await fetch(path, { credentials: 'same-origin', ...options });
+  if (response.ok) return response.json();
+  const text = await response.text();
+  let why = text;
+  try { why = JSON.parse(text).error; } catch { /* not JSON: the words themselves */ }
+  throw new Refused(response.status, why || response.statusText);
+}
+
+export const get = (path, given, signal) => {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (value !== null && value !== undefined && value !== '') query.set(name, value);
+  }
+  const asked = query.size ? `?${query}` : '';
+  return ask(`/api/${path}${asked}`, { signal });
+};
+
+export const post = (path, given = {}) =>
+  ask(`/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(given) });
+
+export const here = (path) => `${state.peer}/${state.deck}/${path}`;
+export const ofDeck = (path, given, signal) => get(here(path), given, signal);
+export const doOnDeck = (path, given) => post(here(path), given);
+
+/** Where a piece of audio is played from. */
+export const audioAddress = (audio) => `/api/${here(`audio/${audio.blob}`)}?mime=${encodeURIComponent(audio.mime)}`;
+
+// Links: #/peer/deck/tab/arg?at=hash. Everything in them can be sent to a friend who has the deck.
+
+export function link(change = {}) {
+  const to = { peer: state.peer, deck: state.deck, tab: state.tab, arg: state.arg, at: state.at, ...change };
+  const deck = String(to.deck ?? '').slice(0, 12);
+  const arg = to.arg ? `/${to.arg}` : '';
+  return `#/${to.peer}/${deck}/${to.tab}${arg}${to.at ? `?at=${to.at}` : ''}`;
+}
+
+export function go(change) {
+  const to = link(change);
+  if (location.hash !== to) history.pushState(null, '', to);
+  follow();
+}
+
+/** Takes what the address says. */
+export function follow() {
+  const [path, query = ''] = location.hash.slice(2).split('?');
+  const [peer, deck, tab, ...rest] = path.split('/');
+  const found = state.home.peers[Number(peer)]?.decks.find((known) => deck && known.id.startsWith(deck));
+  const before = { peer: state.peer, deck: state.deck, at: state.at };
+  if (found) {
+    state.peer = Number(peer);
+    state.deck = found.id;
+  } else if (!state.deck) {
+    const first = state.home.peers.findIndex((peer) => peer.decks.length);
+    state.peer = Math.max(first, 0);
+    state.deck = state.home.peers[state.peer]?.decks[0]?.id ?? null;
+  }
+  state.tab = tab || 'deck';
+  state.arg = rest.join('/');
+  state.at = new URLSearchParams(query).get('at');
+  if (state.tab === 'entry') state.selected = state.arg || null;
+  if (before.deck !== state.deck || before.peer !== state.peer) tell('deck');
+  else if (before.at !== state.at) tell('at');
+  tell('route');
+}
+
+/** The newest summary; says so when the deck changed. */
+export async function refresh() {
+  if (!state.deck) return;
+  const before = state.summary;
+  const summary = await ofDeck('summary');
+  state.summary = summary;
+  const same = before && before.deck === summary.deck && before.version === summary.version && before.peer === state.peer;
+  summary.peer = state.peer;
+  tell('summary');
+  if (!same) tell('changed');
+}
+
+export const refreshSoon = settled(120, () => refresh().catch(() => {}));
+
+/** The class that gives something a device's colour. */
+export function lane(device) {
+  const known = state.summary?.devices[device];
+  return `lane-${(known?.lane ?? 0) % 8}`;
+}
+
+export const deviceName = (device) => state.summary?.devices[device]?.name ?? 'unknown';
