@@ -31,11 +31,7 @@ async function show() {
   const host = byId('view');
   const tab = VIEWS[state.tab] ? state.tab : 'deck';
   document.body.dataset.tab = tab;
-  for (const button of byId('tabs').children) {
-    const isIt = button.dataset.tab === tab || (tab === 'card' && button.dataset.tab === 'deck');
-    button.setAttribute('aria-selected', String(isIt));
-    button.tabIndex = isIt ? 0 : -1;
-  }
+  markTab();
   // Made apart and put in place when it is whole: nothing flickers, and what came too late is dropped.
   const made = h('div', { class: 'made' });
   try {
@@ -64,7 +60,16 @@ function tabs() {
       const count = badge[id]?.();
       return h('button', { type: 'button', class: 'tab', role: 'tab', id: `tab-${id}`, 'data-tab': id, 'aria-controls': 'view', tabindex: -1, onclick: () => { document.body.dataset.pane = 'panel'; go({ tab: id, arg: id === 'entry' ? state.selected ?? '' : '' }); } }, name, count > 0 && h('span', { class: 'count' }, String(count), h('span', { class: 'sr' }, ' waiting')));
     }));
-  for (const button of byId('tabs').children) button.setAttribute('aria-selected', String(button.dataset.tab === (state.tab === 'card' ? 'deck' : state.tab)));
+  markTab();
+}
+
+/** Says which view is open; the others are reached from it by the arrow keys. */
+function markTab() {
+  const tab = state.tab === 'card' || !VIEWS[state.tab] ? 'deck' : state.tab;
+  for (const button of byId('tabs').children) {
+    button.setAttribute('aria-selected', String(button.dataset.tab === tab));
+    button.tabIndex = button.dataset.tab === tab ? 0 : -1;
+  }
 }
 
 function head() {
@@ -158,7 +163,7 @@ async function start() {
   on('route', show);
   on('step', (view) => atStep?.(view));
   on('changed', () => { if (!['deck', 'live'].includes(document.body.dataset.tab)) show(); });
-  on('event', (event) => { if (event?.kind === 'link' && document.body.dataset.tab === 'devices') show(); });
+  on('event', (event) => { if (['link', 'sync'].includes(event?.kind) && document.body.dataset.tab === 'devices') show(); });
   byId('theme').addEventListener('click', nextTheme);
   byId('help').addEventListener('click', keys);
   byId('pick').addEventListener('change', ({ target }) => {

@@ -1,6 +1,6 @@
 // The deck at the point that is looked at; and one card of it, with who wrote what.
 
-import { h, put } from './dom.js';
+import { h, painted, put } from './dom.js';
 import { cardDiff, cardLink, play, tags } from './cards.js';
 import { Scroller } from './scroller.js';
 import { deviceName, go, lane, ofDeck, state } from './state.js';
@@ -10,11 +10,12 @@ import { names, some, verb, when } from './words.js';
 const ROW = 60;
 const MARKS = { added: ['+', 'new'], changed: ['±', 'changed'] };
 
-function row(card, marks) {
+function row(card, number, marks, active) {
   const [sign, word] = MARKS[marks.get(card.id)] ?? [];
-  return h('div', { class: `row card ${marks.get(card.id) ?? ''}`, role: 'listitem', 'data-card': card.id, onclick: () => go({ tab: 'card', arg: card.id }) },
-    h('span', { class: 'faces' }, h('span', { class: 'front' }, cardLink(card.id, card.front || '(empty)')), h('span', { class: 'back' }, card.back)),
-    h('span', { class: 'extras' }, word && h('span', { class: `badge ${marks.get(card.id)}` }, `${sign} ${word}`), tags(card.tags.slice(0, 3)), card.audio.slice(0, 1).map((audio) => play(audio, card.front))));
+  const about = [card.front || '(empty)', card.back, word, card.tags.length && `tags ${card.tags.join(', ')}`, card.audio.length && 'with audio'];
+  return h('div', { class: `row card ${marks.get(card.id) ?? ''}`, role: 'option', id: `card-${number}`, 'aria-selected': String(number === active), 'aria-label': about.filter(Boolean).join('; '), 'data-card': card.id, onclick: () => go({ tab: 'card', arg: card.id }) },
+    h('span', { class: 'faces' }, h('span', { class: 'front' }, card.front || '(empty)'), h('span', { class: 'back' }, card.back)),
+    h('span', { class: 'extras' }, word && h('span', { class: `badge ${marks.get(card.id)}` }, `${sign} ${word}`), tags(card.tags.slice(0, 3)), card.audio.slice(0, 1).map((audio) => { const button = play(audio, card.front); button.tabIndex = -1; return button; })));
 }
 
 /** Shows the deck; gives what to do when the slider moved. */
@@ -22,16 +23,30 @@ export function showDeck(host) {
   const title = h('h2', {});
   const about = h('p', { class: 'dim about' });
   const gone = h('div', { class: 'gone' });
-  const list = h('div', { class: 'cards', role: 'list', tabindex: 0, 'aria-label': 'Cards' });
+  const list = h('div', { class: 'cards', role: 'listbox', tabindex: 0, 'aria-label': 'Cards: arrows go through them, Enter opens one, p plays its audio' });
   put(host, h('div', { class: 'deck-view' }, h('div', { class: 'view-head' }, title, about), gone, list));
   let marks = new Map();
-  let ready = null;
+  let active = -1;
   const ask = async (from, count) => {
-    const given = ready && from === 0 ? ready : await ofDeck('at', { step: state.step, from, count });
-    ready = null;
+    const given = await ofDeck('at', { step: state.step, from, count });
     return { total: given.total, items: given.cards };
   };
-  const scroller = new Scroller({ host: list, row: ROW, ask, draw: (card) => row(card, marks) });
+  const scroller = new Scroller({ host: list, row: ROW, ask, draw: (card, number) => row(card, number, marks, active) });
+  list.addEventListener('keydown', (event) => {
+    const page = Math.max(1, scroller.seen() - 2);
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -scroller.total, End: scroller.total }[event.key];
+    const card = scroller.itemAt(active);
+    if (by !== undefined) {
+      active = Math.max(0, Math.min(scroller.total - 1, active + by));
+      list.setAttribute('aria-activedescendant', `card-${active}`);
+      scroller.reveal(active);
+      scroller.paint();
+    } else if (event.key === 'Enter' && card) go({ tab: 'card', arg: card.id });
+    else if (event.key === 'p') list.querySelector(`#card-${active} .play`)?.click();
+    else return;
+    event.preventDefault();
+  });
+  scroller.onpaint = (first, last) => last && painted('deck-painted');
   const update = async (view) => {
     if (!view) return;
     put(title, view.title || 'A deck without a title');
@@ -42,11 +57,10 @@ export function showDeck(host) {
     scroller.turn += 1;
     scroller.pages.clear();
     const first = view.marked.find(([, place]) => place !== null);
-    const page = first && first[1] >= 50;
-    if (!page && list.scrollTop < ROW * 40) {
+    if (!(first && first[1] >= 100) && list.scrollTop < ROW * 90) {
       // The first cards came with the answer.
       scroller.keep(0, { total: view.total, items: view.cards.concat() });
-      if (view.total > view.cards.length) { ready = null; scroller.renew(); } else scroller.paint();
+      scroller.paint();
     } else {
       await scroller.renew();
     }

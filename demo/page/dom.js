@@ -62,3 +62,10 @@ export function toast(text) {
   clearTimeout(toast.timer);
   toast.timer = setTimeout(() => host.classList.remove('on'), 3500);
 }
+
+/** Notes when something was first on the screen, for whoever measures it. */
+export function painted(name) {
+  if (painted[name]) return;
+  painted[name] = true;
+  requestAnimationFrame(() => setTimeout(() => performance.mark(name)));
+}

@@ -44,6 +44,7 @@ export async function showEntry(host, hash) {
         entry.term && fact('Term', `${entry.term.number}`, h('code', { class: 'dim' }, short(entry.term.id)), ` number ${entry.seq} of it`),
         entry.draft && fact('Draft', h('a', { href: '#', onclick: (event) => { event.preventDefault(); go({ tab: 'drafts', arg: entry.draft.id }); } }, entry.draft.note || short(entry.draft.id)), ` number ${entry.seq} of it`),
         fact('Time', when(entry.time), h('span', { class: 'dim' }, ' by its author’s clock')),
+        entry.safe && fact('Safe', [entry.safe.here ? 'on this device' : 'not yet on this device', ...entry.safe.with.map((device) => device.name)].join(', ')),
         entry.reverses && fact('Takes back', h('a', { href: '#', onclick: (event) => { event.preventDefault(); go({ tab: 'entry', arg: entry.reverses }); } }, short(entry.reverses))),
         fact('Hash', h('code', { class: 'hash' }, entry.hash)),
         entry.notes.length > 0 && fact('Notes', h('ul', { class: 'notes' }, entry.notes.map((note) => h('li', {}, noteWords(note)))), entry.noted > entry.notes.length && some(entry.noted - entry.notes.length, 'more', 'more')))),

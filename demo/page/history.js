@@ -1,6 +1,6 @@
 // The list of what happened, with its graph: the way into everything else.
 
-import { byId, h, put, settled } from './dom.js';
+import { byId, h, painted, put, settled } from './dom.js';
 import { LANE, ROW, drawing, sample, width } from './graph.js';
 import { Scroller } from './scroller.js';
 import { deviceName, go, lane, ofDeck, on, state } from './state.js';
@@ -127,6 +127,7 @@ function legend() {
 export function start() {
   const host = byId('lines');
   scroller = new Scroller({ host, row: ROW, ask, draw: row, under });
+  scroller.onpaint = (first, last) => last && painted('history-painted');
   host.addEventListener('keydown', (event) => {
     const page = Math.max(1, scroller.seen() - 2);
     const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];

@@ -1,7 +1,7 @@
 // What happens, as it happens.
 
-import { byId, h, put } from './dom.js';
-import { on, refreshSoon, state, tell } from './state.js';
+import { h, put } from './dom.js';
+import { refreshSoon, state, tell } from './state.js';
 import { clock, some } from './words.js';
 
 const KEPT = 400;
@@ -32,8 +32,8 @@ export function listen() {
 const fits = (line) => !off.has(line.kind) && (!words || line.words.toLowerCase().includes(words));
 const peer = (line) => state.home.peers[line.peer]?.name ?? '';
 
-function paint() {
-  if (!painted?.isConnected) return;
+function paint(isNew = false) {
+  if (!painted || !(isNew || painted.list.isConnected)) return;
   if (!paused) {
     const many = state.home.peers.length > 1;
     const all = lines.filter(fits).slice(-200).reverse();
@@ -52,8 +52,6 @@ export function showLive(host) {
   const view = h('div', { class: 'pad live-view' },
     h('div', { class: 'view-head' }, h('h2', {}, 'Live'), h('p', { class: 'dim' }, 'What the engine says, as it says it.'), h('div', { class: 'acts' }, pause, filter), h('fieldset', { class: 'checks' }, h('legend', { class: 'sr' }, 'Kinds of events'), KINDS.map(box))), list);
   put(host, view);
-  painted = { list, pause, get isConnected() { return view.isConnected; } };
-  paint();
+  painted = { list, pause };
+  paint(true);
 }
-
-on('summary', () => byId('history') && paint());

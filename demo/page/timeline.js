@@ -22,7 +22,7 @@ async function read() {
     const step = next;
     next = null;
     const where = here('');
-    asked = ofDeck('at', { step: step.now ? null : step.step, hash: step.hash, from: 0, count: 60 });
+    asked = ofDeck('at', { step: step.now ? null : step.step, hash: step.hash, from: 0, count: 120 });
     try {
       const answer = await asked;
       if (where === here('')) show(answer, step.now);

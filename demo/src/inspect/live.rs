@@ -141,6 +141,8 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
                 format!("{} holds {all} of the deck durably", name(device)),
             )
         }
+        Event::Syncing { have, total, .. } => ("sync", format!("{have} of {total} changes are here")),
+        Event::SyncComplete { .. } => ("sync", "everything that linked devices have is here".to_owned()),
         Event::Audio(progress) => {
             let (have, size) = (progress.have_bytes, progress.size_bytes);
             (

@@ -1,5 +1,6 @@
 //! What can be asked for, and what is answered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -9,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use cuecard::history::WriterKind;
+use cuecard::transport::RouteKind;
 use cuecard::{
-    BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, DraftState, Rights, Role, Standing, TermId,
+    BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, DraftState, Reach, Rights, Role, Standing, TermId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -313,6 +315,9 @@ struct RowsAsked {
     from: usize,
     #[serde(default)]
     count: usize,
+    /// Of the entry that is looked for.
+    #[serde(default)]
+    hash: String,
     #[serde(default)]
     q: String,
     #[serde(default)]
@@ -356,9 +361,9 @@ async fn rows(State(app): State<Arc<App>>, Path(of): Path<Of>, Query(asked): Que
 }
 
 /// In which line an entry is.
-async fn find(State(app): State<Arc<App>>, Path(of): Path<Of>, Query(asked): Query<FindAsked>) -> Answer {
+async fn find(State(app): State<Arc<App>>, Path(of): Path<Of>, Query(asked): Query<RowsAsked>) -> Answer {
     read(app, of, move |book, index, _| {
-        let wish = asked.rows.wish()?;
+        let wish = asked.wish()?;
         let number = number_of(index, &asked.hash)?;
         let lines = lines_of(book, index, &wish)?;
         let layout = index.layout(wish.full);
@@ -379,13 +384,6 @@ async fn find(State(app): State<Arc<App>>, Path(of): Path<Of>, Query(asked): Que
         Ok(json!({ "version": index.version, "line": lines.iter().position(has) }))
     })
     .await
-}
-
-#[derive(Deserialize)]
-struct FindAsked {
-    hash: String,
-    #[serde(flatten)]
-    rows: RowsAsked,
 }
 
 fn number_of(index: &Index, hash: &str) -> Result<u32, Oops> {
@@ -440,6 +438,7 @@ async fn entry(State(app): State<Arc<App>>, Path(of): Path<Of>) -> Answer {
             "term": term_of(entry).map(|term| json!({ "number": index.terms.get(&term), "id": term.to_string() })),
             "draft": draft,
             "late": index.late.contains(&number),
+            "safe": safe(book, entry.hash)?,
             "seq": entry.seq,
             "time": entry.time_ms,
             "reverses": entry.reversal.map(|reversal| reversal.change().to_string()),
@@ -713,39 +712,59 @@ async fn accept_late(State(app): State<Arc<App>>, Path(of): Path<Of>, _: Json<Va
 async fn devices(State(app): State<Arc<App>>, Path(of): Path<Of>) -> Answer {
     read(app, of, |book, index, _| {
         let members = book.deck.members()?;
-        let states = book.deck.devices()?;
+        let sync = book.deck.sync_state()?;
         let me = book.engine.device();
-        let role = role(book)?;
         let editor = editor(book)?;
-        let told: Vec<Value> = members
-            .list
-            .iter()
-            .map(|member| {
-                let state = states.iter().find(|state| state.device == member.device);
-                let rights = match member.rights {
-                    Rights::Read => "read",
-                    Rights::Draft => "draft",
-                    Rights::Hold => "hold",
-                };
-                json!({
-                    "device": told::device(book, member.device),
-                    "number": index.devices.iter().position(|known| *known == Some(member.device)),
-                    "me": member.device == me,
-                    "owner": member.device == members.owner,
-                    "editor": editor == Some(member.device),
-                    "rights": rights,
-                    "rank": member.rank,
-                    "admitted_by": member.admitted_by.map(|by| told::device(book, by)),
-                    "linked": member.device == me || member.linked,
-                    "in_sync": state.map(|state| state.in_sync),
-                })
+        let (owner, list) = (members.owner, members.list);
+        let listed = |device: DeviceId| list.iter().find(move |member| member.device == device);
+        // The owner is no member of a list; and whoever is linked and reads along is there, too.
+        let mut devices = vec![owner];
+        devices.extend(list.iter().map(|member| member.device));
+        devices.extend(sync.devices.iter().map(|state| state.device));
+        devices.push(me);
+        let mut seen = BTreeSet::new();
+        devices.retain(|device| seen.insert(*device));
+        let told = devices.iter().map(|&device| {
+            let member = listed(device);
+            let rights = match member.map(|member| member.rights) {
+                _ if device == owner => "hold",
+                Some(Rights::Hold) => "hold",
+                Some(Rights::Draft) => "draft",
+                Some(Rights::Read) | None => "read",
+            };
+            let state = sync.device(device);
+            let (link, heard) = match state.map(|state| state.reach) {
+                Some(Reach::Linked(link)) => (Some(link), None),
+                Some(Reach::LastHeard { at_ms }) => (None, Some(at_ms)),
+                Some(Reach::Never) | None => (None, None),
+            };
+            json!({
+                "device": told::device(book, device),
+                "number": index.devices.iter().position(|known| *known == Some(device)),
+                "me": device == me,
+                "owner": device == owner,
+                "editor": editor == Some(device),
+                "rights": rights,
+                "rank": member.map(|member| member.rank),
+                "admitted_by": member.and_then(|member| member.admitted_by).map(|by| told::device(book, by)),
+                "linked": device == me || link.is_some(),
+                "route": link.map(|link| route(link.route)),
+                "round_trip_ms": link.and_then(|link| link.round_trip).map(|time| time.as_secs_f64() * 1000.0),
+                "loss_per_mille": link.and_then(|link| link.loss_per_mille),
+                "heard": heard,
+                "lacks": state.and_then(|state| state.stand).map(|stand| stand.behind),
+                "has_more": state.and_then(|state| state.stand).map(|stand| stand.ahead),
+                "saved": state.and_then(|state| state.saved).map(|saved| saved.to_string()),
             })
-            .collect();
+        });
+        let told: Vec<Value> = told.collect();
         let audio = book.engine.audio();
         Ok(json!({
             "version": index.version,
-            "role": role,
+            "role": role(book)?,
             "devices": told,
+            "unsaved": sync.unsaved,
+            "syncing": sync.syncing.map(|progress| [progress.have, progress.total]),
             "audio": {
                 "total": audio.len(),
                 "whole": audio.iter().filter(|blob| blob.is_whole()).count(),
@@ -755,6 +774,30 @@ async fn devices(State(app): State<Arc<App>>, Path(of): Path<Of>) -> Answer {
         }))
     })
     .await
+}
+
+const fn route(kind: RouteKind) -> &'static str {
+    match kind {
+        RouteKind::Memory => "within one process",
+        RouteKind::Direct => "direct",
+        RouteKind::Lan => "local network",
+        RouteKind::Relay => "through a relay",
+        _ => "another way",
+    }
+}
+
+/// Where an entry is safe: on this device's disk, and on which others'.
+fn safe(book: &Book, hash: ChangeHash) -> Result<Value, Oops> {
+    let safety = book.deck.safe_where(hash)?;
+    let told = safety.map(|safety| {
+        let with: Vec<Value> = safety
+            .with
+            .iter()
+            .map(|device| told::device(book, *device))
+            .collect();
+        json!({ "here": safety.here, "with": with })
+    });
+    Ok(json!(told))
 }
 
 #[derive(Deserialize)]

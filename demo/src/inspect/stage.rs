@@ -10,7 +10,7 @@ use cuecard::card::{FieldValue, TextField};
 use cuecard::transport::webrtc::{Config, Connected, SavedRoute, WebRtc};
 use cuecard::transport::{Backoff, Cable};
 use cuecard::{
-    AudioAbout, Card, CardId, Deck, DeckInvite, DraftId, Engine, Event, KeptLink, Member, Rights, Role,
+    AudioAbout, Card, CardId, Deck, DeckInvite, DraftId, Engine, Event, KeptLink, Member, Reach, Rights, Role,
 };
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
@@ -364,12 +364,16 @@ impl Stage {
     }
 
     fn are_linked(&self) -> bool {
-        let mut linked = self.engines.iter().map(|engine| {
-            let deck = first_deck(engine).ok();
-            deck.and_then(|deck| deck.devices().ok())
-                .is_some_and(|devices| !devices.is_empty())
-        });
-        linked.all(|linked| linked)
+        let is_linked = |engine: &Engine| {
+            let state = first_deck(engine).ok().and_then(|deck| deck.sync_state().ok());
+            state.is_some_and(|state| {
+                state
+                    .devices
+                    .iter()
+                    .any(|device| matches!(device.reach, Reach::Linked(_)))
+            })
+        };
+        self.engines.iter().all(is_linked)
     }
 
     fn have_agreed(&self) -> bool {

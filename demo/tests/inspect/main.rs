@@ -1,3 +1,26 @@
+//! `cuecard inspect`, as a person and as an intruder meet it. Every item of what the page is to show, and the test that
+//! shows it:
+//!
+//! | item | test |
+//! |---|---|
+//! | the history as a graph: a lane a device, shaded by term, heads and merges marked, drafts to the side | `person::a_person_reads_the_history_and_travels_through_it` |
+//! | runs of typing collapse; grouped by author and by time; search; links that lead back | the same |
+//! | late work flagged | `late::late_work_is_flagged_in_the_graph` |
+//! | an entry: op, author, term, time, what it depends on, its diff card by card, its audio, playable | `person::a_person_reads_…` |
+//! | the slider over heads, two of them where two lines were open; back to now | the same |
+//! | any two points compared | the same |
+//! | conflicts: every value, who wrote it, which shows and why | the same |
+//! | devices: role, route, round trip, what each has | the same |
+//! | drafts: previewed, accepted, declined with a reason | `person::a_person_cuts_the_link_…` |
+//! | the live log, filtered and paused | the same |
+//! | the demo: cut the link, edit on both sides, reconnect, see the merge | the same |
+//! | light, dark, 360 pixels, enough contrast | `looks::it_fits_a_telephone_…` |
+//! | by keyboard alone, with names and roles | `looks::it_is_used_by_keyboard_alone` |
+//! | text is text | `hostile::what_a_deck_holds_…` |
+//! | token, cookie, origin, host, policy; the end | `door::…` |
+//! | tens of thousands of entries, thousands of cards | `large::…`, measured by `cargo bench -p cuecard-demo --bench inspect` |
+//!
+//! Pictures of all of it are kept in `target/pictures/`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -5,52 +28,11 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+mod decks;
+mod door;
+mod hostile;
+mod large;
+mod late;
+mod looks;
+mod person;
 mod served;
-
-use cuecard_browser::Browser;
-use served::{Served, keep_picture};
-
-#[test]
-fn look() {
-    let Some(browser) = Browser::start("look") else {
-        return;
-    };
-    let served = Served::start(&["--demo"]);
-    let page = served.open(&browser);
-    keep_picture(&page, "01-light");
-    for (tab, name) in [
-        ("entry", "02-entry"),
-        ("compare", "03-compare"),
-        ("drafts", "04-drafts"),
-        ("conflicts", "05-conflicts"),
-        ("devices", "06-devices"),
-        ("live", "07-live"),
-    ] {
-        if tab == "entry" {
-            page.click(".row.entry.merge");
-        } else {
-            page.click(&format!("#tab-{tab}"));
-        }
-        page.wait_for(&format!(
-            "document.querySelector('#view').dataset.of?.startsWith('{tab}')"
-        ));
-        if tab == "drafts" {
-            page.click(".draft-line");
-            page.wait_for("document.querySelector('.draft-detail')");
-        }
-        keep_picture(&page, name);
-    }
-    page.click("#tab-deck");
-    page.look(1440, 900, true);
-    page.eval("document.querySelector('#slider').value = 17; document.querySelector('#slider').dispatchEvent(new Event('input'))");
-    page.wait_for("document.body.classList.contains('past')");
-    keep_picture(&page, "08-dark-past");
-    page.look(360, 740, false);
-    page.eval("document.body.dataset.pane='history'");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    keep_picture(&page, "09-narrow");
-    page.eval("document.body.dataset.pane='panel'");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    keep_picture(&page, "10-narrow-deck");
-    println!("{:?}", page.complaints());
-}
