@@ -9,6 +9,8 @@ let view = null;
 let asked = null;
 let next = null;
 let playing = 0;
+/** Where one is on the way to. */
+let goal = null;
 
 /** The deck at the step that is looked at, as it was last answered. */
 export const seen = () => view;
@@ -63,7 +65,9 @@ function show(answer, isNow) {
 /** Goes to a step; the address says where. */
 export async function to(step) {
   const bounded = Math.max(0, Math.min(newest(), step));
+  goal = bounded;
   await want(bounded === newest() ? { now: true } : { step: bounded });
+  if (goal === bounded && !asked) goal = null;
   remember();
 }
 
@@ -82,7 +86,8 @@ export async function toHash(hash) {
   remember();
 }
 
-export const by = (steps) => to((state.step ?? newest()) + steps);
+/** So many steps on: from where one is on the way to, if the answer has not come yet. */
+export const by = (steps) => to((goal ?? state.step ?? newest()) + steps);
 
 export function toNow() {
   stop();
@@ -138,5 +143,5 @@ export function start() {
   on('changed', () => (state.step === null ? want({ now: true }) : state.at ? toHash(state.at) : null));
   on('summary', ribbon);
   on('at', () => (state.at ? toHash(state.at) : want({ now: true })));
-  on('deck', () => { view = null; state.step = null; });
+  on('deck', () => { view = null; state.step = null; goal = null; });
 }

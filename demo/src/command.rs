@@ -434,6 +434,7 @@ async fn plan(command: Command, global: &Global, output: Output) -> Result<Plan,
         | Command::Doctor(_)
         | Command::Completions(_)
         | Command::Man(_)
+        | Command::Inspect(_)
         | Command::Peer(_) => {
             return Err(Error::NoLinks);
         }

@@ -132,6 +132,12 @@ pub(crate) enum Error {
         /// Who.
         holder: Option<Holder>,
     },
+    /// Another process has the folder open, and so cannot this one serve the page.
+    #[error("{} has this device open, and the page is served by the process that has; end it first", held(.holder.as_ref()))]
+    OpenElsewhere {
+        /// Who.
+        holder: Option<Holder>,
+    },
     /// The running peer speaks another version.
     #[error(
         "the running peer is of another version of cuecard than this command; end it and start it again with this one"
@@ -269,6 +275,9 @@ pub(crate) enum Error {
     /// Output could not be written as JSON.
     #[error("the result cannot be written as JSON: {0}")]
     Json(serde_json::Error),
+    /// The demo within the page could not be made.
+    #[error("the two devices of the demo could not be set up: {0}")]
+    Demo(String),
     /// The page cannot be served.
     #[error("the page cannot be served: {0}; choose another --port, or none")]
     Listen(io::Error),
@@ -442,7 +451,7 @@ impl Error {
             | Self::WhichDraft { .. }
             | Self::NobodyToAsk(_)
             | Self::NoCode => Kind::Usage,
-            Self::Busy { .. } | Self::AlreadyUp { .. } => Kind::Busy,
+            Self::Busy { .. } | Self::AlreadyUp { .. } | Self::OpenElsewhere { .. } => Kind::Busy,
             Self::NoDevice { .. }
             | Self::NoDeck
             | Self::NoSuchDeck { .. }

@@ -19,7 +19,8 @@ pub(crate) async fn unless_ended<T>(doing: impl Future<Output = Result<T, Error>
     }
 }
 
-async fn ended() -> u8 {
+/// Waits until somebody ends this; how a shell says that.
+pub(crate) async fn ended() -> u8 {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

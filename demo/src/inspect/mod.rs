@@ -37,10 +37,14 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::cli::Inspect;
+use crate::cli::Global;
+use crate::cli::look::Inspect;
+use crate::command::network;
 use crate::error::Error;
-use crate::folder;
+use crate::home::Home;
+use crate::node::{Node, is_in_use};
 use crate::text::say;
+use crate::{signal, story};
 
 use book::Book;
 use guard::Guard;
@@ -53,8 +57,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is looked at.
 pub(crate) enum Subject {
-    /// Devices that are open in this process.
-    Engines(Vec<Engine>),
+    /// This device, as the running peer.
+    Node(Arc<Node>),
     /// The two devices of a demo, whose folders these are; made up if they are empty.
     Stage([PathBuf; 2]),
 }
@@ -128,11 +132,11 @@ pub(crate) async fn run(subject: Subject, serving: Serving) -> Result<(), Error>
         .await
         .map_err(Error::Listen)?;
     let port = listener.local_addr().map_err(Error::Listen)?.port();
-    let (peers, stage) = match subject {
-        Subject::Engines(engines) => (engines, None),
+    let (peers, stage, node) = match subject {
+        Subject::Node(node) => (vec![node.engine().clone()], None, Some(node)),
         Subject::Stage(folders) => {
             let stage = Arc::new(Stage::open(&folders).await?);
-            (stage.engines().to_vec(), Some(stage))
+            (stage.engines().to_vec(), Some(stage), None)
         }
     };
     if let Some(stage) = &stage {
@@ -141,7 +145,7 @@ pub(crate) async fn run(subject: Subject, serving: Serving) -> Result<(), Error>
         } else {
             stage.begin().await
         };
-        begun.map_err(|oops| Error::Late(oops.why().to_owned()))?;
+        begun.map_err(|oops| Error::Demo(oops.why().to_owned()))?;
     }
     let (close, closing) = watch::channel(false);
     let app = Arc::new(App {
@@ -162,53 +166,57 @@ pub(crate) async fn run(subject: Subject, serving: Serving) -> Result<(), Error>
         let _ = ends.wait_for(|closing| *closing).await;
     });
     let mut serving = tokio::spawn(served.into_future());
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        ended = &mut serving => return ended.map_err(|error| Error::Late(error.to_string()))?.map_err(Error::Listen),
-    }
-    say("ended");
+    let code = tokio::select! {
+        code = signal::ended() => code,
+        ended = &mut serving => {
+            let ended = ended.map_err(|error| Error::Listen(std::io::Error::other(error)))?;
+            return ended.map_err(Error::Listen);
+        }
+    };
     // Nobody listens any more: the streams end, and with them the last answers.
     let _ = close.send(true);
     let _ = tokio::time::timeout(ENDS_WITHIN, serving).await;
-    match &app.stage {
-        Some(stage) => stage.end().await,
-        None => {
-            for engine in &app.peers {
-                engine.shutdown().await?;
-            }
-        }
+    if let Some(stage) = &app.stage {
+        stage.end().await;
     }
-    Ok(())
+    if let Some(node) = node {
+        node.close().await?;
+    }
+    Err(Error::Interrupted(code))
 }
 
 /// Does what was typed.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn command(asked: Inspect) -> Result<(), Error> {
+pub(crate) async fn command(asked: Inspect, global: &Global) -> Result<(), Error> {
     let serving = Serving {
         port: asked.port,
         open: !asked.no_open,
     };
-    let temporary = |error| Error::Folder {
-        folder: std::env::temp_dir(),
-        error,
-    };
-    match asked.data_dir.filter(|_| !asked.demo) {
-        Some(folder) => run(Subject::Engines(vec![folder::open(&folder).await?]), serving).await,
-        None => {
-            // Removed when this is over.
-            let place = tempfile::Builder::new()
-                .prefix("cuecard-demo-")
-                .tempdir()
-                .map_err(temporary)?;
-            run(
-                Subject::Stage(["laptop", "phone"].map(|name| place.path().join(name))),
-                serving,
-            )
-            .await
-        }
+    if asked.demo {
+        // Removed when this is over.
+        let place = tempfile::Builder::new().prefix("cuecard-demo-").tempdir();
+        let place = place.map_err(|error| Error::folder(&std::env::temp_dir(), error))?;
+        return run(Subject::Stage(story::folders(place.path())), serving).await;
     }
+    let home = Home::find(global.data_dir.clone())?;
+    if !home.has_device() {
+        return Err(Error::NoDevice {
+            folder: home.folder().to_owned(),
+        });
+    }
+    let network = network(&asked.network)?;
+    let node = match Node::open(&home, "cuecard inspect", Some(&network)).await {
+        Err(error) if is_in_use(&error) => {
+            return Err(Error::OpenElsewhere {
+                holder: home.holder(),
+            });
+        }
+        opened => opened?,
+    };
+    node.run()?;
+    run(Subject::Node(node), serving).await
 }
 
 /// Opens the person's browser; where there is none, the address is on the screen. What programs are started with is for

@@ -49,7 +49,7 @@ pub(crate) fn make(folder: &Path, cards: usize, entries: usize) {
                 _ => edit.add_card(&format!("nueva {at}"), "a new word").map(drop),
             });
             // Slower than the disk nobody is: wait now and then.
-            if at % 500 == 0 {
+            if at.is_multiple_of(500) {
                 done.await.unwrap();
             } else {
                 done.at_once().unwrap();

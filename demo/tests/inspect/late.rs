@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use cuecard::op::Note;
+use cuecard::transport::CloseReason;
 use cuecard::transport::memory::{Conditions, pair};
-use cuecard::transport::{CloseReason, Link as _};
 use cuecard::{Deck, Engine, Events, Member, Rights, Role};
 use cuecard_browser::Browser;
 use serde_json::json;

@@ -20,6 +20,7 @@ impl Served {
             .arg("inspect")
             .arg("--no-open")
             .args(arguments)
+            .env("CUECARD_BIND", "loopback")
             .env_remove("CUECARD_DATA_DIR")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
