@@ -1,6 +1,6 @@
 // The page: who looks, at what, in which view.
 
-import { byId, h, put, s, toast } from './dom.js';
+import { byId, h, put, s, toast, unheld } from './dom.js';
 import { showCompare } from './compare.js';
 import { showConflicts } from './conflicts.js';
 import { showCard, showDeck } from './deck.js';
@@ -52,15 +52,19 @@ async function show() {
   }
 }
 
+/** The tabs are made once: what one is about to press does not change under the hand. */
 function tabs() {
-  const badge = { drafts: () => state.summary?.drafts + (state.summary?.late.length ?? 0) };
   put(byId('tabs'),
     h('button', { type: 'button', class: 'tab to-history', role: 'tab', 'data-tab': 'history', 'aria-controls': 'history', tabindex: -1, onclick: () => { document.body.dataset.pane = 'history'; } }, 'History'),
-    TABS.map(([id, name]) => {
-      const count = badge[id]?.();
-      return h('button', { type: 'button', class: 'tab', role: 'tab', id: `tab-${id}`, 'data-tab': id, 'aria-controls': 'view', tabindex: -1, onclick: () => { document.body.dataset.pane = 'panel'; go({ tab: id, arg: id === 'entry' ? state.selected ?? '' : '' }); } }, name, count > 0 && h('span', { class: 'count' }, String(count), h('span', { class: 'sr' }, ' waiting')));
-    }));
+    TABS.map(([id, name]) => h('button', { type: 'button', class: 'tab', role: 'tab', id: `tab-${id}`, 'data-tab': id, 'aria-controls': 'view', tabindex: -1, onclick: () => { document.body.dataset.pane = 'panel'; go({ tab: id, arg: id === 'entry' ? state.selected ?? '' : '' }); } }, name, h('span', { class: 'count', hidden: true }))));
   markTab();
+}
+
+function countDrafts() {
+  const count = state.summary.drafts + state.summary.late.length;
+  const host = document.querySelector('#tab-drafts .count');
+  host.hidden = count === 0;
+  put(host, String(count), h('span', { class: 'sr' }, ' waiting'));
 }
 
 /** Says which view is open; the others are reached from it by the arrow keys. */
@@ -87,7 +91,7 @@ function head() {
     return h('option', { value: `${number}/${deck.id}`, selected: number === state.peer && deck.id === state.deck }, state.home.peers.length > 1 ? `${title} on the ${peer.name}` : title);
   }));
   pick.closest('label').hidden = choices.length < 2;
-  tabs();
+  countDrafts();
 }
 
 // As the system, unless a person said otherwise on this machine.
@@ -162,8 +166,8 @@ async function start() {
   on('summary', head);
   on('route', show);
   on('step', (view) => atStep?.(view));
-  on('changed', () => { if (!['deck', 'live'].includes(document.body.dataset.tab)) show(); });
-  on('event', (event) => { if (['link', 'sync'].includes(event?.kind) && document.body.dataset.tab === 'devices') show(); });
+  on('changed', () => { if (!['deck', 'live'].includes(document.body.dataset.tab)) unheld(show); });
+  on('event', (event) => { if (['link', 'sync'].includes(event?.kind) && document.body.dataset.tab === 'devices') unheld(show); });
   byId('theme').addEventListener('click', nextTheme);
   byId('help').addEventListener('click', keys);
   byId('pick').addEventListener('change', ({ target }) => {

@@ -69,3 +69,27 @@ export function painted(name) {
   painted[name] = true;
   requestAnimationFrame(() => setTimeout(() => performance.mark(name)));
 }
+
+// What is under a finger is not to be replaced between its going down and its coming up, or the press is lost.
+
+const HOLD_MS = 400;
+const waiting = new Set();
+let heldSince = -Infinity;
+
+addEventListener('pointerdown', () => { heldSince = performance.now(); }, true);
+for (const end of ['pointerup', 'pointercancel']) {
+  addEventListener(end, () => {
+    heldSince = -Infinity;
+    setTimeout(() => {
+      const all = [...waiting];
+      waiting.clear();
+      for (const what of all) what();
+    });
+  }, true);
+}
+
+/** Does it now, or as soon as nothing is held down. */
+export function unheld(what) {
+  if (performance.now() - heldSince > HOLD_MS) what();
+  else waiting.add(what);
+}

@@ -1,6 +1,6 @@
 // The list of what happened, with its graph: the way into everything else.
 
-import { byId, h, painted, put, settled } from './dom.js';
+import { byId, h, painted, put, settled, unheld } from './dom.js';
 import { LANE, ROW, drawing, sample, width } from './graph.js';
 import { Scroller } from './scroller.js';
 import { deviceName, go, lane, ofDeck, on, state } from './state.js';
@@ -162,6 +162,6 @@ export function start() {
   on('changed', () => scroller.renew());
   on('summary', legend);
   on('deck', () => { host.scrollTop = 0; cursor = 0; });
-  on('step', () => scroller.paint());
+  on('step', () => unheld(scroller.repaint));
   on('route', () => scroller.paint());
 }

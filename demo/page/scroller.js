@@ -1,6 +1,6 @@
 // A list of any length, of which only what is seen is there: asked for in pages, drawn in a window.
 
-import { h, put } from './dom.js';
+import { h, put, unheld } from './dom.js';
 
 const PAGE = 120;
 const BESIDE = 6;
@@ -24,6 +24,7 @@ export class Scroller {
     this.sheet.append(this.below, this.rows);
     put(host, this.sheet);
     host.addEventListener('scroll', () => this.paint(), { passive: true });
+    this.repaint = () => this.paint();
     this.watch = new ResizeObserver(() => this.paint());
     this.watch.observe(host);
   }
@@ -39,7 +40,7 @@ export class Scroller {
     this.pages.clear();
     if (one) this.keep(start, one);
     if (two && two.items.length) this.keep(start + 1, two);
-    this.paint();
+    unheld(this.repaint);
   }
 
   read(page, beyond = false) {

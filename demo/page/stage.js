@@ -1,6 +1,6 @@
 // The built-in demo: two devices and a cable. What is pressed here is done to two real engines.
 
-import { byId, h, put, s, settled, toast } from './dom.js';
+import { byId, h, put, s, settled, toast, unheld } from './dom.js';
 import { get, go, on, post, refreshSoon, state } from './state.js';
 import { short, some } from './words.js';
 
@@ -88,7 +88,7 @@ function paint() {
 const look = async () => {
   try {
     told = await get('stage');
-    paint();
+    unheld(paint);
   } catch { /* the server is gone: the page says so elsewhere */ }
 };
 const lookSoon = settled(100, look);
