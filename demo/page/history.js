@@ -124,6 +124,16 @@ function legend() {
       h('li', { class: 'mark' }, sample(kind), word)));
 }
 
+/** What waits: not in the graph, as it is not in the deck; a hollow mark above it, with the way to it. */
+function beside() {
+  const { beside: drafts = [], late = [], drafts: waiting = 0 } = state.summary ?? {};
+  const one = (kind, device, words, arg) => h('li', {}, h('button', { type: 'button', class: `waits ${lane(device)}`, onclick: () => { document.body.dataset.pane = 'panel'; go({ tab: 'drafts', arg }); } }, h('i', { class: `dot ${kind}` }), words));
+  put(byId('beside'),
+    drafts.map((draft) => one('draft', draft.device, [h('b', {}, draft.note || 'a draft'), ` by ${draft.author.name} waits beside the deck`], draft.id)),
+    waiting > drafts.length && one('draft', null, `${waiting - drafts.length} drafts more`, ''),
+    late.slice(0, 2).map((work) => one('late', state.summary.devices.findIndex((device) => device.id === work.author.id), [h('b', {}, 'late work'), ` by ${work.author.name}, ${some(work.changes, 'change')}, waits`], '')));
+}
+
 export function start() {
   const host = byId('lines');
   scroller = new Scroller({ host, row: ROW, ask, draw: row, under });
@@ -161,6 +171,7 @@ export function start() {
   });
   on('changed', () => scroller.renew());
   on('summary', legend);
+  on('summary', () => unheld(beside));
   on('deck', () => { host.scrollTop = 0; cursor = 0; });
   on('step', () => unheld(scroller.repaint));
   on('route', () => scroller.paint());

@@ -31,6 +31,8 @@ const PAGE_MAX: usize = 400;
 const DIFF_MAX: usize = 300;
 /// Cards that a step of the slider marks.
 const MARKED_MAX: usize = 40;
+/// Waiting drafts that are shown beside the graph; all of them are in their own view.
+const BESIDE_MAX: usize = 4;
 /// Parts of the strip above the slider.
 const RIBBON_PARTS: usize = 240;
 /// Entries of one run, or of one card, that are listed.
@@ -239,6 +241,12 @@ async fn summary(State(app): State<Arc<App>>, Path(of): Path<Of>) -> Answer {
             "devices": devices,
             "role": role(book)?,
             "drafts": drafts.iter().filter(|draft| draft.state.is_proposed()).count(),
+            "beside": drafts
+                .iter()
+                .filter(|draft| draft.state.is_proposed())
+                .take(BESIDE_MAX)
+                .map(|draft| draft_told(book, index, draft))
+                .collect::<Vec<_>>(),
             "late": late(book)?,
             "ribbon": ribbon(index),
         }))

@@ -78,6 +78,7 @@ fn a_person_reads_the_history_and_travels_through_it() {
     assert_eq!(count(&page, ".graph .node.merge"), 1);
     assert_eq!(text(&page, ".row.entry.merge .badge.merge"), "merge");
     assert!(count(&page, ".graph .edge.side") >= 2, "the draft's lines");
+    assert!(text(&page, "#beside").contains("the weather by phone waits beside the deck"));
     let run = page.eval(
         "[...document.querySelectorAll('.row.entry')].find(r => r.innerText.includes('×3')).dataset.op",
     );
