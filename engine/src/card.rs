@@ -488,16 +488,19 @@ impl<'a, D: ReadDoc> Reader<'a, D> {
         })
     }
 
+    /// The audio in the slots of a card.
+    pub(crate) fn audio_on(&self, card_object: &ObjId) -> Vec<AudioRef> {
+        let Some(slots) = self.object(card_object, key::AUDIO, ObjType::Map) else {
+            return Vec::new();
+        };
+        let names = self.keys(&slots).into_iter();
+        names.filter_map(|slot| self.audio(&slots, &slot)).collect()
+    }
+
     /// All the audio of all cards, tombstones too; nothing else of them is read.
     pub(crate) fn all_audio(&self) -> Vec<AudioRef> {
         let cards = self.card_objects().into_iter();
-        let slots = cards.filter_map(|(_, card)| self.object(&card, key::AUDIO, ObjType::Map));
-        let audio = slots.flat_map(|slots| {
-            let names = self.keys(&slots).into_iter();
-            let audio: Vec<AudioRef> = names.filter_map(|slot| self.audio(&slots, &slot)).collect();
-            audio
-        });
-        audio.collect()
+        cards.flat_map(|(_, card)| self.audio_on(&card)).collect()
     }
 
     /// Every card, tombstones too, in (position, id) order.

@@ -1,22 +1,25 @@
 //! A deck, as an app holds it: edit, read, draft, role, history.
 
+mod audio;
 mod events;
 mod history;
 mod late;
 mod read;
 mod typing;
 
-use std::io::{Read, Seek};
 use std::sync::Arc;
 
+<<<<<<< HEAD
 use cuecard_store::BlobHash;
 
 use crate::card::AudioRef;
 use crate::core::{DeckError, EditError, UndoError, Undone};
+=======
+use crate::core::{DeckError, DeviceState, EditError, UndoError, Undone};
+>>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
-use crate::id::{BlobId, ChangeHash, DeckId};
-use crate::limits::BLOB_BYTES_MAX;
+use crate::id::{ChangeHash, DeckId};
 use crate::op::OpError;
 
 mod draft;
@@ -24,6 +27,7 @@ mod members;
 mod role;
 mod sync;
 
+pub use audio::{AudioAbout, AudioError};
 pub use draft::Draft;
 pub use events::DeckEvents;
 pub use history::{History, HistoryError, View};
@@ -88,6 +92,7 @@ impl Deck {
         self.shared.read(|core| Ok(core.log(self.id)?.head()))
     }
 
+<<<<<<< HEAD
     /// Takes audio in and says how to refer to it. It is durable when this returns, so that the edit which attaches
     /// it never refers to nothing. Cancel safe: at worst an unused blob stays.
     ///
@@ -130,21 +135,14 @@ impl Deck {
             .blobs()
             .open(hash)
             .map_err(|error| AudioError(error.to_string()))
+=======
+    /// The linked devices that follow this deck, and whether they hold, durably, every change that this one does. Audio
+    /// and drafts are not part of that.
+    ///
+    /// # Errors
+    /// While nothing of the deck has arrived.
+    pub fn devices(&self) -> Result<Vec<DeviceState>, DeckError> {
+        self.shared.read(|core| core.devices(self.id))
+>>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
     }
 }
-
-/// What is known of audio beside its bytes. Comes back as it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AudioAbout {
-    /// Its MIME type.
-    pub mime: String,
-    /// The name of the file it came from; a name only, never a path.
-    pub name: String,
-    /// How long it plays.
-    pub duration_ms: u64,
-}
-
-/// Why audio could not be taken in or read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audio cannot be kept or read: {0}")]
-pub struct AudioError(String);

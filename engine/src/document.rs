@@ -4,6 +4,7 @@
 //! goes through [`gate::admit`](crate::gate::admit) and [`Document::apply`]. A document normally has one head; between applying a draft
 //! and accepting it, it has two.
 
+pub(crate) mod audio;
 pub mod edit;
 mod order;
 mod outcome;

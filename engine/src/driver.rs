@@ -12,16 +12,23 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cuecard_store::{Batch, Saved, Store};
+use cuecard_store::{Batch, BlobHash, BlobPin, Collected, Saved, Store};
 use cuecard_transport::{CloseReason, Lane, Link, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{
+<<<<<<< HEAD
     Applied, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket, Typed,
 };
 use crate::event::Event;
 use crate::id::{ChangeHash, DeckId};
+=======
+    Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, Output, StoreHasFailed, Ticket, Typed,
+};
+use crate::event::Event;
+use crate::id::{BlobId, DeckId};
+>>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
 use crate::limits::LINK_QUEUE_BYTES_MAX;
 use crate::op::Op;
 use crate::opening;
@@ -41,6 +48,10 @@ pub(crate) struct Shared {
     waiting: Mutex<BTreeMap<Ticket, Vec<oneshot::Sender<SaveResult>>>>,
     /// Who waits to hear what became of something typed.
     typing: Mutex<BTreeMap<Ticket, oneshot::Sender<TypedResult>>>,
+    /// Who waits to hear what came of collecting audio.
+    collecting: Mutex<BTreeMap<Ticket, oneshot::Sender<Result<Collected, String>>>>,
+    /// Audio that was taken in, and that no edit was seen to name yet.
+    imported: Mutex<BTreeMap<BlobId, BlobPin>>,
     events: broadcast::Sender<Event>,
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
@@ -82,6 +93,8 @@ impl Shared {
             links: Mutex::default(),
             waiting: Mutex::default(),
             typing: Mutex::default(),
+            collecting: Mutex::default(),
+            imported: Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             saves,
             tasks,
@@ -164,6 +177,21 @@ impl Shared {
         }
     }
 
+    /// Collects the audio that nobody needs. It is under way when this returns.
+    pub(crate) fn collect_audio(&self) -> oneshot::Receiver<Result<Collected, String>> {
+        let (told, heard) = oneshot::channel();
+        let mut core = lock(&self.core);
+        let ticket = core.collect_audio(now());
+        lock(&self.collecting).insert(ticket, told);
+        self.carry_out(&mut core);
+        heard
+    }
+
+    /// Audio stays until an edit was seen that names it, and at the longest for as long as the engine is open.
+    pub(crate) fn keep_imported(&self, blob: BlobId, pin: BlobPin) {
+        lock(&self.imported).insert(blob, pin);
+    }
+
     /// Whether a batch became durable. To be asked before the core is let go, and so before it can have.
     fn wait_for(&self, ticket: Ticket) -> oneshot::Receiver<SaveResult> {
         let (told, waiting) = oneshot::channel();
@@ -197,7 +225,18 @@ impl Shared {
                     self.unsaved.send_modify(|unsaved| *unsaved += 1);
                     drop(self.tasks.send(StoreTask::PutSnapshot { deck, snapshot }));
                 }
-                Output::Blob(task) => drop(self.tasks.send(StoreTask::Blob(task))),
+                Output::Blob(task) => {
+                    if let BlobTask::Collect { live, .. } = &task {
+                        // What is named stays because of that, and may go when it no longer is.
+                        lock(&self.imported).retain(|blob, _| !live.contains(&BlobHash::from(*blob)));
+                    }
+                    drop(self.tasks.send(StoreTask::Blob(task)));
+                }
+                Output::Collected { ticket, result } => {
+                    if let Some(told) = lock(&self.collecting).remove(&ticket) {
+                        drop(told.send(result));
+                    }
+                }
                 Output::Typed { typed, result } => {
                     if let Some(told) = lock(&self.typing).remove(&typed) {
                         let result = result.map(|ticket| ticket.map(|ticket| self.wait_for(ticket)));

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cuecard_store::{MemoryStore, Options, SledStore, Store, StoreError};
+use cuecard_store::{Collected, MemoryStore, Options, SledStore, Store, StoreError};
 use cuecard_transport::{Backoff, CloseReason, DeviceKey, Dialer, Link, LinkEvent, Route};
 use tokio::sync::broadcast;
 
-use crate::blob::fetch::BlobProgress;
+use crate::blob::progress::BlobProgress;
 use crate::core::{CompactWhen, Core, DeckError, EditError, Policies, RestoreError, StoreHasFailed};
-use crate::deck::Deck;
+use crate::deck::{AudioError, Deck};
 use crate::disk::{self, LoadError};
 use crate::driver::{Saving, Shared};
 use crate::event::Event;
@@ -80,6 +80,7 @@ pub struct Builder {
     policies: Policies,
     compact_when: CompactWhen,
     typing_window: Option<Duration>,
+    audio_grace: Option<Duration>,
 }
 
 impl Builder {
@@ -104,6 +105,14 @@ impl Builder {
     #[must_use]
     pub const fn typing_window(mut self, window: Duration) -> Self {
         self.typing_window = Some(window);
+        self
+    }
+
+    /// How long audio stays that nobody needs any more: no card that is not deleted, no draft, no late work, none of the
+    /// last hundred edits of this device in a deck, which it may undo. The default is 24 hours.
+    #[must_use]
+    pub const fn audio_grace(mut self, grace: Duration) -> Self {
+        self.audio_grace = Some(grace);
         self
     }
 
@@ -182,6 +191,9 @@ impl Builder {
         core.set_compact_when(self.compact_when);
         if let Some(window) = self.typing_window {
             core.set_typing_window(window);
+        }
+        if let Some(grace) = self.audio_grace {
+            core.set_audio_grace(grace);
         }
         core.set_default_policies(self.policies);
         for error in opening::restore_all(&mut core, store)? {
@@ -379,7 +391,23 @@ impl Engine {
         disk::routes(self.shared.store.as_ref())
     }
 
-    /// How far the audio of all decks has come.
+    /// Deletes the audio that nobody needed for the grace period ([`Builder::audio_grace`]), and says what went and what
+    /// waits. It is done by itself as well: a minute after opening, and once a day. What only the past of a deck shows is
+    /// then [`AudioError::NoLongerKept`].
+    ///
+    /// # Errors
+    /// When the disk says no, or a damaged deck is kept here, of which nobody can tell what it needs.
+    pub async fn collect_audio(&self) -> Result<Collected, AudioError> {
+        if !self.shared.read(Core::knows_all_decks) {
+            return Err(AudioError::DamagedDeck);
+        }
+        let collected = self.shared.collect_audio().await;
+        collected
+            .map_err(|_| AudioError::Closed)?
+            .map_err(|why| AudioError::Disk { why })
+    }
+
+    /// How far the audio has come that is wanted here.
     #[must_use]
     pub fn audio(&self) -> Vec<BlobProgress> {
         self.shared.read(Core::audio)

@@ -1,9 +1,11 @@
 //! What the app is told.
 
-use crate::blob::fetch::BlobProgress;
+use std::time::Duration;
+
+use crate::blob::progress::BlobProgress;
 use crate::core::{LateWhy, TurnWhy};
 use crate::document::DeckChange;
-use crate::id::{DeckId, DeviceId, DraftId, TermId};
+use crate::id::{BlobId, DeckId, DeviceId, DraftId, TermId};
 use crate::role::{LateWork, Rights};
 use crate::sync::message::DraftRefusal;
 
@@ -276,8 +278,33 @@ pub enum Event {
         /// What happened.
         why: String,
     },
-    /// Audio came closer.
+    /// Audio came closer: at most four times a second for each piece, and always when it is whole or its source has
+    /// stalled.
     Audio(BlobProgress),
+    /// Audio cannot be kept, as the disk would not take it. It is tried again in a minute; edits go on.
+    AudioFailed {
+        /// Which.
+        blob: BlobId,
+        /// What the store said.
+        why: String,
+    },
+    /// A device sent audio that is not what its hash says. It is asked for none for a while, on new links, too. What it
+    /// says of decks is checked by itself, and goes on.
+    AudioSourceBanned {
+        /// Which device.
+        device: DeviceId,
+        /// What it sent wrong bytes of.
+        blob: BlobId,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// Audio that nobody needed for the grace period was deleted.
+    AudioCollected {
+        /// How many pieces.
+        deleted: u64,
+        /// The bytes they had.
+        deleted_bytes: u64,
+    },
     /// A device sent something that was refused; its link is closed.
     Refused {
         /// Which device.
@@ -341,6 +368,9 @@ impl Event {
             Self::Linked { .. }
             | Self::Unlinked { .. }
             | Self::Audio(_)
+            | Self::AudioFailed { .. }
+            | Self::AudioSourceBanned { .. }
+            | Self::AudioCollected { .. }
             | Self::Refused { .. }
             | Self::StoreFailed { .. }
             | Self::Lagged { .. } => None,

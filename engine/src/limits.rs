@@ -86,6 +86,15 @@ pub const DECKS_PER_LINK_MAX: usize = 64;
 pub const LINKS_MAX: usize = 64;
 /// Blobs asked for at one time.
 pub const BLOB_WANTS_MAX: usize = 1_024;
+/// Bytes of audio being encoded for one link: what an honest device asks for ahead, twice, as it asks again for what it
+/// believes lost.
+pub const SERVING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Blobs that a link asked for while they were not here, to be told of: as many as it may ask for at one time, a few times
+/// over. Who asks for more is not told, and asks again.
+pub const ASKS_KEPT_MAX: usize = 4 * BLOB_WANTS_MAX;
+/// Edits of this device, in each deck, whose undoing finds its audio: ten times what people take back. What they replaced
+/// longer ago may be collected.
+pub const UNDO_KEEPS_AUDIO_OF: usize = 100;
 /// Titles, file names, MIME types, slots, tags, field names: shown in lists, so short.
 pub const NAME_BYTES_MAX: usize = 256;
 /// A note on a draft.

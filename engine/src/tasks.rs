@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use cuecard_store::{BlobError, BlobStatus, SnapshotName, Snapshots, Store, StoreError, StreamId};
+use cuecard_store::{
+    BlobError, BlobHash, BlobStatus, Blobs, SnapshotName, Snapshots, Store, StoreError, StreamId,
+};
 
 use crate::blob::fetch::Held;
 use crate::core::{BlobDone, BlobTask, Input, NewSnapshot, ReadId, WriteResult};
 use crate::disk;
-use crate::id::DeckId;
+use crate::id::{BlobId, DeckId};
 use crate::limits::SLICE_BYTES_MAX;
 
 /// A question to the store that takes time.
@@ -77,40 +79,43 @@ fn put_snapshot(snapshot: &NewSnapshot, snapshots: &dyn Snapshots) -> Result<(),
 fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
     let blobs = store.blobs();
     match task {
-        BlobTask::Begin { blob, size } => {
-            let held = match blobs.begin(blob.into(), size) {
-                Ok(BlobStatus::Whole { .. }) => Held::Whole,
-                Ok(BlobStatus::Partial { have, .. }) => Held::Groups(have.into_iter().map(narrow).collect()),
-                Ok(_) => Held::Groups(vec![]),
-                Err(error) => {
-                    tracing::error!(blob = %blob.short(), %error, "a blob cannot be begun");
-                    Held::Failed
-                }
-            };
-            BlobDone::Begun { blob, held }
+        BlobTask::Open { blob, size } => {
+            let held = open_blob(blobs, blob, size).unwrap_or_else(|error| {
+                tracing::error!(blob = %blob.short(), %error, "a blob cannot be looked at");
+                Held::Failed(error.to_string())
+            });
+            BlobDone::Opened { blob, held }
         }
         BlobTask::Encode {
             link,
             transfer,
             blob,
+            size,
             groups,
         } => {
-            let slice = blobs.encode(blob.into(), widen(&groups)).ok();
+            let encoded = encode_blob(blobs, blob, size, &groups);
+            let damaged = matches!(encoded, Err(BlobError::Damaged { .. }));
+            if damaged && let Err(error) = blobs.verify(blob.into()) {
+                tracing::error!(blob = %blob.short(), %error, "a damaged blob cannot be verified");
+            }
             BlobDone::Encoded {
                 link,
                 transfer,
+                blob,
                 group: groups.start,
-                slice,
+                slice: encoded.ok(),
+                damaged,
             }
         }
         BlobTask::Write {
             link,
             transfer,
             blob,
+            size,
             groups,
             slice,
         } => {
-            let result = match blobs.write(blob.into(), widen(&groups), &slice) {
+            let result = match write_blob(blobs, blob, size, &groups, &slice) {
                 Ok(BlobStatus::Whole { .. }) => WriteResult::Whole,
                 Ok(_) => WriteResult::Part,
                 Err(BlobError::Wrong { .. }) => WriteResult::Wrong,
@@ -124,6 +129,65 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
                 result,
             }
         }
+        BlobTask::Collect { ticket, live, grace } => BlobDone::Collected {
+            ticket,
+            result: blobs.collect(&live, grace).map_err(|error| error.to_string()),
+        },
+    }
+}
+
+/// What is held of a blob. Nothing is begun before its first bytes come: decks name audio that nobody has.
+fn open_blob(blobs: &dyn Blobs, blob: BlobId, size: u64) -> Result<Held, BlobError> {
+    let hash = BlobHash::from(blob);
+    let status = match size {
+        // There is nothing to wait for.
+        0 => blobs.begin(hash, 0)?,
+        _ => blobs.status(hash)?,
+    };
+    Ok(match status {
+        BlobStatus::Whole { .. } => Held::Whole,
+        BlobStatus::Partial { size: begun, have } if begun == size => {
+            Held::Groups(have.into_iter().map(narrow).collect())
+        }
+        BlobStatus::Partial { .. } => {
+            // One of the two sizes is wrong, and this is the one that is tried now.
+            blobs.remove(hash)?;
+            Held::Groups(vec![])
+        }
+        _ => Held::Groups(vec![]),
+    })
+}
+
+fn encode_blob(
+    blobs: &dyn Blobs,
+    blob: BlobId,
+    size: u64,
+    groups: &Range<u32>,
+) -> Result<Vec<u8>, BlobError> {
+    let hash = BlobHash::from(blob);
+    // A slice for another size would look like a lie of ours.
+    match blobs.status(hash)? {
+        BlobStatus::Whole { size: here } | BlobStatus::Partial { size: here, .. } if here == size => {
+            blobs.encode(hash, widen(groups))
+        }
+        _ => Err(BlobError::Absent { hash }),
+    }
+}
+
+fn write_blob(
+    blobs: &dyn Blobs,
+    blob: BlobId,
+    size: u64,
+    groups: &Range<u32>,
+    slice: &[u8],
+) -> Result<BlobStatus, BlobError> {
+    let hash = BlobHash::from(blob);
+    match blobs.write(hash, widen(groups), slice) {
+        Err(BlobError::Absent { .. }) => {
+            blobs.begin(hash, size)?;
+            blobs.write(hash, widen(groups), slice)
+        }
+        written => written,
     }
 }
 

@@ -411,6 +411,7 @@ async fn a_device_that_asks_and_never_takes_is_let_go() {
         blob,
         first: 0,
         count: 192,
+        size: 4 * 1024 * 1024,
     };
     let asking = async {
         // Each of these asks for 3 MiB.

@@ -90,7 +90,7 @@ impl Core {
         }
         self.compare_holdings(link, deck, beside);
         self.settle_late(deck);
-        self.fetches.ask_again(link);
+        self.fetches.ask_again(self.now, link);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
         self.knock(link, deck);

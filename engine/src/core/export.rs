@@ -175,7 +175,7 @@ impl Core {
     /// Audio came by another way, whole.
     pub(crate) fn audio_imported(&mut self, now: Time, blob: BlobId) {
         let held = Held::Whole;
-        self.handle(now, Input::BlobDone(BlobDone::Begun { blob, held }));
+        self.handle(now, Input::BlobDone(BlobDone::Opened { blob, held }));
     }
 
     /// How many changes a deck has; none while nothing of it has arrived.

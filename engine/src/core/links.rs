@@ -9,7 +9,7 @@ use cuecard_transport::Lane;
 use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
 use crate::disk::{self};
 use crate::event::Event;
-use crate::id::{DeckId, DeviceId};
+use crate::id::{BlobId, DeckId, DeviceId};
 use crate::limits::{DECKS_PER_LINK_MAX, LINKS_MAX, NAME_BYTES_MAX};
 use crate::role::KeyEpoch;
 use crate::sync::envelope;
@@ -28,8 +28,10 @@ pub(crate) struct LinkState {
     pub(super) key_sent: BTreeMap<DeckId, KeyEpoch>,
     /// Decks of which both sides showed that they hold the key.
     pub(crate) sessions: BTreeMap<DeckId, Session>,
-    /// Frames of audio being encoded for the other side.
+    /// Bytes of audio being encoded for the other side.
     pub(crate) serving: usize,
+    /// Audio that it asked for and that was not here.
+    pub(crate) asks: BTreeSet<BlobId>,
     /// Whether it said what it is called.
     is_named: bool,
     /// When it last said anything.
@@ -94,6 +96,7 @@ impl Core {
                 key_sent: BTreeMap::new(),
                 sessions,
                 serving: 0,
+                asks: BTreeSet::new(),
                 is_named: false,
                 heard_at: self.now,
             },
@@ -258,7 +261,9 @@ impl Core {
                 blob,
                 first,
                 count,
-            } => self.serve_pull(link, transfer, blob, first, count),
+                size,
+            } => self.serve_pull(link, transfer, (blob, size), first, count),
+            Message::Have { blob } => self.take_have(link, blob),
             Message::NewKey {
                 deck,
                 proof,
@@ -275,7 +280,7 @@ impl Core {
                 self.take_knock(link, deck, draft, signature);
             }
             Message::Lack { transfer } => {
-                self.fetches.lacks(link, transfer);
+                self.fetches.lacks(self.now, link, transfer);
                 self.pull_audio();
             }
         }

@@ -13,8 +13,12 @@
 //! - `members`: who is let in; `keyring`, `key_turn`: the deck's key, and turning it over.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `edits`: decks created, joined and edited; `saving`: what becomes true when the disk has it.
+<<<<<<< HEAD
 //! - `audio`: pulling and serving blobs.
 //! - `sync_state`: what other devices said that they hold, and what follows from it for people.
+=======
+//! - `audio`: pulling and serving blobs; `collect`: those that nobody needs.
+>>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
 //! - `typing`: edits that come one upon the other leave together.
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.
@@ -27,6 +31,7 @@
 mod audio;
 mod branches;
 mod catch_up;
+mod collect;
 mod draft_log;
 mod drafts;
 mod edits;
@@ -50,16 +55,17 @@ mod typing;
 mod undo;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use cuecard_transport::{DeviceKey, Lane};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::blob::fetch::Fetches;
+use crate::blob::named::DeckAudio;
 use crate::document::DeckChange;
 use crate::event::Event;
-use crate::id::{BlobId, DeckId, DeviceId};
+use crate::id::{DeckId, DeviceId};
 use crate::mirror::Mirror;
 use crate::time::Time;
 
@@ -72,7 +78,7 @@ use self::log::Log;
 pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
 pub use self::members::{AdmitError, InviteError, MemberInfo, Members};
 pub use self::policy::{
-    AdmitPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
+    AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
 };
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::restore::RestoreError;
@@ -98,6 +104,7 @@ pub struct Core {
     /// What makes the empty places of a greeting look like the others.
     padding: [u8; 32],
     fetches: Fetches,
+    collecting: collect::Collecting,
     saving: BTreeMap<Ticket, Saving>,
     reading: BTreeMap<ReadId, (LinkId, DeckId)>,
     /// Decks that are kept and cannot be opened: nothing may be written over them.
@@ -120,8 +127,8 @@ pub(crate) struct DeckState {
     turning: Option<Turning>,
     /// `None` until the genesis of a joined deck has arrived.
     log: Option<Log>,
-    /// The audio that the deck refers to, or ever did in this run: it is served to those who share the deck.
-    audio: BTreeSet<BlobId>,
+    /// The audio that it refers to: wanted here, and served to those who share the deck.
+    audio: DeckAudio,
     /// `None`: what is set for all decks.
     policies: Option<Policies>,
     /// What is remembered of the role beside the log.
@@ -138,7 +145,7 @@ impl DeckState {
             keys,
             turning: None,
             log,
-            audio: BTreeSet::new(),
+            audio: DeckAudio::default(),
             policies: None,
             role,
             heard: BTreeMap::new(),
@@ -198,6 +205,7 @@ impl Core {
             links: BTreeMap::new(),
             names: BTreeMap::new(),
             fetches: Fetches::default(),
+            collecting: collect::Collecting::default(),
             saving: BTreeMap::new(),
             reading: BTreeMap::new(),
             closed: BTreeMap::new(),
@@ -287,6 +295,7 @@ impl Core {
     /// Takes in what happened. Whatever a peer's bytes hold, this does not panic; if it does, it is our bug.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.set_now(now);
+        self.collect_in_time(matches!(input, Input::Tick));
         match input {
             Input::LinkUp {
                 link,
@@ -360,14 +369,8 @@ impl Core {
         }
         self.revision += 1;
         let revision = self.revision;
+        self.note_audio(deck, &changes);
         for change in changes {
-            match &change {
-                DeckChange::AudioAttached { audio, .. } => self.want(deck, audio),
-                DeckChange::CardAdded { card } | DeckChange::CardRestored { card } => {
-                    card.audio.values().for_each(|audio| self.want(deck, audio));
-                }
-                _ => {}
-            }
             self.event(Event::Changed {
                 deck,
                 revision,

@@ -24,6 +24,8 @@ pub struct Policies {
     pub admit: AdmitPolicy,
     /// As the owner: whether the past is settled without a person.
     pub settle: SettlePolicy,
+    /// Which audio is pulled without being asked for.
+    pub audio: AudioPolicy,
 }
 
 /// Whether an editor grants the role to who asks for it.
@@ -96,10 +98,27 @@ pub enum SettlePolicy {
     ByHand,
 }
 
+/// Which audio a device pulls by itself. What an app asks for ([`crate::Deck::fetch_audio`]) is pulled in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AudioPolicy {
+    /// All that cards name: the card in focus first, then those that the app shows, then the others in the deck's order,
+    /// what is longer than a mebibyte last.
+    #[default]
+    Eager,
+    /// That of the card in focus and of those that the app shows ([`crate::Deck::focus_audio`],
+    /// [`crate::Deck::show_audio`]).
+    Visible,
+    /// None.
+    OnDemand,
+}
+
 impl Core {
     /// What this device does by itself in decks that have no policies of their own.
     pub fn set_default_policies(&mut self, policies: Policies) {
         self.policies = policies;
+        for state in self.decks.values_mut() {
+            state.audio.rank_now(true);
+        }
     }
 
     /// What this device does by itself in one deck, from now until it is opened again.
@@ -109,6 +128,8 @@ impl Core {
     pub fn set_policies(&mut self, deck: DeckId, policies: Policies) -> Result<(), DeckError> {
         let state = self.decks.get_mut(&deck).ok_or(DeckError::Unknown(deck))?;
         state.policies = Some(policies);
+        state.audio.rank_now(true);
+        self.pull_audio();
         self.accept_by_policy();
         Ok(())
     }

@@ -8,8 +8,9 @@ use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId, LinkId, ReadId, Ticket};
 use crate::time::Time;
 use bytes::Bytes;
-use cuecard_store::{Batch, StreamId};
+use cuecard_store::{Batch, BlobHash, Collected, Grace, StreamId};
 use cuecard_transport::Lane;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// What happened outside.
@@ -115,6 +116,13 @@ pub enum Output {
         /// The batch that makes it durable, unless nothing was changed; or why it was not done.
         result: Result<Option<Ticket>, EditError>,
     },
+    /// What came of collecting audio ([`Core::collect_audio`](super::Core::collect_audio)).
+    Collected {
+        /// The number that it got.
+        ticket: Ticket,
+        /// What was deleted, or why not.
+        result: Result<Collected, String>,
+    },
     /// Call again with [`Input::Tick`] at this time at the latest.
     WakeAt(Time),
     /// Close a link.
@@ -138,8 +146,8 @@ pub enum CloseWhy {
 /// What the store is asked to do with a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobTask {
-    /// Start or resume one, and say what is held of it.
-    Begin {
+    /// Say what is held of one.
+    Open {
         /// Which blob.
         blob: BlobId,
         /// Its size.
@@ -153,10 +161,12 @@ pub enum BlobTask {
         transfer: u32,
         /// Which blob.
         blob: BlobId,
+        /// Its size, as they were told.
+        size: u64,
         /// Which groups.
         groups: Range<u32>,
     },
-    /// Verify groups and keep them.
+    /// Verify groups and keep them, of a blob that may have to be begun.
     Write {
         /// Who sent them.
         link: LinkId,
@@ -164,10 +174,21 @@ pub enum BlobTask {
         transfer: u32,
         /// Which blob.
         blob: BlobId,
+        /// Its size.
+        size: u64,
         /// Which groups.
         groups: Range<u32>,
         /// The slice.
         slice: Bytes,
+    },
+    /// Delete those that nobody needs.
+    Collect {
+        /// How to name it in [`BlobDone::Collected`].
+        ticket: Ticket,
+        /// Those that are needed.
+        live: BTreeSet<BlobHash>,
+        /// For how long others stay.
+        grace: Grace,
     },
 }
 
@@ -175,7 +196,7 @@ pub enum BlobTask {
 #[derive(Debug)]
 pub enum BlobDone {
     /// What is held.
-    Begun {
+    Opened {
         /// Which blob.
         blob: BlobId,
         /// What is held of it.
@@ -187,10 +208,14 @@ pub enum BlobDone {
         link: LinkId,
         /// Under which number.
         transfer: u32,
+        /// Which blob.
+        blob: BlobId,
         /// The first group.
         group: u32,
         /// The slice; `None` when it is not held.
         slice: Option<Vec<u8>>,
+        /// Whether what is on the disk is not what it was: it was looked through, and is to be completed.
+        damaged: bool,
     },
     /// Verified and kept, or not.
     Written {
@@ -204,6 +229,13 @@ pub enum BlobDone {
         groups: Range<u32>,
         /// What came of it.
         result: WriteResult,
+    },
+    /// Those that nobody needs are deleted, or not.
+    Collected {
+        /// Which [`BlobTask::Collect`] this answers.
+        ticket: Ticket,
+        /// What the store said.
+        result: Result<Collected, String>,
     },
 }
 

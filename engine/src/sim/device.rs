@@ -188,7 +188,7 @@ impl SimDevice {
                     self.events.push(event);
                 }
                 // Who types in the simulator looks at the deck.
-                Output::Typed { .. } => {}
+                Output::Typed { .. } | Output::Collected { .. } => {}
                 Output::WakeAt(time) => {
                     let at = Duration::from_millis(time.as_millis().saturating_sub(EPOCH_MS)).max(now);
                     self.wake = Some(self.wake.map_or(at, |set| set.min(at)));

@@ -107,6 +107,9 @@ pub enum Message {
         /// How many groups.
         #[n(3)]
         count: u32,
+        /// The size of the blob, as the asker was told: who knows another one lacks this.
+        #[n(4)]
+        size: u64,
     },
     /// I do not have what this transfer asked for.
     #[n(7)]
@@ -114,6 +117,13 @@ pub enum Message {
         /// The number of the [`Message::Pull`].
         #[n(0)]
         transfer: u32,
+    },
+    /// I have now, whole, what you asked for when I lacked it.
+    #[n(8)]
+    Have {
+        /// Which blob.
+        #[n(0)]
+        blob: BlobId,
     },
     /// All that I hold beside my canonical path: send what is missing.
     #[n(10)]

@@ -39,8 +39,12 @@ fn samples() -> Vec<Vec<u8>> {
             blob: cuecard::BlobId::from_bytes([1; 32]),
             first: 0,
             count: 3,
+            size: 40_000,
         },
         Message::Lack { transfer: 1 },
+        Message::Have {
+            blob: cuecard::BlobId::from_bytes([1; 32]),
+        },
     ] {
         samples.push(seal_up(&message));
     }

@@ -254,6 +254,7 @@ impl World {
             | Output::Blob(_)
             | Output::Event(_)
             | Output::Typed { .. }
+            | Output::Collected { .. }
             | Output::WakeAt(_) => {}
         }
     }

@@ -106,8 +106,10 @@ fn extreme_numbers_do_no_harm() {
                 blob,
                 first: number,
                 count: number,
+                size: len,
             },
             Message::Lack { transfer: number },
+            Message::Have { blob },
             Message::Entries {
                 deck,
                 items: vec![Item::Changes {

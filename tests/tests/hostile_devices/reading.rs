@@ -25,7 +25,6 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
     world.assert_unharmed();
 }
 
-/// Numbers at the end of their range, in every place that is reckoned with.
 #[test]
 fn audio_is_served_to_those_who_share_its_deck_and_to_nobody_else() {
     let mut world = World::new(31, Some(Rights::Read));
@@ -49,7 +48,7 @@ fn audio_is_served_to_those_who_share_its_deck_and_to_nobody_else() {
     let mallory = world.intrude();
     world.sim.run_for(SOON);
     for (transfer, blob) in (1..).zip(&blobs) {
-        let (blob, first, count) = (*blob, 0, 1);
+        let (blob, first, count, size) = (*blob, 0, 1, 5_000);
         world.sim.say(
             mallory,
             &Message::Pull {
@@ -57,6 +56,7 @@ fn audio_is_served_to_those_who_share_its_deck_and_to_nobody_else() {
                 blob,
                 first,
                 count,
+                size,
             },
         );
     }

@@ -56,6 +56,10 @@ fn everything(deck: DeckId) -> Vec<Message> {
             blob: BlobId::from_bytes(hash),
             first: 0,
             count: 1,
+            size: 10,
+        },
+        Message::Have {
+            blob: BlobId::from_bytes(hash),
         },
         Message::Holdings { deck, held: vec![] },
         Message::Branches {

@@ -242,5 +242,7 @@ impl Core {
                 News::Reopened => Event::DraftReopened { deck, draft, author },
             });
         }
+        // Who decides on one wants to hear it.
+        self.pull_audio();
     }
 }

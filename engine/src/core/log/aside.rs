@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Log, TakeError};
 
 use crate::core::own_log;
+use crate::document::audio::audio_in_change;
 use crate::document::{DeckChange, Document};
-use crate::id::{ChangeHash, TermId};
+use crate::id::{BlobId, ChangeHash, TermId};
 
 /// A change of a term that is held and not in the document.
 pub(super) struct Aside {
@@ -52,6 +53,14 @@ impl Log {
             .into_iter()
             .map(|(hash, bytes)| (hash, Aside { term, bytes }));
         self.aside.extend(aside);
+    }
+
+    /// The audio that changes name which are not in the document: branches that lost, late work.
+    pub(in crate::core) fn audio_aside(&self) -> impl Iterator<Item = BlobId> + '_ {
+        self.aside
+            .values()
+            .flat_map(|aside| audio_in_change(&aside.bytes))
+            .map(|(blob, _)| blob)
     }
 
     /// What the document holds is not aside: when a deck is opened, that is known only in the end.
