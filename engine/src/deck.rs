@@ -9,14 +9,7 @@ mod typing;
 
 use std::sync::Arc;
 
-<<<<<<< HEAD
-use cuecard_store::BlobHash;
-
-use crate::card::AudioRef;
 use crate::core::{DeckError, EditError, UndoError, Undone};
-=======
-use crate::core::{DeckError, DeviceState, EditError, UndoError, Undone};
->>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
 use crate::document::Edit;
 use crate::driver::{Saving, Shared};
 use crate::id::{ChangeHash, DeckId};
@@ -90,59 +83,5 @@ impl Deck {
     /// While nothing of it has arrived.
     pub fn head(&self) -> Result<ChangeHash, DeckError> {
         self.shared.read(|core| Ok(core.log(self.id)?.head()))
-    }
-
-<<<<<<< HEAD
-    /// Takes audio in and says how to refer to it. It is durable when this returns, so that the edit which attaches
-    /// it never refers to nothing. Cancel safe: at worst an unused blob stays.
-    ///
-    /// # Errors
-    /// When it cannot be read or kept.
-    pub async fn import_audio(
-        &self,
-        audio: impl Read + Send + 'static,
-        about: AudioAbout,
-    ) -> Result<AudioRef, AudioError> {
-        let store = self.shared.store.clone();
-        let mut audio = audio;
-        let import = move || store.blobs().import(&mut audio, BLOB_BYTES_MAX);
-        let imported = tokio::task::spawn_blocking(import).await;
-        let (hash, bytes) = imported
-            .map_err(|error| AudioError(error.to_string()))?
-            .map_err(|error| AudioError(error.to_string()))?;
-        let AudioAbout {
-            mime,
-            name,
-            duration_ms,
-        } = about;
-        Ok(AudioRef {
-            blob: BlobId::from(hash),
-            mime,
-            bytes,
-            duration_ms,
-            name,
-        })
-    }
-
-    /// The bytes of audio that is whole here. Reading waits for the disk.
-    ///
-    /// # Errors
-    /// When it is not (yet) here.
-    pub fn open_audio(&self, blob: BlobId) -> Result<impl Read + Seek + Send + use<>, AudioError> {
-        let hash = BlobHash::from(blob);
-        self.shared
-            .store
-            .blobs()
-            .open(hash)
-            .map_err(|error| AudioError(error.to_string()))
-=======
-    /// The linked devices that follow this deck, and whether they hold, durably, every change that this one does. Audio
-    /// and drafts are not part of that.
-    ///
-    /// # Errors
-    /// While nothing of the deck has arrived.
-    pub fn devices(&self) -> Result<Vec<DeviceState>, DeckError> {
-        self.shared.read(|core| core.devices(self.id))
->>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
     }
 }

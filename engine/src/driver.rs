@@ -18,17 +18,11 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{
-<<<<<<< HEAD
-    Applied, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket, Typed,
+    Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket,
+    Typed,
 };
 use crate::event::Event;
-use crate::id::{ChangeHash, DeckId};
-=======
-    Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, Output, StoreHasFailed, Ticket, Typed,
-};
-use crate::event::Event;
-use crate::id::{BlobId, DeckId};
->>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
+use crate::id::{BlobId, ChangeHash, DeckId};
 use crate::limits::LINK_QUEUE_BYTES_MAX;
 use crate::op::Op;
 use crate::opening;

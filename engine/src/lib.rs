@@ -70,17 +70,10 @@ pub use cuecard_transport as transport;
 pub use crate::blob::progress::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
-<<<<<<< HEAD
-    AdmitError, AdmitPolicy, AutoClaim, AutoGrant, DeckError, DeviceSync, DraftError, DraftInfo, DraftPolicy,
-    DraftPreview, DraftState, EditError, Fate, InviteError, LateError, LateWhy, LateWorkPolicy, LinkQuality,
-    MemberInfo, Members, Policies, Reach, RestoreError, Role, RoleError, Safety, SettlePolicy, Stand,
-    StoreHasFailed, SyncProgress, SyncState, TurnWhy, UndoError, Undone,
-=======
-    AdmitError, AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DeckError, DeviceState, DraftError,
-    DraftInfo, DraftPolicy, DraftPreview, DraftState, EditError, InviteError, LateError, LateWhy,
-    LateWorkPolicy, MemberInfo, Members, Policies, RestoreError, Role, RoleError, SettlePolicy,
-    StoreHasFailed, TurnWhy, UndoError, Undone,
->>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
+    AdmitError, AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DeckError, DeviceSync, DraftError, DraftInfo,
+    DraftPolicy, DraftPreview, DraftState, EditError, Fate, InviteError, LateError, LateWhy, LateWorkPolicy,
+    LinkQuality, MemberInfo, Members, Policies, Reach, RestoreError, Role, RoleError, Safety, SettlePolicy,
+    Stand, StoreHasFailed, SyncProgress, SyncState, TurnWhy, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, DeckEvents, Draft, History, HistoryError, View};
 pub use crate::document::undo::WhyNothing;

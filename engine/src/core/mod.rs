@@ -13,12 +13,8 @@
 //! - `members`: who is let in; `keyring`, `key_turn`: the deck's key, and turning it over.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `edits`: decks created, joined and edited; `saving`: what becomes true when the disk has it.
-<<<<<<< HEAD
-//! - `audio`: pulling and serving blobs.
-//! - `sync_state`: what other devices said that they hold, and what follows from it for people.
-=======
 //! - `audio`: pulling and serving blobs; `collect`: those that nobody needs.
->>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
+//! - `sync_state`: what other devices said that they hold, and what follows from it for people.
 //! - `typing`: edits that come one upon the other leave together.
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.

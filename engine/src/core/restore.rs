@@ -50,17 +50,10 @@ impl Core {
         };
         let mut role = RoleState::default();
         role.told = log.as_ref().map(|log| log.chain.canonical().editor);
-<<<<<<< HEAD
         let mut state = DeckState::new(keys, log, role);
         state.heard = heard;
         self.decks.insert(deck, state);
-        for audio in audio {
-            self.want(deck, &audio);
-        }
-=======
-        self.decks.insert(deck, DeckState::new(keys, log, role));
         self.note_all_audio(deck);
->>>>>>> 6c7ee42 (Audio comes from several sources at once, in the order in which people need it, and goes when nobody does)
         Ok(())
     }
 }

@@ -128,6 +128,7 @@ impl World {
             charter: None,
             locator: Vec::<Position>::new(),
             beside: Digest::of(&Default::default()),
+            changes: 0,
         };
         self.sim.say(intruder, &status);
         intruder
