@@ -222,11 +222,10 @@ fn a_source_that_falls_silent_is_the_last_thing_said() {
     world.sim.take_events(newcomer);
     world.sim.run_for(Duration::from_secs(60));
     let told = world.sim.take_events(newcomer).into_iter();
-    let last = told.filter_map(|event| match event {
+    let last = told.rev().find_map(|event| match event {
         Event::Audio(progress) if progress.blob == blob => Some(progress),
         _ => None,
     });
-    let last = last.last();
     let now = act(&mut world.sim, newcomer, |core, _| core.audio_progress(blob)).unwrap();
     assert_eq!((now.bytes_per_second, now.is_whole()), (0, false));
     // What was told last is what is true now, to the quarter of a second in which it fell silent.
