@@ -46,13 +46,14 @@ fn deliver(fetches: &mut Fetches, now: Time, pull: &Pull) -> Vec<u32> {
     came
 }
 
-/// What a link was asked for: neighbours joined.
-fn groups_of(pulls: &[Pull], link: LinkId) -> Vec<Range<u32>> {
-    let mut all: Vec<Range<u32>> = Vec::new();
+/// What a link was asked for, as first groups and those behind the last: neighbours joined.
+fn groups_of(pulls: &[Pull], link: LinkId) -> Vec<(u32, u32)> {
+    let mut all: Vec<(u32, u32)> = Vec::new();
     for pull in pulls.iter().filter(|pull| pull.link == link) {
+        let Range { start, end } = pull.groups;
         match all.last_mut() {
-            Some(last) if last.end == pull.groups.start => last.end = pull.groups.end,
-            _ => all.push(pull.groups.clone()),
+            Some(last) if last.1 == start => last.1 = end,
+            _ => all.push((start, end)),
         }
     }
     all
@@ -110,10 +111,10 @@ fn a_frame_that_was_not_asked_for_is_not_taken() {
 fn what_a_lost_link_was_asked_for_is_asked_of_another() {
     let mut fetches = wanting(4, &[ONE]);
     let first = fetches.assign(at(0));
-    assert_eq!(groups_of(&first, ONE), [0..4]);
+    assert_eq!(groups_of(&first, ONE), [(0, 4)]);
     link(&mut fetches, TWO);
     fetches.link_down(ONE);
-    assert_eq!(groups_of(&fetches.assign(at(1)), TWO), [0..4]);
+    assert_eq!(groups_of(&fetches.assign(at(1)), TWO), [(0, 4)]);
     assert_eq!(
         fetches.arrived(at(2), ONE, first[0].transfer, 0),
         None,
@@ -135,7 +136,7 @@ fn a_source_that_is_silent_for_two_seconds_loses_its_range_and_is_left_alone_for
         .arrived(at(2_500), ONE, first[0].transfer, 0)
         .expect("asked for");
     fetches.written(at(2_500), ONE, BLOB, &late.groups, false);
-    assert_eq!(groups_of(&fetches.assign(at(2_500)), ONE), [1..3]);
+    assert_eq!(groups_of(&fetches.assign(at(2_500)), ONE), [(1, 3)]);
     // Without a word it rests twice as long each time, a minute at the most.
     let mut now = 2_500;
     // At first it is known to be slow, and given the time of two groups.
@@ -146,7 +147,7 @@ fn a_source_that_is_silent_for_two_seconds_loses_its_range_and_is_left_alone_for
         assert_eq!(fetches.check_stalls(at(now)).len(), 1, "at {now}");
         now += rest * 1_000;
         assert_eq!(fetches.assign(at(now - 1)), [], "it rests {rest} s");
-        assert_eq!(groups_of(&fetches.assign(at(now)), ONE), [1..3]);
+        assert_eq!(groups_of(&fetches.assign(at(now)), ONE), [(1, 3)]);
     }
 }
 
@@ -199,11 +200,11 @@ fn a_source_that_sends_wrong_bytes_is_asked_for_nothing_for_ten_minutes_on_any_l
     link(&mut fetches, TWO);
     assert_eq!(
         groups_of(&fetches.assign(at(600_000)), TWO),
-        [0..4],
+        [(0, 4)],
         "others go on"
     );
     fetches.link_down(TWO);
-    assert_eq!(groups_of(&fetches.assign(at(600_002)), again), [0..4]);
+    assert_eq!(groups_of(&fetches.assign(at(600_002)), again), [(0, 4)]);
 }
 
 #[test]
@@ -246,7 +247,7 @@ fn only_those_are_asked_who_share_a_deck_that_names_it() {
     fetches.set_source(at(0), ONE, device(ONE), [OTHER_DECK].into_iter());
     assert_eq!(fetches.assign(at(0)), []);
     fetches.set_source(at(0), ONE, device(ONE), [DECK, OTHER_DECK].into_iter());
-    assert_eq!(groups_of(&fetches.assign(at(0)), ONE), [0..4]);
+    assert_eq!(groups_of(&fetches.assign(at(0)), ONE), [(0, 4)]);
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn one_that_lacks_it_is_asked_again_when_it_says_that_it_has_it() {
     assert_eq!(fetches.assign(at(2)), [], "that was another blob");
     fetches.has_now(ONE, BLOB);
     let again = fetches.assign(at(3));
-    assert_eq!(groups_of(&again, ONE), [0..1]);
+    assert_eq!(groups_of(&again, ONE), [(0, 1)]);
     // Each status is a chance, too, and not each status of a chatterbox.
     for (now, asked) in [(4, 1), (5, 0), (10_003, 0), (10_004, 1)] {
         let open: Vec<u32> = fetches.transfers.keys().copied().collect();
@@ -364,7 +365,7 @@ fn what_the_store_holds_is_not_asked_for_and_what_is_too_long_never_is() {
     assert_eq!(fetches.assign(at(0)), [], "not before the store has answered");
     fetches.opened(at(0), BLOB, &Held::Groups(vec![0..4, 6..10]));
     let pulls = fetches.assign(at(0));
-    assert_eq!(groups_of(&pulls, ONE), [4..6]);
+    assert_eq!(groups_of(&pulls, ONE), [(4, 6)]);
     let huge = BlobId::from_bytes([7; 32]);
     fetches.name(DECK, huge, BLOB_BYTES_MAX + 1, WANTED);
     assert_eq!(fetches.next_to_open(at(0)), []);
