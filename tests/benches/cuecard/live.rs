@@ -1,6 +1,7 @@
 //! An edit here, and the event of it there, beside a message of that size on the bare lane.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(crate) struct Linked {
     pub(crate) deck: Deck,
     pub(crate) copy: Deck,
     pub(crate) cards: Vec<CardId>,
+    /// Edits so far.
+    edits: AtomicUsize,
 }
 
 impl Linked {
@@ -53,6 +56,7 @@ impl Linked {
             deck,
             copy,
             cards,
+            edits: AtomicUsize::new(1),
         }
     }
 
@@ -68,10 +72,10 @@ impl Linked {
             }
         });
         let mut times = Vec::with_capacity(count);
-        for at in 0..count {
+        for _ in 0..count {
+            // A value that no card has yet.
+            let at = self.edits.fetch_add(1, Ordering::Relaxed);
             let began = Instant::now();
-            // A value that the card has not yet.
-            let at = at + self.deck.entry_count().expect("the deck") * self.cards.len();
             let edit = self.deck.edit(|edit| edit_one(edit, &self.cards, at));
             let arrived = heard.recv().await.expect("the event");
             times.push(arrived.saturating_duration_since(began).as_secs_f64());

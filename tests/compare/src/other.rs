@@ -47,11 +47,12 @@ async fn repo(memory: Memory) -> Repo {
     Repo::build_tokio().with_storage(memory).load().await
 }
 
-fn link(client: &Repo, server: &Repo) {
+async fn link(client: &Repo, server: &Repo) {
     let url = url::Url::parse("samod-channel://compare").expect("an address");
     let acceptor = server.make_acceptor(url).expect("it runs");
     let dialer = Arc::new(ChannelDialer::new(acceptor));
-    client.dial(BackoffConfig::default(), dialer).expect("it runs");
+    let dialing = client.dial(BackoffConfig::default(), dialer).expect("it runs");
+    dialing.established().await.expect("they are linked");
 }
 
 fn heads(handle: &DocHandle) -> Vec<ChangeHash> {
@@ -74,7 +75,7 @@ pub(crate) async fn first_sync(document: &[u8], head: &[ChangeHash]) -> Duration
     let (server, client) = (repo(Memory::default()).await, repo(Memory::default()).await);
     let served = server.create(load(document)).await.expect("it runs");
     let began = Instant::now();
-    link(&client, &server);
+    link(&client, &server).await;
     let found = client.find(served.document_id().clone()).await.expect("it runs");
     let found = found.expect("the document");
     until_at(&found, head).await;
@@ -120,7 +121,7 @@ impl Kept {
         let found = found.expect("the document");
         assert_ne!(heads(&found), head);
         let began = Instant::now();
-        link(&client, &server);
+        link(&client, &server).await;
         until_at(&found, head).await;
         let took = began.elapsed();
         client.stop().await;
@@ -144,7 +145,7 @@ pub(crate) struct Linked {
 pub(crate) async fn linked(document: &[u8]) -> Linked {
     let (server, client) = (repo(Memory::default()).await, repo(Memory::default()).await);
     let here = server.create(load(document)).await.expect("it runs");
-    link(&client, &server);
+    link(&client, &server).await;
     let there = client.find(here.document_id().clone()).await.expect("it runs");
     let there = there.expect("the document");
     until_at(&there, &heads(&here)).await;
