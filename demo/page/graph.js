@@ -69,7 +69,7 @@ function stripes(first, last, itemAt, lanes) {
 }
 
 /** The drawing of the rows from `first` to `last`. */
-export function drawing({ first, last, total, lanes, edges, itemAt }) {
+export function drawing({ first, last, lanes, edges, itemAt }) {
   const seen = edges.filter(([from, , to]) => from < last && to >= first);
   // Lines of millions of pixels are cut to what is seen: they are straight out there.
   const near = (edge) => {
@@ -89,6 +89,6 @@ export function drawing({ first, last, total, lanes, edges, itemAt }) {
   const y = first * ROW;
   return s('svg', {
     class: 'graph', width: w, height: (last - first) * ROW, viewBox: `0 ${y} ${w} ${(last - first) * ROW}`,
-    'aria-hidden': 'true', style: null,
+    'aria-hidden': 'true',
   }, stripes(first, last, itemAt, lanes), lines, nodes);
 }

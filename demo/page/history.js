@@ -67,12 +67,9 @@ function row(item, number) {
 }
 
 function under(first, last) {
-  if (state.search || state.group === 'author') {
-    const items = [];
-    for (let number = first; number < last; number++) items.push(scroller.itemAt(number));
-    return drawing({ first, last, lanes, edges: [], itemAt: (number) => scroller.itemAt(number) });
-  }
-  return drawing({ first, last, lanes, edges: [...edges.values()], itemAt: (number) => scroller.itemAt(number) });
+  // Rows that are out of their order have marks, and no lines.
+  const isWhole = !state.search && state.group !== 'author';
+  return drawing({ first, last, lanes, edges: isWhole ? [...edges.values()] : [], itemAt: (number) => scroller.itemAt(number) });
 }
 
 function choose(number, show = true) {

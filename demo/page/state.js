@@ -7,7 +7,7 @@ const listeners = new Map();
 /** What is looked at. `step` is null for now. */
 export const state = {
   home: null, summary: null, peer: 0, deck: null, tab: 'deck', arg: '', step: null, at: null,
-  search: '', group: 'none', full: false, selected: null, a: null, b: null,
+  search: '', group: 'none', full: false, selected: null, a: null,
 };
 
 export function on(event, what) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `guard` | who may look |
 //! | `routes` | what can be asked for |
+//! | `past`, `now` | what is answered |
 //! | `index`, `list` | the history: in lanes, searched, grouped |
 //! | `views` | the deck at any step, quickly |
 //! | `told` | all of it as JSON |
@@ -18,6 +19,8 @@ mod guard;
 mod index;
 mod list;
 mod live;
+mod now;
+mod past;
 mod routes;
 mod sound;
 mod stage;

@@ -10,7 +10,7 @@ use cuecard::card::{FieldValue, TextField};
 use cuecard::transport::webrtc::{Config, Connected, SavedRoute, WebRtc};
 use cuecard::transport::{Backoff, Cable};
 use cuecard::{
-    AudioAbout, Card, CardId, Deck, DeckInvite, DraftId, Engine, Event, KeptLink, Member, Reach, Rights, Role,
+    AudioAbout, CardId, Deck, DeckInvite, DraftId, Engine, Event, KeptLink, Member, Reach, Rights, Role,
 };
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
@@ -246,17 +246,11 @@ impl Stage {
     }
 
     /// Does what the page asks.
-    pub(super) async fn act(
-        &self,
-        what: &str,
-        at: usize,
-        card: Option<&str>,
-        text: Option<&str>,
-    ) -> Outcome<Value> {
+    pub(super) async fn act(&self, what: &str, at: usize, text: Option<&str>) -> Outcome<Value> {
         match what {
             "cut" => self.set_cut(true),
             "mend" => self.set_cut(false),
-            "write" => self.write(at, card, text).await?,
+            "write" => self.write(at, text).await?,
             "hand_over" => self.hand_over(at).await?,
             _ => return Err("the demo knows no such deed".into()),
         }
@@ -272,26 +266,21 @@ impl Stage {
         }
     }
 
-    /// The editor edits; the other writes into its draft and proposes it. Without a card it is the next new one.
-    async fn write(&self, at: usize, card: Option<&str>, text: Option<&str>) -> Outcome<()> {
+    /// The editor adds a card; the other adds it in its draft, and proposes that. Without a text it is the next of ours.
+    async fn write(&self, at: usize, text: Option<&str>) -> Outcome<()> {
         let engine = self.engines.get(at).ok_or("there are two devices")?;
         let deck = first_deck(engine)?;
-        let card = card
-            .map(str::parse::<CardId>)
-            .transpose()
-            .map_err(|error| error.to_string())?;
         let text = text.map(str::to_owned);
         let next = {
             let mut pressed = lock(&self.pressed);
             let count = pressed.get_mut(at).ok_or("there are two devices")?;
-            *count += usize::from(card.is_none());
+            *count += usize::from(text.is_none());
             count.saturating_sub(1)
         };
         let (front, back) = words(at, next);
-        let edit = move |edit: &mut cuecard::document::Edit<'_>| match (card, text) {
-            (Some(card), Some(text)) => edit.set_text(&card, TextField::Back, &text),
-            (None, Some(text)) => edit.add_card(&text, "").map(drop),
-            _ => edit.add_card(&front, &back).map(drop),
+        let edit = move |edit: &mut cuecard::document::Edit<'_>| match &text {
+            Some(text) => edit.add_card(text, ""),
+            None => edit.add_card(&front, &back),
         };
         if matches!(deck.role()?, Role::Editor { .. }) {
             deck.edit(edit).await?;
@@ -341,13 +330,6 @@ impl Stage {
         let Ok(deck) = first_deck(engine) else {
             return json!({ "name": name });
         };
-        let cards: Vec<Card> = deck.cards().unwrap_or_default();
-        // Where the two can be edited into each other's way.
-        let shown: Vec<Value> = cards
-            .iter()
-            .take(6)
-            .map(|card| json!([card.id.as_str(), card.front, card.back]))
-            .collect();
         let waiting =
             |draft: &cuecard::DraftInfo| draft.state.is_proposed() && draft.author == engine.device();
         json!({
@@ -357,8 +339,7 @@ impl Stage {
             "editor": self.is_editor(at),
             "head": deck.head().map(|head| head.to_string()).ok(),
             "entries": deck.entry_count().unwrap_or(0),
-            "cards": cards.len(),
-            "some": shown,
+            "cards": deck.card_count().unwrap_or(0),
             "drafts": deck.drafts().map(|drafts| drafts.iter().filter(|draft| waiting(draft)).count()).unwrap_or(0),
         })
     }
