@@ -334,6 +334,7 @@ fn cut_after(steps: usize, deed: Deed, who: usize) -> bool {
             assert_eq!(fate, Some(Fate::Canonical), "{told}: {peer:?}");
         }
     }
+    assert_eq!(world.sim.sent_too_early(), [], "{told}");
     for peer in all {
         for event in world.sim.take_events(peer) {
             let trouble = matches!(

@@ -310,6 +310,7 @@ impl World {
 
     fn assert_one_deck(&self) {
         let seed = self.sim.seed();
+        assert_eq!(self.sim.sent_too_early(), [], "seed {seed}");
         let cards = self.sim.cards(self.peers[0], self.deck);
         let mut editors = 0;
         for &peer in &self.peers {

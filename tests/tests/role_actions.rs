@@ -227,6 +227,7 @@ impl World {
 
     fn assert_one_deck(&self) {
         let seed = self.sim.seed();
+        assert_eq!(self.sim.sent_too_early(), [], "seed {seed}");
         self.editor();
         let cards = self.sim.cards(self.peers[0], self.deck);
         let owner = self.sim.owner(self.peers[0], self.deck);

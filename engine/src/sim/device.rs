@@ -15,6 +15,8 @@ use crate::opening;
 use crate::sim::EPOCH_MS;
 use crate::tasks::StoreTask;
 
+use super::unsaved::Unsaved;
+
 /// What goes to a link: a message, or (without a lane) its end.
 pub(super) type ToLink = (LinkId, Option<Lane>, Bytes);
 
@@ -24,6 +26,7 @@ pub(super) struct SimDevice {
     pub(super) core: Option<Core>,
     pub(super) store: MemoryStore,
     saving: VecDeque<(Duration, Ticket, Saved)>,
+    pub(super) unsaved: Unsaved,
     tasks: VecDeque<(Duration, StoreTask)>,
     wake: Option<Duration>,
     pub(super) events: Vec<Event>,
@@ -45,6 +48,7 @@ impl SimDevice {
             core,
             store: MemoryStore::manual(),
             saving: VecDeque::new(),
+            unsaved: Unsaved::default(),
             tasks: VecDeque::new(),
             wake: None,
             events: Vec::new(),
@@ -73,6 +77,7 @@ impl SimDevice {
         self.mirrors.clear();
         self.store = self.store.crash();
         self.saving.clear();
+        self.unsaved.is_lost();
         self.tasks.clear();
         self.wake = None;
     }
@@ -119,6 +124,7 @@ impl SimDevice {
                 break;
             };
             self.store.persist(1);
+            self.unsaved.ends();
             inputs.push(Input::Saved {
                 ticket,
                 result: saved.wait().map_err(|error| error.to_string()),
@@ -152,6 +158,7 @@ impl SimDevice {
                     // Batches become durable in order, so none before the one in front of it.
                     let earliest = self.saving.back().map_or(now, |(at, _, _)| *at);
                     let at = later(5_000).max(earliest);
+                    self.unsaved.begins(&batch);
                     self.saving.push_back((at, ticket, self.store.commit(batch)));
                 }
                 Output::ReadLog {
@@ -195,6 +202,8 @@ impl SimDevice {
                 }
             }
         }
+        // When all is known that was to be saved: in what order the core said so does not matter.
+        self.unsaved.look_at(&to_links);
         to_links
     }
 }

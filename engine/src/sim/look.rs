@@ -9,6 +9,15 @@ use crate::sim::device::SimDevice;
 use crate::sim::{Peer, Sim};
 
 impl Sim {
+    /// The records that devices sent before they were durable: none, unless the core is broken.
+    #[must_use]
+    pub fn sent_too_early(&self) -> Vec<(Peer, String)> {
+        let devices = (0..).map(Peer).zip(&self.devices);
+        let sent = devices
+            .flat_map(|(peer, device)| device.unsaved.sent.iter().map(move |what| (peer, what.clone())));
+        sent.collect()
+    }
+
     /// What became of a change, seen from a device; `None` if it does not hold it.
     #[must_use]
     pub fn fate(&self, peer: Peer, deck: DeckId, change: ChangeHash) -> Option<Fate> {

@@ -9,6 +9,7 @@ mod device;
 mod intruder;
 mod link;
 mod look;
+mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -140,6 +140,7 @@ impl World {
 
     /// What a device was told of, with nothing refused and nothing broken.
     pub(crate) fn events(&mut self, peer: Peer) -> Vec<Event> {
+        assert_eq!(self.sim.sent_too_early(), [], "seed {}", self.sim.seed());
         let events = self.sim.take_events(peer);
         for event in &events {
             let wrong = matches!(
