@@ -152,6 +152,10 @@ impl Core {
             return;
         };
         let mut items = Vec::new();
+        // Nothing can be taken in without a genesis, and that is on disk before it is sent.
+        if !session.has_genesis && !log.is_kept {
+            return;
+        }
         if !session.has_genesis {
             session.has_genesis = true;
             items.push(Item::Genesis(log.genesis.encode().into()));

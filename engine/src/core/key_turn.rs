@@ -298,6 +298,7 @@ impl Core {
         if to.key_sent.get(&deck) == Some(&epoch)
             || state.turning.is_some()
             || log.chain.rights(to.peer).is_none()
+            || !log.is_kept
         {
             return;
         }

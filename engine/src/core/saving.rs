@@ -67,6 +67,7 @@ impl Core {
         }
         if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
             log.set_durable(position);
+            log.is_kept = true;
             log.charter_on_disk = log.charter_on_disk.max(charter);
         }
         if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {

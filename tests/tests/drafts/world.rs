@@ -92,6 +92,7 @@ impl World {
 
     pub(crate) fn run(&mut self) {
         self.sim.run_for(SOON);
+        assert_eq!(self.sim.sent_too_early(), [], "seed {}", self.sim.seed());
     }
 
     pub(crate) fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {

@@ -92,6 +92,8 @@ pub(crate) struct Log {
     own_epoch: KeyEpoch,
     /// Whether this run signed a charter above one of its own that it did not know.
     reissued: bool,
+    /// Whether its genesis is on disk.
+    pub(crate) is_kept: bool,
     /// Generation and count of the newest charter that is on disk.
     pub(crate) charter_on_disk: (u32, u32),
     /// The last claim that this run signed.
@@ -152,6 +154,7 @@ impl Log {
             own_members: None,
             own_epoch: KeyEpoch::default(),
             reissued: false,
+            is_kept: false,
             charter_on_disk: (0, 0),
             claimed: None,
             news: Vec::new(),

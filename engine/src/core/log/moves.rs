@@ -278,6 +278,7 @@ impl Log {
     pub(crate) fn note_charter_known(&mut self) {
         self.own_charter = self.chain.signed_charter().map(Verified::record_id);
         self.charter_on_disk = self.charter_order();
+        self.is_kept = true;
     }
 
     /// Generation and count of the newest charter.
