@@ -80,7 +80,19 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Error> 
     if is_first {
         greet(&home, output);
     }
-    let is_elsewhere = !matches!(who, Who::Here(_));
+    let is_elsewhere = match &who {
+        Who::Here(node) => {
+            if let lost @ 1.. = node.engine().lost_batches() {
+                say(&format!(
+                    "the disk has lost the latest {lost} of what was saved; `cuecard doctor` looks at it, and what other \
+                     devices have comes back from them"
+                ));
+            }
+            false
+        }
+        #[cfg(unix)]
+        Who::Peer(_) => true,
+    };
     if is_elsewhere && matches!(plan.ask, Ask::Follow) {
         return Err(Error::AlreadyUp {
             holder: home.holder(),

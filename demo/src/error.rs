@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::home::Holder;
 use crate::text::harmless;
 
+const LOST_ALL: &str = "the disk has lost what was saved, and no deck is left here; `cuecard doctor` looks at it. What other \
+    devices have of the decks comes back by `cuecard join` or `cuecard import`";
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -154,6 +157,9 @@ pub(crate) enum Error {
         "there is no deck here yet; `cuecard new TITLE` begins one, and `cuecard join` takes one from another device"
     )]
     NoDeck,
+    /// The disk has lost what was there.
+    #[error("{}", LOST_ALL)]
+    LostAll,
     /// Several decks, and none was named; or several that fit.
     #[error("which deck? Name one with --deck, by title or by the beginning of its id:\n{}", .0.join("\n"))]
     WhichDeck(Vec<String>),
@@ -421,7 +427,9 @@ impl Error {
             Self::Open(OpenError::Store(error)) | Self::Store(error) => kind_of_store(error),
             Self::Open(OpenError::Folder { error, .. }) | Self::Folder { error, .. } => kind_of_io(error),
             Self::Open(OpenError::Identity(error)) => kind_of_identity(error),
-            Self::Open(OpenError::Load(_)) | Self::Deck(DeckError::Damaged(_)) => Kind::Damaged,
+            Self::Open(OpenError::Load(_)) | Self::Deck(DeckError::Damaged(_)) | Self::LostAll => {
+                Kind::Damaged
+            }
             Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Kind::NotFound,
             Self::File { error, .. } => kind_of_io(error),
             Self::Export(ExportError::Io(error)) => kind_of_io(error),
@@ -450,7 +458,8 @@ impl Error {
             | Self::WhichCard { .. }
             | Self::WhichDraft { .. }
             | Self::NobodyToAsk(_)
-            | Self::NoCode => Kind::Usage,
+            | Self::NoCode
+            | Self::NoHome => Kind::Usage,
             Self::Busy { .. } | Self::AlreadyUp { .. } | Self::OpenElsewhere { .. } => Kind::Busy,
             Self::NoDevice { .. }
             | Self::NoDeck

@@ -18,6 +18,7 @@ const LISTED_MAX: usize = 12;
 pub(super) fn deck(node: &Node, asked: Option<&str>) -> Result<Deck, Error> {
     let decks = node.engine().decks();
     let asked = match (asked, decks.as_slice()) {
+        (_, []) if node.engine().lost_batches() > 0 => return Err(Error::LostAll),
         (_, []) => return Err(Error::NoDeck),
         (None, [deck]) => return Ok(deck.clone()),
         (None, several) => return Err(Error::WhichDeck(listed(several.iter().map(told_deck)))),

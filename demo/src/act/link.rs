@@ -196,6 +196,12 @@ async fn accompany(
                 // The first time it was said with its name.
                 Some(Event::Linked { device: other })
                     if other == device && std::mem::take(&mut told_linked) => {}
+                // What the deck is only now coming to be.
+                Some(Event::RoleMoved { .. } | Event::MembersChanged { .. })
+                    if side == Side::Joining && !was_in_sync =>
+                {
+                    quiet.disturbed();
+                }
                 Some(event) => {
                     quiet.heard(&event);
                     for happening in news.of(node, &event) {

@@ -7,6 +7,9 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+#[cfg(unix)]
+pub(crate) mod terminal;
+
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};

@@ -1,0 +1,128 @@
+//! The command in a pseudo-terminal: colours, questions, pictures, bars, Ctrl-C.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod common;
+
+use common::terminal::Terminal;
+use common::{Device, Stream, argument};
+
+fn a_deck(sound: &[u8]) -> Device {
+    let laptop = Device::new("laptop");
+    laptop.ok(&["new", "Spanish 101"]);
+    laptop.ok(&["add", "hola", "hello", "--tag", "greetings"]);
+    let file = laptop.file("hola.ogg", sound);
+    laptop.ok(&["edit", "hola", "--audio", argument(&file)]);
+    laptop
+}
+
+#[test]
+fn colours_are_for_terminals_and_no_color_turns_them_off() {
+    let device = a_deck(b"sound");
+    let (code, seen) = Terminal::start(&device.command(&["list"])).end();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("\x1b[2m"), "{seen:?}");
+    let (_, seen) = Terminal::start(device.command(&["list"]).env("NO_COLOR", "1")).end();
+    assert!(seen.contains("hola") && !seen.contains('\x1b'), "{seen:?}");
+    let (_, seen) = Terminal::start(&device.command(&["list", "--color", "never"])).end();
+    assert!(seen.contains("hola") && !seen.contains('\x1b'), "{seen:?}");
+    assert!(!device.ok(&["list"]).contains('\x1b'), "nor in a pipe");
+}
+
+#[test]
+fn an_offer_is_a_picture_too_and_ctrl_c_ends_it_with_130() {
+    let device = a_deck(b"sound");
+    let mut sharing = Terminal::start(&device.command(&["share"]));
+    sharing.see("Paste the answer here:");
+    assert!(
+        sharing.seen.contains("▀") && sharing.seen.contains("give it to nobody"),
+        "{}",
+        sharing.seen
+    );
+    sharing.type_in("\x03");
+    let (code, seen) = sharing.end();
+    assert_eq!(code, Some(130), "{seen}");
+    assert!(seen.contains("interrupted"), "{seen}");
+    // Its folder and its socket are free again.
+    assert_eq!(device.ok(&["list"]).lines().count(), 1);
+    let mut plain = Terminal::start(&device.command(&["share", "--no-qr"]));
+    plain.see("Paste the answer here:");
+    assert!(!plain.seen.contains("▀"), "{}", plain.seen);
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_asked_first() {
+    let device = a_deck(b"sound");
+    let remove = ["members", "remove", "phone"];
+    let mut asking = Terminal::start(&device.command(&remove));
+    asking.see("Go on? [y/N]");
+    asking.type_in("n\r");
+    let (code, seen) = asking.end();
+    assert_eq!(code, Some(1), "{seen}");
+    assert!(seen.contains("nothing was done"), "{seen}");
+    // Nobody to ask in a pipe.
+    let said = device.fails(2, &remove);
+    assert!(said.contains("--yes"), "{said}");
+    // Said yes to, it is tried: there is no such device.
+    device.fails(7, &[&remove[..], &["--yes"]].concat());
+}
+
+/// Enough to be seen on its way.
+#[test]
+fn a_transfer_has_a_bar_on_a_terminal_and_none_without_progress() {
+    let sound: Vec<u8> = (0_u32..32 << 20)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let laptop = a_deck(&sound);
+    let mut sharing = laptop.start(&["share", "--stay"]);
+    let offer = sharing.until(Stream::Out, |line| line.len() > 60);
+    let phone = Device::new("phone");
+    let mut joining = Terminal::start(&phone.command(&["join"]));
+    joining.see("Paste the offer here:");
+    joining.type_in(&format!("{offer}\r"));
+    joining.see("waited for, for 10 min 0 s:");
+    let answer = answer_on(&mut joining);
+    sharing.type_in(&answer);
+    let (code, seen) = joining.end();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("░") && seen.contains("audio 0/1"), "{seen:?}");
+    assert!(seen.contains("in sync with laptop"), "{seen:?}");
+    sharing.signal("-INT");
+    sharing.end();
+
+    let mut sharing = laptop.start(&["share", "--stay"]);
+    let offer = sharing.until(Stream::Out, |line| line.len() > 60);
+    let tablet = Device::new("tablet");
+    let mut joining = Terminal::start(&tablet.command(&["join", "--no-progress"]));
+    joining.see("Paste the offer here:");
+    joining.type_in(&format!("{offer}\r"));
+    joining.see("waited for, for 10 min 0 s:");
+    let answer = answer_on(&mut joining);
+    sharing.type_in(&answer);
+    let (code, seen) = joining.end();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(!seen.contains("░") && !seen.contains("\x1b["), "{seen:?}");
+    assert!(
+        seen.contains("audio 1 of 1"),
+        "plain lines in their place: {seen:?}"
+    );
+}
+
+/// The answer's code, once all of it is there.
+fn answer_on(joining: &mut Terminal) -> String {
+    loop {
+        let code = joining.seen.split("10 min 0 s:").nth(1).and_then(|behind| {
+            let mut lines = behind.split_inclusive('\n').map(str::trim_end);
+            lines.find(|line| line.len() > 60).map(str::to_owned)
+        });
+        let whole = joining.seen.ends_with('\n') || joining.seen.contains("linked");
+        if let (Some(code), true) = (code, whole) {
+            return code;
+        }
+        joining.see_more();
+    }
+}
