@@ -66,12 +66,13 @@ pub(crate) async fn run(demo: Demo, output: Output, verbose: bool) -> Result<End
     }
     let settings = Settings {
         folder: place.path().to_owned(),
+        devices: usize::from(demo.devices),
         kills: demo.kills,
         seed,
         verbose,
         paint: output.err,
     };
-    let stage = Stage::default();
+    let stage = Stage::new(settings.devices);
     let report = tokio::select! {
         report = story::tell(&stage, settings) => Some(report),
         _ = tokio::signal::ctrl_c() => None,
@@ -79,7 +80,7 @@ pub(crate) async fn run(demo: Demo, output: Output, verbose: bool) -> Result<End
     // Before the folder goes: nobody may write to it any more.
     stage.clear().await;
     let Some(report) = report else {
-        say("interrupted; the two processes are ended");
+        say("interrupted; the processes are ended");
         return Ok(Ended::Interrupted);
     };
     let told = if output.json {
@@ -130,6 +131,10 @@ fn random_seed() -> Result<u64, Error> {
     Ok(u32::from_le_bytes(bytes).into())
 }
 
+/// The beginning of a deck of one's own.
+const OWN: &str = "cuecard new \"Spanish 101\"   (a deck of your own; then `cuecard add`, and `cuecard share` here and \
+    `cuecard join` there)";
+
 /// What to try next.
 fn next(place: &Place) -> String {
     let tries = match place {
@@ -139,12 +144,14 @@ fn next(place: &Place) -> String {
                 format!("cuecard log --data-dir {}", laptop.display()),
                 format!("cuecard show --data-dir {}", phone.display()),
                 format!("cuecard log --graph --full --data-dir {}", phone.display()),
+                OWN.to_owned(),
             ]
         }
         Place::Passing(_) => [
             "cuecard demo --keep cuecard-demo".to_owned(),
             "cuecard log --graph --full --data-dir cuecard-demo/phone   (after the one above)".to_owned(),
             "cuecard demo --kills 8".to_owned(),
+            OWN.to_owned(),
         ],
     };
     format!("\nNext:\n  {}\n", tries.join("\n  "))

@@ -20,12 +20,32 @@ fn a_demo_ends_well_within_thirty_seconds_and_says_so_in_json() {
     assert_eq!(output.status.code(), Some(0), "{why}");
     let report = json_of(&output);
     assert_good_end(&report, &why);
-    // 1 rename, 12 cards, 1 audio, genesis; 22 edits offline; 3 of the draft and its acceptance; 2 by the new editor.
-    assert_eq!(report["entries"], 43, "{why}");
-    assert_eq!(report["terms"], 2, "{why}");
+    // 1 rename, 12 cards, 1 audio, genesis; 22 edits offline; 3 of the draft and its acceptance; 2 by the new editor,
+    // 2 more late, 1 by the owner meanwhile, and the late work's acceptance.
+    assert_eq!(report["entries"], 47, "{why}");
+    assert_eq!(report["terms"], 3, "{why}");
     assert_eq!(report["codes_exchanged"], 1, "{why}");
     assert_eq!(report["kills"]["done"], 0, "{why}");
     assert!(report["seconds"].as_f64().unwrap() < 30.0, "{why}");
+}
+
+/// The others follow the deck, and hold the same in the end.
+#[test]
+fn more_devices_than_two_agree_too() {
+    let output = run(&["demo", "--json", "--devices", "4"]);
+    let why = told(&output);
+    assert_eq!(output.status.code(), Some(0), "{why}");
+    let report = json_of(&output);
+    assert_eq!(report["converged"], true, "{why}");
+    let heads = report["heads"].as_array().unwrap();
+    assert_eq!(heads.len(), 4, "{why}");
+    assert!(heads.iter().all(|head| *head == heads[0]), "{why}");
+    assert_eq!(report["codes_exchanged"], 3, "{why}");
+    assert_eq!(report["audio"]["verified"], true, "{why}");
+    for wrong in ["1", "9"] {
+        let output = run(&["demo", "--devices", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    }
 }
 
 #[test]
@@ -41,7 +61,7 @@ fn a_person_sees_progress_on_stderr_and_the_graph_on_stdout_without_escape_codes
         !output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b),
         "{why}"
     );
-    assert!(err.contains("1/12") && err.contains("12/12"), "{why}");
+    assert!(err.contains("1/14") && err.contains("14/14"), "{why}");
     for seen in [
         "◉",
         "○",
@@ -51,7 +71,7 @@ fn a_person_sees_progress_on_stderr_and_the_graph_on_stdout_without_escape_codes
         "draft.accept",
         "card.text ×8",
         "← head",
-        "19 of 19 checks",
+        "22 of 22 checks",
         "Next:",
     ] {
         assert!(out.contains(seen), "{seen} is missing\n{why}");

@@ -76,7 +76,7 @@ fn both_devices_tell_the_same_history() {
         hashes.sort();
         hashes
     };
-    assert_eq!(hashes(&here).len(), 43);
+    assert_eq!(hashes(&here).len(), 47);
     assert_eq!(hashes(&here), hashes(&there));
     let graph = |folder: &PathBuf| stdout_of(&["log", "--graph", "--data-dir", argument(folder)]);
     assert_eq!(graph(&laptop), graph(&phone), "one history, one drawing");
@@ -88,9 +88,9 @@ fn a_list_has_a_line_an_entry_and_a_graph_joins_runs() {
     let list = stdout_of(&["log", "--data-dir", argument(&folder)]);
     let graph = stdout_of(&["log", "--graph", "--data-dir", argument(&folder)]);
     let full = stdout_of(&["log", "--graph", "--full", "--data-dir", argument(&folder)]);
-    assert_eq!(list.lines().count(), 1 + 43, "\n{list}");
-    assert_eq!(full.lines().count(), 2 + 43, "\n{full}");
-    assert!(graph.lines().count() < 20, "\n{graph}");
+    assert_eq!(list.lines().count(), 1 + 47, "\n{list}");
+    assert_eq!(full.lines().count(), 2 + 47, "\n{full}");
+    assert!(graph.lines().count() < 24, "\n{graph}");
     assert!(
         graph.contains("card.add ×12") && graph.contains("\"sea and manners\" by phone"),
         "\n{graph}"
@@ -131,7 +131,7 @@ fn a_deck_is_shown_with_its_audio_its_members_and_its_editor() {
     let text = stdout_of(&["show", "--data-dir", argument(&folder)]);
     for seen in [
         "Spanish 101",
-        "editor: phone (this device)",
+        "editor: laptop",
         "laptop [owner]",
         "phone (this device) [hold]",
         "at the house (building)",
@@ -146,8 +146,8 @@ fn a_deck_is_shown_with_its_audio_its_members_and_its_editor() {
     let shown = json(&["show", "--json", "--data-dir", argument(&folder)]);
     let deck = &shown;
     assert_eq!(shown["version"], 1);
-    assert_eq!(deck["cards"].as_array().unwrap().len(), 18);
-    assert_eq!(deck["editor"]["name"], "phone");
+    assert_eq!(deck["cards"].as_array().unwrap().len(), 20);
+    assert_eq!(deck["editor"]["name"], "laptop");
     let sung = deck["cards"]
         .as_array()
         .unwrap()

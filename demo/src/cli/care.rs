@@ -10,7 +10,8 @@ use clap::Args;
 Examples:
   cuecard demo
   cuecard demo --keep my-demo
-  cuecard demo --inspect")]
+  cuecard demo --inspect
+  cuecard demo --devices 4 --json")]
 pub(crate) struct Demo {
     /// Keep the data of the devices, each in a folder of its name in DIR. DIR must be new or empty.
     #[arg(long, value_name = "DIR")]
@@ -18,7 +19,10 @@ pub(crate) struct Demo {
     /// When it is told, show the page on it, with the cable to cut once more.
     #[arg(long)]
     pub(crate) inspect: bool,
-    /// Kill a random one of the processes with SIGKILL at N random moments and start it again; the story must go on to the
+    /// How many devices there are. Those beyond two only follow the deck.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=8))]
+    pub(crate) devices: u8,
+    /// Kill a random one of the first two processes with SIGKILL at N random moments and start it again; the story must go on to the
     /// same end.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub(crate) kills: u64,

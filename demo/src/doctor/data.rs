@@ -21,7 +21,8 @@ const CLOCK_MIN_MS: u64 = 1_700_000_000_000;
 /// Clocks of two devices differ by less, or one of them is wrong.
 const AHEAD_MAX_MS: u64 = 10 * 60 * 1000;
 
-pub(super) async fn look(home: &Home, findings: &mut Findings) {
+/// What a repair has just told is not told again.
+pub(super) async fn look(home: &Home, is_repaired: bool, findings: &mut Findings) {
     let now_ms = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()
@@ -68,7 +69,7 @@ pub(super) async fn look(home: &Home, findings: &mut Findings) {
     let store = home.store();
     let checked = tokio::task::spawn_blocking(move || check(&store)).await;
     let is_sound = match checked {
-        Ok(Ok(report)) => told_report(&report, findings),
+        Ok(Ok((report, lost))) => told_report(&report, if is_repaired { 0 } else { lost }, findings),
         Ok(Err(error)) => {
             failed(error, findings);
             false
@@ -177,8 +178,8 @@ fn check(store: &Path) -> Result<(Report, u64), StoreError> {
     Ok((report, lost))
 }
 
-fn told_report((report, lost): &(Report, u64), findings: &mut Findings) -> bool {
-    if *lost > 0 {
+fn told_report(report: &Report, lost: u64, findings: &mut Findings) -> bool {
+    if lost > 0 {
         findings.wrong(
             "store",
             Kind::Damaged,

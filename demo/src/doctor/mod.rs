@@ -142,7 +142,7 @@ pub(crate) async fn run(args: care::Doctor, global: &Global) -> Result<(), Error
     if args.repair {
         data::repair(&home, global.yes, &mut findings).await?;
     }
-    data::look(&home, &mut findings).await;
+    data::look(&home, args.repair, &mut findings).await;
     if !args.offline {
         match command::network(&args.network) {
             Ok(network) => network::look(&network, &mut findings).await,

@@ -164,7 +164,7 @@ fn legend(names: &[String], has_drafts: bool, paint: Paint) -> String {
     if has_drafts {
         legend.push_str(" · drafts to the side");
     }
-    legend.push_str("    ● edit  ○ draft  ◉ draft accepted  ◆ beginning\n");
+    legend.push_str("    ● edit  ○ draft  ◉ draft or late work accepted  ◆ beginning\n");
     legend
 }
 

@@ -95,6 +95,7 @@ impl Device {
             Do::EnsureDraft { note, edits } => self.ensure_draft(&note, &edits).await,
             Do::EnsureAccepted { note } => self.ensure_accepted(&note).await,
             Do::EnsureEditor { device } => self.ensure_editor(parse_device(&device)?).await,
+            Do::EnsureTakenOver => self.ensure_taken_over().await,
             Do::Await { until, within_ms } => self.wait(until, within_ms).await,
             Do::Status => Ok(to_value(self.status()?)?),
             Do::Cards => Ok(to_value(
@@ -238,6 +239,14 @@ impl Device {
         Ok(json!({ "term": term.to_string() }))
     }
 
+    async fn ensure_taken_over(&self) -> Result<Value, Trouble> {
+        let deck = self.deck()?;
+        if self.editor(&deck)? != Some(self.engine.device()) {
+            deck.take_over().await?;
+        }
+        Ok(Value::Null)
+    }
+
     fn editor(&self, deck: &Deck) -> Result<Option<DeviceId>, Trouble> {
         Ok(match deck.role()? {
             Role::Editor { .. } => Some(self.engine.device()),
@@ -315,6 +324,8 @@ impl Device {
             head: deck.head()?.to_string(),
             entries: deck.entry_count()?,
             cards: cards.len(),
+            fronts: cards.iter().map(|card| card.front.clone()).collect(),
+            late_work: deck.late_work()?.len(),
             editor: self.editor(deck)?.map(|editor| editor.to_string()),
             holders: holders.map(|member| member.device.to_string()).collect(),
             drafts: drafts.collect(),

@@ -81,6 +81,8 @@ pub(crate) enum Do {
         /// Which device.
         device: String,
     },
+    /// See that this device, the owner, has the role, whoever has it.
+    EnsureTakenOver,
     /// Wait for something. Answers [`Status`].
     Await {
         /// For what.
@@ -160,6 +162,11 @@ pub(crate) enum Until {
         /// The hash.
         head: String,
     },
+    /// There is a card with this front, and no late work waits.
+    Back {
+        /// The front.
+        card: String,
+    },
     /// All audio that the deck refers to, at least one piece, is whole.
     AudioWhole,
     /// A device has the role.
@@ -228,6 +235,10 @@ pub(crate) struct DeckTold {
     pub(crate) entries: usize,
     /// How many cards it has.
     pub(crate) cards: usize,
+    /// Their fronts.
+    pub(crate) fronts: Vec<String>,
+    /// Pieces of late work that are not part of it.
+    pub(crate) late_work: usize,
     /// Who may edit.
     pub(crate) editor: Option<String>,
     /// Devices that may hold the role, the owner not among them.
@@ -295,6 +306,9 @@ impl Until {
                     .iter()
                     .any(|draft| draft.note == *note && draft.state >= *state)
             }),
+            Self::Back { card } => {
+                deck.is_some_and(|deck| deck.late_work == 0 && deck.fronts.iter().any(|front| front == card))
+            }
             Self::Holder { device } => deck.is_some_and(|deck| deck.holders.contains(device)),
         }
     }
@@ -305,6 +319,7 @@ impl Until {
             Self::Linked { linked: true } => "a link".to_owned(),
             Self::Linked { linked: false } => "the end of the link".to_owned(),
             Self::Head { head } => format!("the head {}", head.get(..8).unwrap_or(head)),
+            Self::Back { card } => format!("the card {card:?} to be back"),
             Self::AudioWhole => "all audio to be whole".to_owned(),
             Self::Editor { device } => format!("{} to be the editor", device.get(..8).unwrap_or(device)),
             Self::Holder { device } => format!(

@@ -19,6 +19,9 @@ pub(super) enum Check {
     RoleHandedOver,
     FormerEditorRefused,
     NewTerm,
+    TwoEditors,
+    OneEditorAgain,
+    LateWorkBack,
     RestartedByRoute,
     HeadsEqual,
     CardsEqual,
@@ -28,7 +31,7 @@ pub(super) enum Check {
 
 impl Check {
     /// All of them, in the order of the story.
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::TwoProcesses,
         Self::LinkedByCodes,
         Self::CardsArrived,
@@ -43,6 +46,9 @@ impl Check {
         Self::RoleHandedOver,
         Self::FormerEditorRefused,
         Self::NewTerm,
+        Self::TwoEditors,
+        Self::OneEditorAgain,
+        Self::LateWorkBack,
         Self::RestartedByRoute,
         Self::HeadsEqual,
         Self::CardsEqual,
@@ -53,7 +59,7 @@ impl Check {
     /// What it says, as a sentence that is true when all is well.
     pub(super) const fn told(self) -> &'static str {
         match self {
-            Self::TwoProcesses => "two processes with a device key each",
+            Self::TwoProcesses => "each device is a process, with a key of its own",
             Self::LinkedByCodes => "linked over WebRTC by an offer and an answer",
             Self::CardsArrived => "the deck arrived whole on the other device",
             Self::AudioArrived => "its audio arrived and hashes to what the deck says",
@@ -67,11 +73,14 @@ impl Check {
             Self::RoleHandedOver => "both agree on the new editor",
             Self::FormerEditorRefused => "an edit by the former editor is refused",
             Self::NewTerm => "the new editor writes in a term that it opened itself",
-            Self::RestartedByRoute => "after a restart of both, their remembered routes linked them",
-            Self::HeadsEqual => "both heads are equal",
+            Self::TwoEditors => "while apart, the old editor wrote on, and the owner took the role over",
+            Self::OneEditorAgain => "linked again, both agree on the one editor",
+            Self::LateWorkBack => "what the old editor wrote late came back, under its own name",
+            Self::RestartedByRoute => "after a restart, remembered routes linked them",
+            Self::HeadsEqual => "all heads are equal",
             Self::CardsEqual => "all cards are equal, and as they were written",
-            Self::HistoriesEqual => "both histories are equal",
-            Self::AudioVerified => "audio was read back and hashed on both devices",
+            Self::HistoriesEqual => "all histories are equal",
+            Self::AudioVerified => "audio was read back and hashed on all devices",
         }
     }
 }

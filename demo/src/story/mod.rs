@@ -41,8 +41,10 @@ use self::process::{Process, Unanswered};
 use self::report::Report;
 use self::steps::Step;
 
-/// What the two devices are called: the first begins the deck, the second joins it.
-const NAMES: [&str; 2] = ["laptop", "phone"];
+/// What the devices are called: the first begins the deck, the second joins it, the others follow it.
+const NAMES: [&str; 8] = [
+    "laptop", "phone", "tablet", "desktop", "kitchen", "library", "bedroom", "car",
+];
 const LAPTOP: usize = 0;
 const PHONE: usize = 1;
 
@@ -52,13 +54,15 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const AWAIT_MS: u64 = 25_000;
 
 /// The process that plays each device at present.
-type Slots = [watch::Sender<Option<Arc<Process>>>; 2];
+type Slots = Vec<watch::Sender<Option<Arc<Process>>>>;
 
 /// How the story is to be told.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Where the two devices keep their data: a folder each is made in it.
+    /// Where the devices keep their data: a folder each is made in it.
     pub(crate) folder: PathBuf,
+    /// How many devices there are.
+    pub(crate) devices: usize,
     /// How often one of the processes is killed.
     pub(crate) kills: u64,
     /// What the kills are drawn from.
@@ -104,14 +108,6 @@ pub(crate) struct Stage {
     slots: Slots,
 }
 
-impl Default for Stage {
-    fn default() -> Self {
-        Self {
-            slots: [watch::Sender::new(None), watch::Sender::new(None)],
-        }
-    }
-}
-
 impl std::fmt::Debug for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Process({})", self.pid())
@@ -119,6 +115,15 @@ impl std::fmt::Debug for Process {
 }
 
 impl Stage {
+    /// An empty one, for so many devices.
+    pub(crate) fn new(devices: usize) -> Self {
+        Self {
+            slots: (0..devices.min(NAMES.len()))
+                .map(|_| watch::Sender::new(None))
+                .collect(),
+        }
+    }
+
     /// Kills what still lives, and waits for its end.
     pub(crate) async fn clear(&self) {
         for slot in &self.slots {
@@ -140,7 +145,10 @@ pub(crate) async fn tell(stage: &Stage, settings: Settings) -> Report {
         narrator,
         killer,
         checks: Checks::default(),
-        facts: Facts::default(),
+        facts: Facts {
+            devices: vec![String::new(); stage.slots.len()],
+            ..Facts::default()
+        },
         cable_cut: false,
         settings,
     };
@@ -151,8 +159,8 @@ pub(crate) async fn tell(stage: &Stage, settings: Settings) -> Report {
 /// What the story has learnt so far.
 #[derive(Debug, Default)]
 struct Facts {
-    /// The ids of the two devices.
-    devices: [String; 2],
+    /// The ids of the devices.
+    devices: Vec<String>,
     /// How often codes were exchanged.
     code_exchanges: u64,
     /// Entries when the cable was cut.
@@ -211,6 +219,15 @@ impl Story<'_> {
         }
     }
 
+    fn everyone(&self) -> std::ops::Range<usize> {
+        0..self.stage.slots.len()
+    }
+
+    /// Those who only follow the deck.
+    fn followers(&self) -> std::ops::Range<usize> {
+        2..self.stage.slots.len()
+    }
+
     fn someone_is_gone(&self) -> bool {
         self.stage
             .slots
@@ -231,7 +248,7 @@ impl Story<'_> {
     /// Starts whoever is gone, until both live and know the state of the cable.
     async fn revive(&mut self) -> Result<(), Error> {
         while self.someone_is_gone() {
-            for who in [LAPTOP, PHONE] {
+            for who in self.everyone() {
                 let gone = self
                     .slot(who)?
                     .borrow()
@@ -295,7 +312,8 @@ impl Story<'_> {
 
     /// Asks a device. The end of either process ends the wait: most of what is asked takes two.
     async fn ask(&self, who: usize, what: Do) -> Result<Value, Setback> {
-        let (asked, other) = (self.process(who)?, self.process(1 - who)?);
+        let other = if who == LAPTOP { PHONE } else { LAPTOP };
+        let (asked, other) = (self.process(who)?, self.process(other)?);
         let answer = tokio::select! {
             answer = timeout(ANSWER_WITHIN, asked.ask(what)) => answer,
             () = other.gone() => return Err(Setback::Died),
@@ -375,5 +393,5 @@ fn read<T: DeserializeOwned>(who: usize, value: Value) -> Result<T, Error> {
 
 /// Where each device of a kept story keeps its data.
 pub(crate) fn folders(folder: &Path) -> [PathBuf; 2] {
-    NAMES.map(|name| folder.join(name))
+    [LAPTOP, PHONE].map(|who| folder.join(name_of(who)))
 }

@@ -14,12 +14,12 @@ use super::checks::Checked;
 /// What was found on both devices at the end.
 #[derive(Debug)]
 pub(super) struct End {
-    pub(super) heads: [String; 2],
+    pub(super) heads: Vec<String>,
     pub(super) converged: bool,
     pub(super) cards: usize,
     pub(super) drafts_proposed: usize,
     pub(super) drafts_accepted: usize,
-    pub(super) audio: [AudioTold; 2],
+    pub(super) audio: Vec<AudioTold>,
     pub(super) history: History,
 }
 
@@ -96,9 +96,8 @@ impl Report {
             history: None,
         };
         if let Some(end) = &facts.end {
-            let [here, there] = &end.audio;
             report.converged = end.converged;
-            report.heads = end.heads.to_vec();
+            report.heads = end.heads.clone();
             report.entries = end.history.entries.len();
             report.terms = terms(&end.history);
             report.cards = end.cards;
@@ -106,11 +105,13 @@ impl Report {
                 proposed: end.drafts_proposed,
                 accepted: end.drafts_accepted,
             };
-            report.audio = Audio {
-                bytes: here.bytes,
-                verified: here.verified && there.verified && here == there,
-                blake3: here.hashes.clone(),
-            };
+            if let Some(first) = end.audio.first() {
+                report.audio = Audio {
+                    bytes: first.bytes,
+                    verified: end.audio.iter().all(|audio| audio.verified && audio == first),
+                    blake3: first.hashes.clone(),
+                };
+            }
             report.history = Some(end.history.clone());
         }
         report
@@ -165,7 +166,8 @@ impl Report {
             paint.bad("not the same")
         };
         told.push_str(&format!(
-            "\nBoth devices hold {same}: head {head}, {} entries in {} terms, {} cards, {} of audio.\n",
+            "\n{} devices hold {same}: head {head}, {} entries in {} terms, {} cards, {} of audio.\n",
+            self.heads.len(),
             self.entries,
             self.terms,
             self.cards,

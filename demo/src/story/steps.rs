@@ -29,12 +29,14 @@ pub(super) enum Step {
     Mend,
     Accept,
     HandOver,
+    Apart,
+    Together,
     Restart,
     Agree,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Begin,
         Self::Deck,
         Self::Link,
@@ -45,13 +47,15 @@ impl Step {
         Self::Mend,
         Self::Accept,
         Self::HandOver,
+        Self::Apart,
+        Self::Together,
         Self::Restart,
         Self::Agree,
     ];
 
     pub(super) const fn told(self) -> &'static str {
         match self {
-            Self::Begin => "two devices: a process, a key and a store each",
+            Self::Begin => "the devices: a process, a key and a store each",
             Self::Deck => "the laptop writes 12 cards, with a melody",
             Self::Link => "an offer and an answer, carried across as people would paste them",
             Self::Arrive => "the phone may hold the role, and has everything",
@@ -61,7 +65,11 @@ impl Step {
             Self::Mend => "the cable is mended: both find each other again",
             Self::Accept => "the laptop accepts the draft",
             Self::HandOver => "the role goes to the phone, which edits",
-            Self::Restart => "both are ended and started again",
+            Self::Apart => {
+                "the cable is cut again: the phone writes on, and the laptop, the owner, takes the role over"
+            }
+            Self::Together => "the cable is mended: whose work counts, and is any of it lost?",
+            Self::Restart => "all are ended and started again",
             Self::Agree => "do they agree?",
         }
     }
@@ -80,13 +88,15 @@ impl Story<'_> {
             Step::Mend => self.mend().await,
             Step::Accept => self.accept().await,
             Step::HandOver => self.hand_over().await,
+            Step::Apart => self.part().await,
+            Step::Together => self.come_together().await,
             Step::Restart => self.restart().await,
             Step::Agree => self.agree().await,
         }
     }
 
     async fn begin(&mut self) -> Result<(), Setback> {
-        for who in [LAPTOP, PHONE] {
+        for who in self.everyone() {
             if self.process(who).is_err() {
                 let status = self.start(who).await?;
                 let device = status.device.get(..8).unwrap_or_default();
@@ -131,7 +141,12 @@ impl Story<'_> {
         let known = [self.status(LAPTOP).await?, self.status(PHONE).await?];
         let by_route = known.iter().all(|status| status.routes > 0) && self.linked_soon().await?;
         if !by_route {
-            self.exchange_codes().await?;
+            self.exchange_codes(PHONE).await?;
+        }
+        for follower in self.followers() {
+            if self.status(follower).await?.routes == 0 {
+                self.exchange_codes(follower).await?;
+            }
         }
         let links = self.await_both(Until::Linked { linked: true }).await?;
         let over_webrtc = all_links(&links, is_webrtc);
@@ -154,9 +169,9 @@ impl Story<'_> {
         }
     }
 
-    async fn exchange_codes(&mut self) -> Result<(), Setback> {
+    async fn exchange_codes(&mut self, with: usize) -> Result<(), Setback> {
         let offer = code_of(&self.ask(LAPTOP, Do::Offer).await?);
-        let answer = code_of(&self.ask(PHONE, Do::Answer { code: offer.clone() }).await?);
+        let answer = code_of(&self.ask(with, Do::Answer { code: offer.clone() }).await?);
         let codes = format!(
             "an offer of {} characters, an answer of {}",
             offer.len(),
@@ -167,7 +182,7 @@ impl Story<'_> {
         self.facts.code_exchanges += 1;
         tokio::try_join!(
             self.ask(LAPTOP, Do::Accept { code: answer }),
-            self.ask(PHONE, Do::Connect)
+            self.ask(with, Do::Connect)
         )?;
         Ok(())
     }
@@ -223,10 +238,9 @@ impl Story<'_> {
     async fn set_cable(&mut self, cut: bool) -> Result<(), Setback> {
         // First: a process that is started from now on begins with the cable like this.
         self.cable_cut = cut;
-        tokio::try_join!(
-            self.ask(LAPTOP, Do::Cable { cut }),
-            self.ask(PHONE, Do::Cable { cut })
-        )?;
+        for who in self.everyone() {
+            self.ask(who, Do::Cable { cut }).await?;
+        }
         Ok(())
     }
 
@@ -360,13 +374,13 @@ impl Story<'_> {
     }
 
     async fn restart(&mut self) -> Result<(), Setback> {
-        for who in [LAPTOP, PHONE] {
+        for who in self.everyone() {
             if !self.process(who)?.stop().await {
                 self.narrator
                     .note(&format!("the {} did not end by itself", super::name_of(who)));
             }
         }
-        for who in [LAPTOP, PHONE] {
+        for who in self.everyone() {
             self.start(who).await?;
         }
         let links = self.await_both(Until::Linked { linked: true }).await?;
@@ -375,35 +389,85 @@ impl Story<'_> {
         Ok(())
     }
 
-    async fn agree(&mut self) -> Result<(), Setback> {
-        // Every edit was told after the fact; in a story with kills this also does again what a kill undid.
-        for edit in words::after_handover() {
+    /// Two editors, each of which knows of no other: neither is wrong, and no work may be lost.
+    async fn part(&mut self) -> Result<(), Setback> {
+        self.set_cable(true).await?;
+        self.await_both(Until::Linked { linked: false }).await?;
+        for edit in words::late() {
             self.ask(PHONE, Do::EnsureEdit { edit }).await?;
         }
-        let head = deck_of(&self.status(PHONE).await?).head;
-        self.await_until(LAPTOP, Until::Head { head }).await?;
-        let histories: [History; 2] = [
-            self.learn(LAPTOP, Do::Log).await?,
-            self.learn(PHONE, Do::Log).await?,
-        ];
-        let [here, there] = &histories;
-        let heads_equal = here.head == there.head;
+        self.ask(LAPTOP, Do::EnsureTakenOver).await?;
+        for edit in words::taken_over() {
+            self.ask(LAPTOP, Do::EnsureEdit { edit }).await?;
+        }
+        let editors = [self.status(LAPTOP).await?, self.status(PHONE).await?].map(|status| {
+            let editor = deck_of(&status).editor;
+            editor.as_ref() == Some(&status.device)
+        });
+        self.check(Check::TwoEditors, editors == [true, true]);
+        Ok(())
+    }
+
+    async fn come_together(&mut self) -> Result<(), Setback> {
+        self.set_cable(false).await?;
+        let (laptop, phone) = (self.device(LAPTOP), self.device(PHONE));
+        let roles = self
+            .await_both(Until::Editor {
+                device: laptop.clone(),
+            })
+            .await?;
+        let agreed = |status: &Status| deck_of(status).editor.as_ref() == Some(&laptop);
+        self.check(Check::OneEditorAgain, roles.iter().all(agreed));
+        let back = Until::Back {
+            card: words::LATE.to_owned(),
+        };
+        self.await_both(back).await?;
+        let history: History = self.learn(LAPTOP, Do::Log).await?;
+        let took_in = |op: &str, by: &str| {
+            let mut entries = history.entries.iter();
+            entries.any(|entry| entry.op() == op && entry.device == by)
+        };
+        let written_by_phone = history.entries.iter().any(|entry| {
+            entry.device == phone && entry.ops.iter().any(|op| op.text.as_deref() == Some(words::LATE))
+        });
+        self.check(
+            Check::LateWorkBack,
+            took_in("late.accept", &laptop) && written_by_phone,
+        );
+        self.await_until(PHONE, Until::Head { head: history.head })
+            .await?;
+        Ok(())
+    }
+
+    async fn agree(&mut self) -> Result<(), Setback> {
+        // Every edit was told after the fact; in a story with kills this also does again what a kill undid.
+        let edits = [words::after_handover(), words::late(), words::taken_over()].concat();
+        for edit in edits {
+            self.ask(LAPTOP, Do::EnsureEdit { edit }).await?;
+        }
+        let head = deck_of(&self.status(LAPTOP).await?).head;
+        let (mut histories, mut cards, mut audio) = (Vec::new(), Vec::new(), Vec::new());
+        for who in self.everyone() {
+            self.await_until(who, Until::Head { head: head.clone() }).await?;
+            self.await_until(who, Until::AudioWhole).await?;
+            histories.push(self.learn::<History>(who, Do::Log).await?);
+            cards.push(self.learn::<Vec<CardTold>>(who, Do::Cards).await?);
+            audio.push(self.learn::<AudioTold>(who, Do::VerifyAudio).await?);
+        }
+        let heads: Vec<String> = histories.iter().map(|history| history.head.clone()).collect();
+        let heads_equal = are_equal(&heads);
         self.check(Check::HeadsEqual, heads_equal);
-        let cards = self.both_cards().await?;
-        let cards_equal = cards.iter().all(|cards| as_written(cards)) && cards.first() == cards.last();
+        let cards_equal = cards.iter().all(|cards| as_written(cards)) && are_equal(&cards);
         self.check(Check::CardsEqual, cards_equal);
-        let histories_equal = hashes(here) == hashes(there);
+        let histories_equal = are_equal(&histories.iter().map(hashes).collect::<Vec<_>>());
         self.check(Check::HistoriesEqual, histories_equal);
-        self.await_both(Until::AudioWhole).await?;
-        let audio: [AudioTold; 2] = [
-            self.learn(LAPTOP, Do::VerifyAudio).await?,
-            self.learn(PHONE, Do::VerifyAudio).await?,
-        ];
         self.check(Check::AudioVerified, audio.iter().all(is_the_melody));
         let drafts = deck_of(&self.status(PHONE).await?).drafts;
-        let [history, other] = histories;
+        let Some(history) = histories.into_iter().next() else {
+            return Ok(());
+        };
         self.facts.end = Some(End {
-            heads: [history.head.clone(), other.head],
+            heads,
             converged: heads_equal && cards_equal && histories_equal,
             cards: cards.first().map_or(0, Vec::len),
             drafts_accepted: drafts
@@ -426,6 +490,10 @@ impl Story<'_> {
             self.learn(PHONE, Do::Cards).await?,
         ])
     }
+}
+
+fn are_equal<T: PartialEq>(all: &[T]) -> bool {
+    all.iter().all(|one| Some(one) == all.first())
 }
 
 /// The deck, or one that is like no deck, so that every check on it fails.

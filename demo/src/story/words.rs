@@ -26,7 +26,7 @@ pub(super) const WORDS: [(&str, &str); 12] = [
 ];
 
 /// The deck when all is told: front, back, tag. The order is not fixed: two people put cards at its end at one time.
-pub(super) const AT_THE_END: [(&str, &str, Option<&str>); 18] = [
+pub(super) const AT_THE_END: [(&str, &str, Option<&str>); 20] = [
     ("domingo", "Sunday", None),
     ("el agua", "the water (feminine)", None),
     ("el amigo", "the friend (male)", None),
@@ -39,11 +39,13 @@ pub(super) const AT_THE_END: [(&str, &str, Option<&str>); 18] = [
     ("la casa", "at the house (building)", None),
     ("la ciudad", "the city", None),
     ("la leche", "the milk", None),
+    ("la montaña", "the mountain", None),
+    ("la playa", "the beach", None),
     ("lunes", "Monday (the week begins)", None),
     ("martes", "Tuesday", None),
     ("mañana", "tomorrow (or: morning)", None),
     ("miércoles", "Wednesday", None),
-    ("sábado", "Saturday", None),
+    ("sábado", "Saturday (the weekend begins)", None),
     ("viernes", "Friday", None),
 ];
 
@@ -94,6 +96,19 @@ pub(super) fn draft() -> Vec<CardEdit> {
 /// What the new editor does.
 pub(super) fn after_handover() -> Vec<CardEdit> {
     vec![tag("el mar", "nature"), behind("lunes", " (the week begins)")]
+}
+
+/// What the editor writes while it cannot know that the role was taken over.
+pub(super) fn late() -> Vec<CardEdit> {
+    vec![add(LATE, "the beach"), behind("sábado", " (the weekend begins)")]
+}
+
+/// The card that is written late.
+pub(super) const LATE: &str = "la playa";
+
+/// What the owner writes after it took the role over.
+pub(super) fn taken_over() -> Vec<CardEdit> {
+    vec![add("la montaña", "the mountain")]
 }
 
 /// An edit that no viewer may make.

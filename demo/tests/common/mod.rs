@@ -343,7 +343,7 @@ pub(crate) fn assert_good_end(report: &Value, why: &str) {
     assert_eq!(heads.len(), 2, "{why}");
     assert_eq!(heads[0], heads[1], "{why}");
     assert_eq!(heads[0].as_str().unwrap().len(), 64, "{why}");
-    assert_eq!(report["cards"], 18, "{why}");
+    assert_eq!(report["cards"], 20, "{why}");
     assert_eq!(report["drafts"]["proposed"], 1, "{why}");
     assert_eq!(report["drafts"]["accepted"], 1, "{why}");
     assert_eq!(report["audio"]["verified"], true, "{why}");
@@ -354,7 +354,7 @@ pub(crate) fn assert_good_end(report: &Value, why: &str) {
     assert!(report["codes_exchanged"].as_u64().unwrap() >= 1, "{why}");
     assert!(report.get("error").is_none(), "{why}");
     let checks = report["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 19, "{why}");
+    assert_eq!(checks.len(), 22, "{why}");
     for check in checks {
         assert_eq!(check["ok"], true, "{check}\n{why}");
     }
