@@ -67,7 +67,7 @@ fn first_paint(served: &Served, browser: &Browser) -> (Page, f64) {
 
 /// Milliseconds from the start of the navigation until rows and cards are painted.
 fn painted(page: &Page) -> f64 {
-    page.wait_for("document.querySelector('.row.entry') && document.querySelector('.row.card')");
+    page.wait_for("performance.getEntriesByName('history-painted').length && performance.getEntriesByName('deck-painted').length");
     let both = page.eval("performance.getEntriesByName('history-painted').concat(performance.getEntriesByName('deck-painted')).map(e => e.startTime)");
     let both = both.as_array().unwrap();
     assert_eq!(both.len(), 2, "both marks");
