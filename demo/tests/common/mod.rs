@@ -214,9 +214,9 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its end, and hears all that it still says; gives its exit code. Its input stays open: the end of that would
-    /// be another reason to end.
+    /// Waits for its end, and hears all that it still says; gives its exit code.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        self.input = None;
         let deadline = Instant::now() + WITHIN;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
