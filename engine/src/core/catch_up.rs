@@ -162,7 +162,7 @@ impl Core {
         }
         let newest = log.charter_order();
         // The owner's word is on disk before it is sent. Transfers go with it: they prove who the owner is.
-        if session.charter.is_none_or(|theirs| theirs < newest) && newest == log.charter_on_disk {
+        if session.charter.is_none_or(|theirs| theirs < newest) && log.newest_charter_is_saved() {
             let lacks = |charter: &&Verified<Charter>| {
                 let order = (charter.generation, charter.count);
                 order == newest || (charter.count == 0 && session.charter < Some(order))

@@ -227,7 +227,9 @@ impl Core {
             let charter = Item::Charter(charter.encode().into());
             Some(settled.into_iter().chain([charter]).collect::<Vec<Item>>())
         };
-        if let Some(items) = state.log.as_ref().and_then(word) {
+        // Another way of this owner's own may have come meanwhile, and is not on the disk yet.
+        let log = state.log.as_ref().filter(|log| log.newest_charter_is_saved());
+        if let Some(items) = log.and_then(word) {
             for link in turning.removed {
                 if self.links.contains_key(&link) {
                     let items = items.clone();
@@ -285,6 +287,19 @@ impl Core {
         state.may_meet(link.peer) && state.shown().is_some_and(proves)
     }
 
+    /// As [`Core::pass_on_key`], to all that are linked, when a batch that it may have waited for is durable.
+    pub(super) fn pass_on_saved_key(&mut self, deck: DeckId, ticket: Ticket, is_new_charter: bool) {
+        let state = self.decks.get_mut(&deck);
+        let saved = state.and_then(|state| state.key_unsaved.take_if(|unsaved| *unsaved <= ticket));
+        if saved.is_none() && !is_new_charter {
+            return;
+        }
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.pass_on_key(link, deck);
+        }
+    }
+
     /// Sends the present key to a member that showed an older one, wrapped to its device: once a link. Where it showed a
     /// present one that is not known here, it is known by an older one that both have, the newest of those.
     pub(super) fn pass_on_key(&mut self, link: LinkId, deck: DeckId) {
@@ -297,8 +312,11 @@ impl Core {
         };
         if to.key_sent.get(&deck) == Some(&epoch)
             || state.turning.is_some()
+            || state.key_unsaved.is_some()
             || log.chain.rights(to.peer).is_none()
+            // A key that was received is on the disk here before it is passed on, with the charter that began its epoch.
             || !log.is_kept
+            || !log.newest_charter_is_saved()
         {
             return;
         }
@@ -370,6 +388,10 @@ impl Core {
         let adopted = *taken.as_ref().unwrap_or(&false);
         if !batch.is_empty() {
             self.keep_charters(deck, batch, editor);
+            let newest = self.saving.keys().next_back().copied();
+            if let Some(state) = self.decks.get_mut(&deck) {
+                state.key_unsaved = newest;
+            }
         }
         if adopted {
             self.event(Event::KeyTurned { deck });

@@ -121,6 +121,8 @@ pub(crate) struct DeckState {
     keys: Keyring,
     /// Set while a key that was turned over here is on its way to the disk.
     turning: Option<Turning>,
+    /// The batch that will have what was received of the key last: until the disk has it, it is not passed on.
+    key_unsaved: Option<Ticket>,
     /// `None` until the genesis of a joined deck has arrived.
     log: Option<Log>,
     /// The audio that it refers to: wanted here, and served to those who share the deck.
@@ -140,6 +142,7 @@ impl DeckState {
         Self {
             keys,
             turning: None,
+            key_unsaved: None,
             log,
             audio: DeckAudio::default(),
             policies: None,

@@ -7,6 +7,7 @@ use super::log::Log;
 use super::{CompactWhen, Core, Output, Ticket};
 use crate::event::Event;
 use crate::id::DeckId;
+use crate::role::RecordId;
 use crate::sync::message::Position;
 
 /// What becomes true when a batch is durable.
@@ -15,8 +16,8 @@ pub(super) struct Saving {
     pub(super) deck: DeckId,
     /// Where the deck's canonical path stood in that batch.
     pub(super) position: Option<Position>,
-    /// The newest charter then, by generation and count.
-    pub(super) charter: (u32, u32),
+    /// The newest charter then.
+    pub(super) charter: Option<RecordId>,
     /// What of a draft may be spoken of then.
     pub(super) draft: Option<DraftSaved>,
     /// Whether it holds something beside that path.
@@ -27,7 +28,7 @@ impl Core {
     pub(super) fn save(&mut self, deck: DeckId, batch: Batch, draft: Option<DraftSaved>) -> Ticket {
         let ticket = Ticket(self.number());
         let log = self.log(deck).ok();
-        let (position, charter) = (log.map(Log::position), log.map_or((0, 0), Log::charter_order));
+        let (position, charter) = (log.map(Log::position), log.and_then(Log::newest_charter));
         let beside = self.log_mut(deck).is_ok_and(Log::take_beside_unsaved);
         self.saving.insert(
             ticket,
@@ -65,10 +66,11 @@ impl Core {
         if self.store_failed.is_some() {
             return;
         }
+        let mut is_new_charter = false;
         if let (Some(position), Ok(log)) = (position, self.log_mut(deck)) {
             log.set_durable(position);
             log.is_kept = true;
-            log.charter_on_disk = log.charter_on_disk.max(charter);
+            is_new_charter = std::mem::replace(&mut log.charter_on_disk, charter) != charter;
         }
         if let (Some(draft), Ok(log)) = (draft, self.log_mut(deck)) {
             log.draft_saved(draft);
@@ -80,6 +82,7 @@ impl Core {
             }
         }
         self.key_is_saved(deck, ticket);
+        self.pass_on_saved_key(deck, ticket, is_new_charter);
         self.after_durable(deck);
     }
 

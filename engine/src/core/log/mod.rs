@@ -94,8 +94,8 @@ pub(crate) struct Log {
     reissued: bool,
     /// Whether its genesis is on disk.
     pub(crate) is_kept: bool,
-    /// Generation and count of the newest charter that is on disk.
-    pub(crate) charter_on_disk: (u32, u32),
+    /// The newest charter that is on disk.
+    pub(crate) charter_on_disk: Option<RecordId>,
     /// The last claim that this run signed.
     pub(crate) claimed: Option<TermId>,
     /// Terms that came from others since this was last looked at.
@@ -155,7 +155,7 @@ impl Log {
             own_epoch: KeyEpoch::default(),
             reissued: false,
             is_kept: false,
-            charter_on_disk: (0, 0),
+            charter_on_disk: None,
             claimed: None,
             news: Vec::new(),
             drafts: BTreeMap::new(),

@@ -6,7 +6,9 @@ use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
 use crate::id::{DeviceId, TermId};
-use crate::role::{Cause, Charter, KeyEpoch, Member, Point, Refusal, Rights, Standing, Term, Verified};
+use crate::role::{
+    Cause, Charter, KeyEpoch, Member, Point, RecordId, Refusal, Rights, Standing, Term, Verified,
+};
 use crate::sync::message::Position;
 
 /// Who may edit, seen from this device, and whether a record that is still on its way may change that.
@@ -277,8 +279,19 @@ impl Log {
     /// After a start: what is on disk is known.
     pub(crate) fn note_charter_known(&mut self) {
         self.own_charter = self.chain.signed_charter().map(Verified::record_id);
-        self.charter_on_disk = self.charter_order();
+        self.charter_on_disk = self.newest_charter();
         self.is_kept = true;
+    }
+
+    /// The newest charter, unless it is the one that the genesis implies. An owner that was restored from a backup signs two
+    /// of one generation and count, so those do not name it.
+    pub(crate) fn newest_charter(&self) -> Option<RecordId> {
+        self.chain.signed_charter().map(Verified::record_id)
+    }
+
+    /// Whether the newest charter, and with it all that were before it, is on the disk.
+    pub(crate) fn newest_charter_is_saved(&self) -> bool {
+        self.newest_charter() == self.charter_on_disk
     }
 
     /// Generation and count of the newest charter.
