@@ -4,6 +4,7 @@ mod audio;
 mod events;
 mod history;
 mod late;
+mod live;
 mod read;
 mod typing;
 

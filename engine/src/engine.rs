@@ -11,7 +11,9 @@ use cuecard_transport::{Backoff, CloseReason, DeviceKey, Dialer, Link, LinkEvent
 use tokio::sync::broadcast;
 
 use crate::blob::progress::BlobProgress;
-use crate::core::{CompactWhen, Core, DeckError, EditError, Policies, RestoreError, StoreHasFailed};
+use crate::core::{
+    CompactWhen, Core, DeckError, Distance, EditError, Policies, RestoreError, StoreHasFailed,
+};
 use crate::deck::{AudioError, Deck};
 use crate::disk::{self, LoadError};
 use crate::driver::{Saving, Shared};
@@ -389,6 +391,14 @@ impl Engine {
     /// What the store says.
     pub fn routes(&self) -> Result<Vec<(DeviceId, Vec<u8>)>, StoreError> {
         disk::routes(self.shared.store.as_ref())
+    }
+
+    /// How far away the linked devices are, as they answer: how long that takes, what time it is there, and whether answers
+    /// come late because something was lost on the way. What the transport below knows of a link is in
+    /// [`Deck::sync_state`].
+    #[must_use]
+    pub fn distances(&self) -> Vec<Distance> {
+        self.shared.read(Core::distances)
     }
 
     /// Deletes the audio that nobody needed for the grace period ([`Builder::audio_grace`]), and says what went and what

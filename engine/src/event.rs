@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blob::progress::BlobProgress;
-use crate::core::{LateWhy, TurnWhy};
+use crate::core::{LateWhy, PlaybackRefusal, TurnWhy};
 use crate::document::DeckChange;
 use crate::id::{BlobId, DeckId, DeviceId, DraftId, TermId};
 use crate::role::{LateWork, Rights};
@@ -263,6 +263,35 @@ pub enum Event {
         /// Which deck.
         deck: DeckId,
     },
+    /// A linked device and this one had stood at different places of a deck for longer than anything was under way. They
+    /// tell each other anew what they hold; [`Event::SafeWith`] follows when they agree.
+    Diverged {
+        /// Which deck.
+        deck: DeckId,
+        /// Which device.
+        device: DeviceId,
+    },
+    /// Somebody came, or left, or shows something else of itself: see [`crate::Deck::presence`].
+    PresenceChanged {
+        /// In which deck.
+        deck: DeckId,
+        /// Who.
+        device: DeviceId,
+    },
+    /// Something else should be heard from now on, or nothing: see [`crate::Deck::playback`].
+    PlaybackChanged {
+        /// In which deck.
+        deck: DeckId,
+    },
+    /// What a device plays counts for nothing. One that is late, or that had the role a moment ago, is no offence.
+    PlaybackRefused {
+        /// In which deck.
+        deck: DeckId,
+        /// By whom.
+        by: DeviceId,
+        /// Why.
+        reason: PlaybackRefusal,
+    },
     /// A snapshot of a deck could not be written. Nothing is lost: its log is whole, and it is tried again later.
     CompactionFailed {
         /// Which deck.
@@ -363,6 +392,10 @@ impl Event {
             | Self::SafeWith { deck, .. }
             | Self::Syncing { deck, .. }
             | Self::SyncComplete { deck }
+            | Self::Diverged { deck, .. }
+            | Self::PresenceChanged { deck, .. }
+            | Self::PlaybackChanged { deck }
+            | Self::PlaybackRefused { deck, .. }
             | Self::CompactionFailed { deck, .. }
             | Self::DeckBroken { deck, .. } => Some(*deck),
             Self::Linked { .. }

@@ -124,7 +124,7 @@ fn from_hex(text: &str) -> Result<[u8; 32], IdError> {
 pub struct CardId(String);
 
 impl CardId {
-    const LENGTH: usize = 16;
+    pub(crate) const LENGTH: usize = 16;
     const ALPHABET: &'static [u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
     /// The id made of 80 random bits.

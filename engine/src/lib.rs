@@ -70,10 +70,11 @@ pub use cuecard_transport as transport;
 pub use crate::blob::progress::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
-    AdmitError, AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DeckError, DeviceSync, DraftError, DraftInfo,
-    DraftPolicy, DraftPreview, DraftState, EditError, Fate, InviteError, LateError, LateWhy, LateWorkPolicy,
-    LinkQuality, MemberInfo, Members, Policies, Reach, RestoreError, Role, RoleError, Safety, SettlePolicy,
-    Stand, StoreHasFailed, SyncProgress, SyncState, TurnWhy, UndoError, Undone,
+    AdmitError, AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DeckError, DeviceSync, Distance, DraftError,
+    DraftInfo, DraftPolicy, DraftPreview, DraftState, EditError, Fate, InviteError, LateError, LateWhy,
+    LateWorkPolicy, LinkQuality, MemberInfo, Members, NowPlaying, PlaybackError, PlaybackRefusal, Policies,
+    PresenceError, Present, Reach, RestoreError, Role, RoleError, Safety, SettlePolicy, Stand,
+    StoreHasFailed, SyncProgress, SyncState, TurnWhy, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, DeckEvents, Draft, History, HistoryError, View};
 pub use crate::document::undo::WhyNothing;
@@ -85,7 +86,8 @@ pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermI
 pub use crate::invite::DeckInvite;
 pub use crate::mirror::{Followed, Mirror};
 pub use crate::op::{OpError, Splice};
-pub use crate::role::{Equivocation, LateWork, Member, Rights, Standing};
+pub use crate::role::{Equivocation, LateWork, Member, Presence, Rights, Selection, Standing};
+pub use crate::sync::clock::Offset;
 pub use crate::sync::message::DraftRefusal;
 
 /// The examples of the README are compiled and run as well.

@@ -117,7 +117,7 @@ pub const REFERENCES_MAX: u64 = 2 * CHANGE_OPS_MAX as u64;
 /// A word about the role: its longest part is a note.
 pub const WORD_BYTES_MAX: usize = NOTE_BYTES_MAX + 512;
 /// Words of one device a second, at the most: ten editors' signs at the shortest interval, with their answers.
-pub const WORDS_PER_SECOND_MAX: usize = 64;
+pub const WORDS_PER_SECOND_MAX: u32 = 64;
 /// Words that are remembered, so that each is passed on once: those of every member in the time that one takes to go
 /// around.
 pub const WORDS_RECENT_MAX: usize = 4_096;
@@ -127,3 +127,30 @@ pub const ROLE_REQUESTS_EVERY: std::time::Duration = std::time::Duration::from_s
 pub const TYPING_WINDOW: std::time::Duration = std::time::Duration::from_millis(16);
 /// Typed ops that wait for one window: nobody types that fast, and a program that does gets one change for so many.
 pub const TYPED_WAITING_MAX: usize = 1_000;
+/// What a member shows of itself: a name, the name of a text, and fixed fields.
+pub const PRESENCE_BYTES_MAX: usize = 2 * NAME_BYTES_MAX + 256;
+/// Presence leaves no more often than this, the latest first: a hand on a mouse is not seen to move more smoothly.
+pub const PRESENCE_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+/// What one member shows in a second, as it arrives: ten, and as many again where a path that had stalled lets all go at
+/// once. More is neither shown nor passed on.
+pub const PRESENCES_PER_SECOND_MAX: u32 = 20;
+/// Presences that a device lets through without showing them, in a second, before the link to who floods is closed.
+pub const PRESENCES_PER_SECOND_FLOOD: u32 = 200;
+/// Presences kept of one deck: of all members, and of those who are linked and are none yet.
+pub const PRESENCES_MAX: usize = 2 * MEMBERS_MAX;
+/// Devices in one question whether they are still there.
+pub const DOUBTED_MAX: usize = PRESENCES_MAX;
+/// Such questions by one link in a second: one when a route is lost, and one for each other that is, at about the same time.
+pub const DOUBTS_PER_SECOND_MAX: u32 = 64;
+/// What is played: ids, the name of a slot, and fixed fields.
+pub const PLAYBACK_BYTES_MAX: usize = NAME_BYTES_MAX + 512;
+/// Playback leaves no more often than this: who drags a slider hears where it was let go.
+pub const PLAYBACK_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+/// What is played, by one link in a second, as it arrives: see [`PRESENCES_PER_SECOND_MAX`]. More is not looked at.
+pub const PLAYBACKS_PER_SECOND_MAX: u32 = 40;
+/// And before the link is closed.
+pub const PLAYBACKS_PER_SECOND_FLOOD: u32 = 400;
+/// The longest time between a person's hand and what is heard: longer feels broken.
+pub const PLAYBACK_LEAD_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+/// Pings by one link in a second: four, and all that a path that had stalled lets go at once.
+pub const PINGS_PER_SECOND_MAX: u32 = 64;

@@ -46,7 +46,7 @@ impl Core {
         }
     }
 
-    fn links_of(&self, deck: DeckId) -> Vec<LinkId> {
+    pub(super) fn links_of(&self, deck: DeckId) -> Vec<LinkId> {
         let with_session = self
             .links
             .iter()
@@ -72,6 +72,7 @@ impl Core {
             return;
         };
         session.has_genesis = charter.is_some();
+        session.introduced &= session.has_genesis;
         session.charter = charter;
         let shared = self
             .log(deck)
@@ -94,6 +95,7 @@ impl Core {
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
         self.knock(link, deck);
+        self.introduce(link, deck);
         self.pull_audio();
     }
 
@@ -115,13 +117,14 @@ impl Core {
         session.acked_up_to(held, taken, |a, b| log.is_before(a, b));
         self.tell_safe(link, deck, true);
         self.tell_progress(deck, false);
+        self.introduce(link, deck);
         self.catch_up(link, deck);
         self.offer_drafts(link, deck);
     }
 
     /// Tells the app what a device said that it holds; or (not `anew`) only that it now turns out to be all: what it
     /// said may have been ahead of this device.
-    fn tell_safe(&mut self, link: LinkId, deck: DeckId, anew: bool) {
+    pub(super) fn tell_safe(&mut self, link: LinkId, deck: DeckId, anew: bool) {
         let Some(device) = self.peer_of(link) else { return };
         let Some(in_sync) = self.is_in_sync(deck, device) else {
             return;

@@ -14,8 +14,9 @@ use crate::id::{DeckId, DeviceId, TermId};
 use crate::role::{Cause, Cut, Says, Seal, Signed, Verified, Word};
 use crate::time::Time;
 
-/// How often an editor shows itself where nothing is to follow from its absence.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// How often an editor shows itself where nothing is to follow from its absence: it costs every link a signed word, and
+/// an answer of each that may hold the role.
+const INTERVAL: Duration = Duration::from_secs(30);
 /// And where it is: never more rarely than this.
 const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
 /// Nobody is to shorten the time of others to nothing, or stretch it for ever.

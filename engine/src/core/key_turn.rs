@@ -258,7 +258,7 @@ impl Core {
             return;
         };
         if state.is_current() {
-            return;
+            return self.drop_presences(deck);
         }
         let is_member = |log: &Log| log.chain.rights(me).is_some();
         if !state.log.as_ref().is_some_and(is_member) {
@@ -273,6 +273,7 @@ impl Core {
                 link.sessions.remove(&deck);
             }
         }
+        self.drop_presences(deck);
     }
 
     /// Whether the key that the other side showed is the one that this device shows, and it may be spoken to.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cuecard_store::Batch;
 use cuecard_transport::Lane;
 
+use crate::core::live::LinkLive;
 use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
 use crate::disk::{self};
 use crate::event::Event;
@@ -36,6 +37,8 @@ pub(crate) struct LinkState {
     is_named: bool,
     /// When it last said anything.
     pub(super) heard_at: Time,
+    /// What time it is there, and how much it says.
+    pub(super) live: LinkLive,
 }
 
 impl Core {
@@ -99,6 +102,7 @@ impl Core {
                 asks: BTreeSet::new(),
                 is_named: false,
                 heard_at: self.now,
+                live: LinkLive::default(),
             },
         );
         self.greet(link);
@@ -126,6 +130,7 @@ impl Core {
         }
         self.reading.retain(|_, (reader, _)| *reader != link);
         self.fetches.link_down(link);
+        self.doubt_way(link);
     }
 
     /// Ends a link whose other side broke the rules: it costs the sender, and nobody else.
@@ -201,6 +206,7 @@ impl Core {
                 if let std::collections::btree_map::Entry::Vacant(place) = state.sessions.entry(deck) {
                     place.insert(Session::default());
                     self.send_status(link, deck);
+                    self.begin_pulse(link);
                 }
             } else {
                 self.pass_on_key(link, deck);
@@ -256,6 +262,11 @@ impl Core {
             }
             Message::DraftRefused { deck, draft, why } => self.take_draft_refused(link, deck, draft, why),
             Message::Word { deck, bytes } => self.take_word(link, deck, &bytes),
+            Message::Ping { number, decks } => self.take_ping(link, number, &decks),
+            Message::Pong { number, at_ms } => self.take_pong(link, number, at_ms),
+            Message::Presence { deck, bytes } => self.take_presence(link, deck, &bytes),
+            Message::Doubt { deck, devices } => self.take_doubt(link, deck, &devices),
+            Message::Playback { deck, bytes, clock } => self.take_playback(link, deck, &bytes, clock),
             Message::Pull {
                 transfer,
                 blob,

@@ -21,6 +21,8 @@
 //! - `export`: a deck in parts, for a file.
 //! - `role`: what this device may do with the role, and what it does by itself.
 //! - `words`: requests and denials, passed on; `failover`: who hears the editor, and who claims when nobody does.
+//! - `live`: what is ephemeral. `pulse`: what time it is elsewhere, and whether all stand where they should; `presence`:
+//!   who is there; `playback`: what the editor plays; `rate`: how often.
 //! - `policy`: what it is to do by itself.
 //! - `restore`: from what the store holds back to a running core.
 
@@ -38,11 +40,16 @@ mod key_turn;
 mod keyring;
 mod late;
 mod links;
+mod live;
 pub(crate) mod log;
 mod members;
 mod own_log;
+mod playback;
 mod policy;
 mod ports;
+mod presence;
+mod pulse;
+mod rate;
 mod restore;
 mod role;
 mod saving;
@@ -63,6 +70,7 @@ use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::mirror::Mirror;
+use crate::sync::clock::Clock;
 use crate::time::Time;
 
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
@@ -70,13 +78,18 @@ use self::key_turn::Turning;
 pub(crate) use self::keyring::Invited;
 pub use self::keyring::Keyring;
 use self::links::LinkState;
+use self::live::DeckLive;
 use self::log::Log;
 pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
 pub use self::members::{AdmitError, InviteError, MemberInfo, Members};
+pub use self::playback::{NowPlaying, PlaybackError, PlaybackRefusal};
 pub use self::policy::{
     AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
 };
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
+pub use self::presence::{PresenceError, Present};
+pub(crate) use self::pulse::Apart;
+pub use self::pulse::Distance;
 pub use self::restore::RestoreError;
 use self::role::RoleState;
 use self::saving::Saving;
@@ -108,6 +121,10 @@ pub struct Core {
     compact_when: CompactWhen,
     next_number: u64,
     typing: typing::Typing,
+    /// What time it is with other devices.
+    clocks: BTreeMap<DeviceId, Clock>,
+    /// When something ephemeral is due, as was last asked for.
+    live_due: Option<Time>,
     /// Counts what listeners were told of decks, so that they can tell what they have read already.
     revision: u64,
     /// Set when the disk failed: nothing is acknowledged from then on.
@@ -135,6 +152,8 @@ pub(crate) struct DeckState {
     heard: BTreeMap<DeviceId, Heard>,
     /// What the app was told of catching up, while that is under way.
     syncing: Option<SyncProgress>,
+    /// Who is there, and what is played.
+    live: DeckLive,
 }
 
 impl DeckState {
@@ -149,6 +168,7 @@ impl DeckState {
             role,
             heard: BTreeMap::new(),
             syncing: None,
+            live: DeckLive::default(),
         }
     }
 }
@@ -212,6 +232,8 @@ impl Core {
             next_number: 0,
             revision: 0,
             typing: typing::Typing::default(),
+            clocks: BTreeMap::new(),
+            live_due: None,
             store_failed: None,
             outputs: VecDeque::new(),
         }
@@ -294,7 +316,8 @@ impl Core {
     /// Takes in what happened. Whatever a peer's bytes hold, this does not panic; if it does, it is our bug.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.set_now(now);
-        self.collect_in_time(matches!(input, Input::Tick));
+        let is_tick = matches!(input, Input::Tick);
+        self.collect_in_time(is_tick);
         match input {
             Input::LinkUp {
                 link,
@@ -323,6 +346,7 @@ impl Core {
         }
         self.watch_roles();
         self.accept_by_policy();
+        self.keep_live(is_tick);
     }
 
     /// The next thing to do outside, until there is none.

@@ -2,10 +2,10 @@
 //! once, at a bounded rate, and only those of members.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use crate::core::log::{Log, RoleError};
 use crate::core::policy::AutoGrant;
+use crate::core::rate::Rate;
 use crate::core::{Applied, Core, LinkId, Output};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
@@ -23,8 +23,8 @@ pub(crate) struct Words {
     recent: BTreeMap<RecordId, Option<LinkId>>,
     /// In the order in which they came.
     order: VecDeque<RecordId>,
-    /// Since when, and how many, of each member.
-    rates: BTreeMap<DeviceId, (Time, usize)>,
+    /// How many, of each member.
+    rates: BTreeMap<DeviceId, Rate>,
     /// The last request of each member, and what the editor said.
     asked: BTreeMap<DeviceId, Asked>,
     /// When this device last edited the deck.
@@ -61,12 +61,7 @@ impl Words {
     }
 
     fn has_room(&mut self, by: DeviceId, now: Time) -> bool {
-        let (since, count) = self.rates.entry(by).or_insert((now, 0));
-        if now.since(*since) >= Duration::from_secs(1) {
-            (*since, *count) = (now, 0);
-        }
-        *count += 1;
-        *count <= WORDS_PER_SECOND_MAX
+        self.rates.entry(by).or_default().count(now) <= WORDS_PER_SECOND_MAX
     }
 }
 

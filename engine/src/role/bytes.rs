@@ -50,6 +50,13 @@ impl Writer {
     pub(super) fn bytes(&mut self, value: &[u8]) {
         self.0.extend_from_slice(value);
     }
+
+    /// Bytes behind their count. A record's `check` keeps the count in two bytes; one that does not pass it is never
+    /// signed or sent.
+    pub(super) fn counted(&mut self, value: &[u8]) {
+        self.u16(u16::try_from(value.len()).unwrap_or(u16::MAX));
+        self.bytes(value);
+    }
 }
 
 /// Where a record is read from: what is left of it.
@@ -82,6 +89,29 @@ impl<'a> Reader<'a> {
 
     pub(super) fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    /// Bytes behind their count.
+    pub(super) fn counted(&mut self, most: usize) -> Result<&'a [u8], Malformed> {
+        let count = usize::from(self.u16()?);
+        if count > most {
+            return Err(Malformed::Limit("length"));
+        }
+        self.bytes(count)
+    }
+
+    /// The same, as text.
+    pub(super) fn text(&mut self, most: usize, field: &'static str) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.counted(most)?).map_err(|_| Malformed::Field(field))
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&mut self, field: &'static str) -> Result<bool, Malformed> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed::Field(field)),
+        }
     }
 
     pub(super) fn device(&mut self) -> Result<DeviceId, Malformed> {

@@ -3,7 +3,9 @@
 use super::admit::{Admit, Voucher};
 use super::bytes::{Malformed, Reader, Writer};
 use super::keys::KeyEpoch;
+use super::playing::Playing;
 use super::record::{Cause, Charter, Cut, Draft, Member, Point, Rights, Seal, Term};
+use super::shown::Shown;
 use super::withdrawal::Withdrawal;
 use super::word::Word;
 use crate::id::{DeckId, TermId};
@@ -22,6 +24,8 @@ impl Record for Seal {}
 impl Record for Draft {}
 impl Record for Withdrawal {}
 impl Record for Word {}
+impl Record for Shown {}
+impl Record for Playing {}
 impl Record for Admit {}
 impl Record for Voucher {}
 

@@ -21,6 +21,8 @@
 //! | `canonical` | the choice at each divergence |
 //! | `late` | what is signed and held, and not canonical |
 //! | `withdrawal` | the author's word that a draft is not to be accepted any more |
+//! | `word` | what is said about the role, and forgotten |
+//! | `shown`, `playing` | what a member shows of itself, and what the editor plays: signed, and forgotten |
 //!
 //! Membership is judged when choosing, never when a record arrives: a charter that comes later may change it. What
 //! `Chain` refuses is what no charter could ever make right.
@@ -35,9 +37,11 @@ mod keys;
 mod late;
 mod layout;
 mod line;
+mod playing;
 mod questions;
 mod record;
 mod seals;
+mod shown;
 mod signed;
 #[cfg(test)]
 mod tests;
@@ -53,8 +57,10 @@ pub use keys::{DeckKey, KeyEpoch, WrappedKeys};
 pub use late::LateWork;
 pub use layout::Record;
 pub use line::Line;
+pub use playing::{Playing, Track};
 pub use record::{Cause, Charter, Cut, Draft, Genesis, Member, Point, Rights, Seal, Term};
 pub use seals::Equivocation;
+pub use shown::{Presence, Selection, Shown};
 pub use signed::{RecordId, Signed, Unproved, Verified};
 pub use withdrawal::Withdrawal;
 pub use word::{Says, Word};

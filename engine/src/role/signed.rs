@@ -6,7 +6,9 @@ use std::ops::Deref;
 use super::admit::{Admit, Voucher};
 use super::bytes::{Malformed, Reader, Writer};
 use super::layout::{FORMAT_VERSION, Record, read_header};
+use super::playing::Playing;
 use super::record::{Charter, Draft, Seal, Term};
+use super::shown::Shown;
 use super::withdrawal::Withdrawal;
 use super::word::Word;
 use crate::id::{DeckId, TermId};
@@ -195,6 +197,8 @@ macro_rules! names_its_signer {
 
 names_its_signer!(Charter, signer);
 names_its_signer!(Word, signer);
+names_its_signer!(Shown, signer);
+names_its_signer!(Playing, signer);
 names_its_signer!(Term, signer);
 names_its_signer!(Draft, author);
 names_its_signer!(Withdrawal, author);

@@ -79,7 +79,7 @@ impl Layout for Word {
         match &self.says {
             Says::Request { note } => {
                 to.u8(0);
-                write_text(to, note);
+                to.counted(note.as_bytes());
             }
             Says::Denial {
                 to: device,
@@ -89,7 +89,7 @@ impl Layout for Word {
                 to.u8(1);
                 to.bytes(device.as_bytes());
                 to.bytes(request);
-                write_text(to, reason);
+                to.counted(reason.as_bytes());
             }
             Says::Beat { interval_ms, end } => {
                 to.u8(2);
@@ -110,7 +110,7 @@ impl Layout for Word {
                 to.u8(5);
                 to.bytes(question);
                 to.u8(u8::from(*hears));
-                write_bytes(to, seal);
+                to.counted(seal);
             }
         }
     }
@@ -123,12 +123,12 @@ impl Layout for Word {
             signer: from.device()?,
             says: match from.u8()? {
                 0 => Says::Request {
-                    note: read_text(from)?,
+                    note: from.text(NOTE_BYTES_MAX, "note")?.to_owned(),
                 },
                 1 => Says::Denial {
                     to: from.device()?,
                     request: from.array()?,
-                    reason: read_text(from)?,
+                    reason: from.text(NOTE_BYTES_MAX, "note")?.to_owned(),
                 },
                 2 => Says::Beat {
                     interval_ms: from.u32()?,
@@ -141,12 +141,8 @@ impl Layout for Word {
                 4 => Says::Question,
                 5 => Says::Answer {
                     question: from.array()?,
-                    hears: match from.u8()? {
-                        0 => false,
-                        1 => true,
-                        _ => return Err(Malformed::Field("answer")),
-                    },
-                    seal: read_bytes(from, SEAL_BYTES_MAX)?.to_vec(),
+                    hears: from.flag("answer")?,
+                    seal: from.counted(SEAL_BYTES_MAX)?.to_vec(),
                 },
                 _ => return Err(Malformed::Field("word")),
             },
@@ -166,28 +162,4 @@ impl Layout for Word {
         }
         Ok(())
     }
-}
-
-fn write_text(to: &mut Writer, text: &str) {
-    write_bytes(to, text.as_bytes());
-}
-
-// `check` keeps the length in two bytes; a word that does not pass it is never signed or sent.
-fn write_bytes(to: &mut Writer, bytes: &[u8]) {
-    to.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
-    to.bytes(bytes);
-}
-
-fn read_text(from: &mut Reader<'_>) -> Result<String, Malformed> {
-    let bytes = read_bytes(from, NOTE_BYTES_MAX)?;
-    let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Field("note"))?;
-    Ok(text.to_owned())
-}
-
-fn read_bytes<'a>(from: &mut Reader<'a>, most: usize) -> Result<&'a [u8], Malformed> {
-    let count = usize::from(from.u16()?);
-    if count > most {
-        return Err(Malformed::Limit("length"));
-    }
-    from.bytes(count)
 }

@@ -14,6 +14,7 @@ use crate::mirror::{Followed, Mirror};
 use crate::opening;
 use crate::sim::EPOCH_MS;
 use crate::tasks::StoreTask;
+use crate::time::Time;
 
 use super::unsaved::Unsaved;
 
@@ -29,6 +30,7 @@ pub(super) struct SimDevice {
     pub(super) unsaved: Unsaved,
     tasks: VecDeque<(Duration, StoreTask)>,
     wake: Option<Duration>,
+    clock: SimClock,
     pub(super) events: Vec<Event>,
     /// Copies of the decks, that follow what is told of them from its first change on.
     mirrors: BTreeMap<DeckId, Mirror>,
@@ -51,6 +53,7 @@ impl SimDevice {
             unsaved: Unsaved::default(),
             tasks: VecDeque::new(),
             wake: None,
+            clock: SimClock::default(),
             events: Vec::new(),
             mirrors: BTreeMap::new(),
             compact_when: None,
@@ -70,6 +73,14 @@ impl SimDevice {
 
     pub(super) fn id(&self) -> DeviceId {
         self.key.id()
+    }
+
+    pub(super) fn set_clock(&mut self, clock: SimClock) {
+        self.clock = clock;
+    }
+
+    pub(super) fn time(&self, now: Duration) -> Time {
+        self.clock.shows(now)
     }
 
     pub(super) fn crash(&mut self) {
@@ -197,7 +208,7 @@ impl SimDevice {
                 // Who types in the simulator looks at the deck.
                 Output::Typed { .. } | Output::Collected { .. } => {}
                 Output::WakeAt(time) => {
-                    let at = Duration::from_millis(time.as_millis().saturating_sub(EPOCH_MS)).max(now);
+                    let at = self.clock.when(time).max(now);
                     self.wake = Some(self.wake.map_or(at, |set| set.min(at)));
                 }
             }
@@ -205,6 +216,36 @@ impl SimDevice {
         // When all is known that was to be saved: in what order the core said so does not matter.
         self.unsaved.look_at(&to_links);
         to_links
+    }
+}
+
+/// A device's clock: set wrong, and too fast or too slow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SimClock {
+    pub(super) ahead_ms: i64,
+    pub(super) drift_per_million: i64,
+}
+
+impl SimClock {
+    /// What it shows.
+    pub(super) fn shows(&self, now: Duration) -> Time {
+        let micros = i128::try_from(now.as_micros()).unwrap_or(i128::MAX);
+        let drifted = micros + micros * i128::from(self.drift_per_million) / 1_000_000;
+        let shown = i128::from(EPOCH_MS) + i128::from(self.ahead_ms) + drifted.div_euclid(1_000);
+        Time::from_millis(u64::try_from(shown).unwrap_or_default())
+    }
+
+    /// When it will show that, at the earliest.
+    fn when(&self, shown: Time) -> Duration {
+        let drifted_ms = i128::from(shown.as_millis()) - i128::from(EPOCH_MS) - i128::from(self.ahead_ms);
+        let rate = 1_000_000 + i128::from(self.drift_per_million);
+        let micros = (drifted_ms * 1_000 * 1_000_000).div_euclid(rate);
+        let early = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+        // Whole milliseconds are shown: rounding must not make it wake a moment too early, again and again.
+        match self.shows(early) < shown {
+            true => early + Duration::from_micros(1),
+            false => early,
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use cuecard_transport::memory::{Conditions, End, Wire};
 
 use crate::core::{Input, LinkId};
 use crate::id::DeviceId;
+use crate::sync::envelope;
+use crate::sync::message::Message;
 
 /// How long a heartbeat lets the other side be silent.
 const SILENCE: Duration = Duration::from_millis(1_500);
@@ -16,6 +18,8 @@ pub(super) struct SimLink {
     ends: [usize; 2],
     wire: Wire,
     state: State,
+    sent_bytes: u64,
+    swallows: Option<fn(&Message) -> bool>,
 }
 
 enum State {
@@ -34,7 +38,17 @@ impl SimLink {
             ends,
             wire: Wire::new(conditions, seed),
             state: State::Down { retry_at: now },
+            sent_bytes: 0,
+            swallows: None,
         }
+    }
+
+    pub(super) const fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    pub(super) fn swallow(&mut self, swallows: fn(&Message) -> bool) {
+        self.swallows = Some(swallows);
     }
 
     pub(super) fn joins(&self, a: usize, b: usize) -> bool {
@@ -116,9 +130,17 @@ impl SimLink {
         // Over a link of which one end is gone nothing arrives: the other end would not know the number.
         if let Some(end) = self.end_of(link)
             && self.is_up()
+            && !self.swallows(&bytes)
         {
+            self.sent_bytes += bytes.len() as u64;
             self.wire.send(now, end, lane, bytes);
         }
+    }
+
+    fn swallows(&self, bytes: &[u8]) -> bool {
+        let swallows =
+            |swallows: fn(&Message) -> bool| envelope::open(bytes).is_ok_and(|message| swallows(&message));
+        self.swallows.is_some_and(swallows)
     }
 
     /// One end closed it: the other is told at once, as a clean close tells it.

@@ -22,7 +22,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::card::{AudioRef, Card};
-use crate::core::{CompactWhen, Core, DraftInfo, Input, LinkId, Role};
+use crate::core::{CompactWhen, Core, DraftInfo, Input, LinkId, NowPlaying, Present, Role};
 use crate::event::Event;
 use crate::id::{BlobId, ChangeHash, DeckId, DeviceId};
 use crate::invite::DeckInvite;
@@ -30,9 +30,10 @@ use crate::limits::BLOB_BYTES_MAX;
 use crate::role::LateWork;
 use crate::role::Rights;
 use crate::sync::holdings::Holding;
+use crate::sync::message::Message;
 use crate::time::Time;
 
-use self::device::SimDevice;
+use self::device::{SimClock, SimDevice};
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
 use self::link::SimLink;
@@ -144,6 +145,49 @@ impl Sim {
         }
     }
 
+    /// Sets a device's clock wrong, by so much, and lets it run too fast (or too slow) by so many millionths. All clocks are
+    /// right at first. It must not be set back while the device runs.
+    pub fn set_clock(&mut self, peer: Peer, ahead_ms: i64, drift_per_million: i64) {
+        if let Some(device) = self.devices.get_mut(peer.0) {
+            device.set_clock(SimClock {
+                ahead_ms,
+                drift_per_million,
+            });
+        }
+    }
+
+    /// What should be heard at a device now.
+    #[must_use]
+    pub fn playback(&self, peer: Peer, deck: DeckId) -> Option<NowPlaying> {
+        let device = self.devices.get(peer.0)?;
+        let now = device.time(self.now);
+        device.core.as_ref()?.playback(now, deck).ok()?
+    }
+
+    /// Whom else a device sees in a deck.
+    #[must_use]
+    pub fn presence(&self, peer: Peer, deck: DeckId) -> Vec<Present> {
+        let present = self.devices.get(peer.0).and_then(|device| {
+            let now = device.time(self.now);
+            device.core.as_ref()?.presence(now, deck).ok()
+        });
+        present.unwrap_or_default()
+    }
+
+    /// Bytes of messages that were sent over the cable between two devices, both lanes and both ways.
+    #[must_use]
+    pub fn sent_bytes(&self, a: Peer, b: Peer) -> u64 {
+        let links = self.links.iter().filter(|link| link.joins(a.0, b.0));
+        links.map(SimLink::sent_bytes).sum()
+    }
+
+    /// From now on the cable between two devices swallows the messages that `swallows` names, which no honest one does.
+    pub fn swallow(&mut self, a: Peer, b: Peer, swallows: fn(&Message) -> bool) {
+        for link in self.links.iter_mut().filter(|link| link.joins(a.0, b.0)) {
+            link.swallow(swallows);
+        }
+    }
+
     /// What a device has on its disk, as after a power cut.
     #[must_use]
     pub fn store(&self, peer: Peer) -> Option<&MemoryStore> {
@@ -225,8 +269,10 @@ impl Sim {
 
     /// Lets a device do something: what an app would do through the public handles. `None` if it is not running.
     pub fn act<R>(&mut self, peer: Peer, act: impl FnOnce(&mut Core, Time) -> R) -> Option<R> {
-        let time = self.time();
-        let core = self.devices.get_mut(peer.0)?.core.as_mut()?;
+        let now = self.now;
+        let device = self.devices.get_mut(peer.0)?;
+        let time = device.time(now);
+        let core = device.core.as_mut()?;
         let result = act(core, time);
         self.settle(peer.0);
         Some(result)
@@ -403,7 +449,6 @@ impl Sim {
     }
 
     fn run_devices(&mut self) {
-        let time = self.time();
         for at in 0..self.devices.len() {
             let due = self
                 .devices
@@ -411,10 +456,7 @@ impl Sim {
                 .map(|device| device.due(self.now))
                 .unwrap_or_default();
             for input in due {
-                if let Some(core) = self.devices.get_mut(at).and_then(|device| device.core.as_mut()) {
-                    core.handle(time, input);
-                }
-                self.settle(at);
+                self.hand_in(at, input);
             }
         }
     }
@@ -439,13 +481,11 @@ impl Sim {
     }
 
     fn hand_in(&mut self, device: usize, input: Input) {
-        let time = self.time();
-        if let Some(core) = self
-            .devices
-            .get_mut(device)
-            .and_then(|device| device.core.as_mut())
-        {
-            core.handle(time, input);
+        if let Some(state) = self.devices.get_mut(device) {
+            let time = state.time(self.now);
+            if let Some(core) = &mut state.core {
+                core.handle(time, input);
+            }
         }
         self.settle(device);
     }
@@ -478,10 +518,6 @@ impl Sim {
 
     fn log(&self, peer: Peer, deck: DeckId) -> Option<&crate::core::log::Log> {
         self.devices.get(peer.0)?.core.as_ref()?.log(deck).ok()
-    }
-
-    fn time(&self) -> Time {
-        Time::from_millis(EPOCH_MS) + self.now
     }
 
     fn core_seed(&mut self) -> [u8; 32] {

@@ -7,12 +7,13 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::id::{BlobId, ChangeHash, DeckId, DraftId, TermId};
+use crate::id::{BlobId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 use crate::limits::{
-    CHARTERS_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, HOLDINGS_MAX, ITEMS_PER_MESSAGE_MAX,
-    LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
+    CHARTERS_MAX, DECKS_PER_LINK_MAX, DOUBTED_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, HOLDINGS_MAX,
+    ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
 };
 use crate::role::{Cut, Draft};
+use crate::sync::clock::Offset;
 use crate::sync::holdings::{Digest, Holding};
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
@@ -224,6 +225,94 @@ pub enum Message {
         #[n(2)]
         signature: Option<ByteVec>,
     },
+    /// Are you there, and what time is it with you? Now and then also where I stand in the decks that we share.
+    #[n(50)]
+    Ping {
+        /// Comes back in the answer.
+        #[n(0)]
+        number: u32,
+        /// Where I stand, durably; none, if that was said a moment ago.
+        #[cbor(n(1), decode_with = "at_most::pulses")]
+        decks: Vec<DeckPulse>,
+    },
+    /// The answer to a [`Message::Ping`], at once.
+    #[n(51)]
+    Pong {
+        /// Its number.
+        #[n(0)]
+        number: u32,
+        /// My clock: milliseconds since the Unix epoch, or since any other moment, but never stepping back.
+        #[n(1)]
+        at_ms: u64,
+    },
+    /// What a member shows of itself. Passed on; never kept on disk.
+    #[n(52)]
+    Presence {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The signed [`crate::role::Shown`].
+        #[n(1)]
+        bytes: ByteVec,
+    },
+    /// The way to these members was lost: whoever is one of them shows itself again. Passed on.
+    #[n(53)]
+    Doubt {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Who.
+        #[cbor(n(1), decode_with = "at_most::devices")]
+        devices: Vec<Device>,
+    },
+    /// What the editor plays. Passed on; never kept on disk.
+    #[n(54)]
+    Playback {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The signed [`crate::role::Playing`].
+        #[n(1)]
+        bytes: ByteVec,
+        /// How far the editor's clock is ahead of mine. It is my own estimate, so it is not signed.
+        #[n(2)]
+        clock: Option<Offset>,
+    },
+}
+
+/// Where a device stands in one deck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DeckPulse {
+    /// Which deck.
+    #[n(0)]
+    pub deck: DeckId,
+    /// The end of the canonical path that is held durably.
+    #[n(1)]
+    pub held: Position,
+    /// Of all that is held beside that path.
+    #[n(2)]
+    pub beside: Digest,
+    /// How many changes that path has up to there: shown to people, trusted for nothing.
+    #[n(3)]
+    pub changes: u64,
+}
+
+/// A device, in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Device(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+impl From<DeviceId> for Device {
+    fn from(device: DeviceId) -> Self {
+        Self(*device.as_bytes())
+    }
+}
+
+impl From<Device> for DeviceId {
+    fn from(device: Device) -> Self {
+        Self::from_bytes(device.0)
+    }
 }
 
 /// Which version of a draft a device holds, or does not need because it is over.
@@ -436,9 +525,18 @@ mod at_most {
     use minicbor::{Decode, Decoder};
 
     use super::{
-        CHARTERS_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DraftMark, HOLDINGS_MAX, Holding,
-        ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX, Position, SLICE_CHANGES_MAX,
+        CHARTERS_MAX, DECKS_PER_LINK_MAX, DOUBTED_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DeckPulse, Device,
+        DraftMark, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX, Position,
+        SLICE_CHANGES_MAX,
     };
+
+    pub(super) fn pulses<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<DeckPulse>, Error> {
+        list(from, context, DECKS_PER_LINK_MAX)
+    }
+
+    pub(super) fn devices<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Device>, Error> {
+        list(from, context, DOUBTED_MAX)
+    }
 
     pub(super) fn positions<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Position>, Error> {
         list(from, context, LOCATOR_POSITIONS_MAX)

@@ -3,11 +3,14 @@
 //! - [`message`]: every message of the control lane.
 //! - [`envelope`]: a message as bytes, compressed when that pays, inflated within bounds.
 //! - [`holdings`]: what is held beside the canonical path, and how two devices find what differs.
+//! - [`clock`]: what time it is with another device; `pulse`: when to ask it.
 //! - `session`: one deck on one link: what the other device holds, and what to send it next.
 //! - `exchange`: the drafts of one deck on one link.
 
+pub mod clock;
 pub mod envelope;
 pub(crate) mod exchange;
 pub mod holdings;
 pub mod message;
+pub(crate) mod pulse;
 pub(crate) mod session;

@@ -4,13 +4,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::core::Apart;
 use crate::core::log::Owed;
 use crate::disk::LogRecord;
-use crate::id::{ChangeHash, ReadId};
+use crate::id::{ChangeHash, DeviceId, ReadId};
 use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
+use crate::sync::clock::Offset;
 use crate::sync::exchange::Exchange;
 use crate::sync::holdings::Digest;
 use crate::sync::message::{Item, Position};
+use crate::time::Time;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -58,6 +61,14 @@ pub(crate) struct Session {
     pub(crate) knocked: bool,
     /// Whether it asked this device.
     pub(crate) was_knocked: bool,
+    /// Whether it was told what is going on: who is there, and what is played.
+    pub(crate) introduced: bool,
+    /// The number of what it last said that is played, and who played it.
+    pub(crate) played: Option<(DeviceId, u64)>,
+    /// How far it says that the editor's clock is ahead of its own, and when it said so.
+    pub(crate) editor_clock: Option<(Time, Offset)>,
+    /// Where both stood when they last compared that, and it did not fit.
+    pub(crate) apart: Option<Apart>,
     /// Drafts, of whomever.
     pub(crate) drafts: Exchange,
 }

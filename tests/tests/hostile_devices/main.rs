@@ -21,10 +21,30 @@
 //! | flood of words | `words::who_never_stops_talking_is_thrown_out` | "more words about the role" |
 //! | signature for another purpose | `purposes::a_signature_for_another_purpose_is_refused_by_name` | "the signature of this record is wrong" |
 
+//!
+//! Attacks on what is ephemeral:
+//!
+//! | attack | test | what it comes to |
+//! |---|---|---|
+//! | another's presence, forged | `presence::nobody_shows_another` | "the signature of this record is wrong" |
+//! | another's presence, old | `presence::what_was_shown_before_does_not_come_back` | nothing |
+//! | presence of one who is no member, passed on | `presence::who_is_no_member_is_not_passed_on` | nothing |
+//! | flood of presence | `presence::who_never_stops_showing_itself_is_thrown_out` | not shown, then "more often than a device may" |
+//! | questions without end | `presence::who_never_stops_asking_is_thrown_out` | "more often than a device may", "more pings" |
+//! | playback by a viewer | `playback::only_the_editor_plays` | `PlaybackRefused`, `NotEditor` |
+//! | playback replayed | `playback::what_was_played_before_is_refused` | `PlaybackRefused`, `Replayed` |
+//! | playback of an old term | `playback::an_earlier_editor_plays_no_more` | `PlaybackRefused`, `OldTerm` |
+//! | playback under a term that nobody has | `playback::a_term_that_never_comes_plays_nothing` | `PlaybackRefused`, `NotEditor` |
+//! | flood of playback | `playback::who_never_stops_playing_is_thrown_out` | "more of what is played" |
+//! | beyond the limits | `presence::beyond_the_limits_is_refused`, `playback::beyond_the_limits_is_refused` | "beyond the limits", "above its limit" |
+//! | an invented clock | `playback::a_neighbour_that_lies_about_the_time_is_not_asked` | nothing, where the editor itself is linked |
+
 mod authority;
 mod cheats;
 mod drafts;
 mod messages;
+mod playback;
+mod presence;
 mod purposes;
 mod reading;
 mod terms;

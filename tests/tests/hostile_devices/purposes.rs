@@ -3,7 +3,8 @@
 use cuecard::DeckId;
 use cuecard::Rights;
 use cuecard::role::{
-    self, Admit, Cause, Charter, Cut, Record, Says, Seal, Signed, Term, Verified, Withdrawal, Word,
+    self, Admit, Cause, Charter, Cut, Playing, Record, Says, Seal, Shown, Signed, Term, Verified, Withdrawal,
+    Word,
 };
 use cuecard::sync::message::{Item, Message};
 use cuecard::transport::DeviceKey;
@@ -24,7 +25,7 @@ pub(crate) fn signed_for<T: Record>(
     [body, &key.sign(&message)].concat()
 }
 
-const PURPOSES: [&str; 8] = [
+const PURPOSES: [&str; 10] = [
     "cuecard charter",
     "cuecard term",
     "cuecard seal",
@@ -33,6 +34,8 @@ const PURPOSES: [&str; 8] = [
     "cuecard admission",
     "cuecard invite",
     "cuecard word",
+    "cuecard presence",
+    "cuecard playback",
 ];
 
 /// The record as it would be under a signature for each purpose but its own.
@@ -150,7 +153,34 @@ fn a_signature_for_another_purpose_is_refused_by_name() {
         let bytes = bytes.into();
         messages.push(Message::Word { deck, bytes });
     }
-    assert_eq!(messages.len(), 7 * (PURPOSES.len() - 1));
+    let shown = Shown {
+        deck,
+        signer: mallory.id(),
+        sequence: 1,
+        presence: None,
+    };
+    for bytes in for_each_purpose(&shown.sign(&mallory).unwrap(), "cuecard presence", deck, &mallory) {
+        let bytes = bytes.into();
+        messages.push(Message::Presence { deck, bytes });
+    }
+    let playing = Playing {
+        deck,
+        term: at.term,
+        signer: mallory.id(),
+        sequence: 1,
+        said_ms: 1,
+        track: None,
+    };
+    for bytes in for_each_purpose(
+        &playing.sign(&mallory).unwrap(),
+        "cuecard playback",
+        deck,
+        &mallory,
+    ) {
+        let (bytes, clock) = (bytes.into(), None);
+        messages.push(Message::Playback { deck, bytes, clock });
+    }
+    assert_eq!(messages.len(), 9 * (PURPOSES.len() - 1));
     for message in &messages {
         let why = refusal(&mut world, phone, message);
         assert!(why.contains(WRONG_SIGNATURE), "{why}: {message:?}");
