@@ -14,3 +14,5 @@ pub mod holdings;
 pub mod message;
 pub(crate) mod pulse;
 pub(crate) mod session;
+#[cfg(test)]
+mod vectors;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cuecard::limits::MESSAGE_BYTES_MAX;
 use cuecard::sync::envelope::{open, seal_up};
-use cuecard::sync::message::Message;
+use cuecard::sync::message::{Device, Message};
 
 use crate::bounded::{alone, hammer};
 use crate::world::World;
@@ -29,6 +29,11 @@ fn samples() -> Vec<Vec<u8>> {
         "Propose",
         "DraftsHeld",
         "Withdraw",
+        "Word",
+        "Ping",
+        "Pong",
+        "Presence",
+        "Playback",
     ] {
         assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
     }
@@ -44,6 +49,10 @@ fn samples() -> Vec<Vec<u8>> {
         Message::Lack { transfer: 1 },
         Message::Have {
             blob: cuecard::BlobId::from_bytes([1; 32]),
+        },
+        Message::Doubt {
+            deck: cuecard::DeckId::from_bytes([2; 32]),
+            devices: vec![Device([3; 32]), Device([4; 32])],
         },
     ] {
         samples.push(seal_up(&message));

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use cuecard::role::{Cause, Charter, Draft, Genesis, Record, Seal, Signed, Term, Withdrawal};
+use cuecard::role::{
+    Cause, Charter, Draft, Genesis, Playing, Record, Seal, Shown, Signed, Term, Withdrawal, Word,
+};
 use cuecard::transport::DeviceKey;
 
 use crate::bounded::{Alone, alone, hammer};
@@ -143,6 +145,60 @@ fn withdrawals() {
         |claimed| Withdrawal {
             author: key().id(),
             ..*claimed
+        },
+    );
+}
+
+#[test]
+fn words() {
+    let alone = alone();
+    let world = World::busy();
+    let (genuine, deck) = (world.records().word, world.deck);
+    hammer_signed::<Word>(
+        &alone,
+        "words",
+        &genuine,
+        |signed| signed.verify(deck).is_ok(),
+        |claimed| claimed.clone().sign(&key()).expect("it was read").encode(),
+        |claimed| Word {
+            signer: key().id(),
+            ..claimed.clone()
+        },
+    );
+}
+
+#[test]
+fn presences() {
+    let alone = alone();
+    let world = World::busy();
+    let (genuine, deck) = (world.records().presence, world.deck);
+    hammer_signed::<Shown>(
+        &alone,
+        "presences",
+        &genuine,
+        |signed| signed.verify(deck).is_ok(),
+        |claimed| claimed.clone().sign(&key()).expect("it was read").encode(),
+        |claimed| Shown {
+            signer: key().id(),
+            ..claimed.clone()
+        },
+    );
+}
+
+#[test]
+fn playbacks() {
+    let alone = alone();
+    let world = World::busy();
+    let (genuine, deck) = (world.records().playback, world.deck);
+    hammer_signed::<Playing>(
+        &alone,
+        "playbacks",
+        &genuine,
+        |signed| signed.verify(deck).is_ok(),
+        |claimed| claimed.clone().sign(&key()).expect("it was read").encode(),
+        |claimed| Playing {
+            signer: key().id(),
+            ..claimed.clone()
         },
     );
 }

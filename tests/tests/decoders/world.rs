@@ -12,7 +12,7 @@ use cuecard::sync::envelope::open;
 use cuecard::sync::message::{Item, Message};
 use cuecard::time::Time;
 use cuecard::transport::{DeviceKey, Lane};
-use cuecard::{BlobId, DeckId, DeviceSync, Member, Rights, Stand};
+use cuecard::{BlobId, DeckId, DeviceSync, Member, Presence, Rights, Selection, Stand};
 
 pub(crate) struct Device {
     pub(crate) core: Core,
@@ -81,6 +81,10 @@ impl World {
             duration_ms: 900,
             name: "hola.webm".to_owned(),
         };
+        let audio_again = AudioRef {
+            duration_ms: 0,
+            ..audio.clone()
+        };
         world.act(0, |core, now| {
             let card = edited(core.edit(now, deck, |edit| edit.add_card("adiós", "bye")));
             edited(core.edit(now, deck, |edit| {
@@ -137,9 +141,50 @@ impl World {
             });
             world.settle();
         }
+        world.show_and_play(audio_again);
         world.link_up();
         assert!(world.is_in_sync());
         world
+    }
+
+    /// All that is ephemeral, and pings that say where they stand.
+    fn show_and_play(&mut self, audio: AudioRef) {
+        let deck = self.deck;
+        let card = self.act(0, |core, now| {
+            edited(core.edit(now, deck, |edit| {
+                let card = edit.add_card("escucha", "listen")?;
+                edit.attach_audio(&card, "front", audio)?;
+                Ok(card)
+            }))
+        });
+        self.settle();
+        let presence = Presence {
+            name: "Ana".to_owned(),
+            colour: [1, 2, 3],
+            card: Some(card.clone()),
+            selection: Some(Selection {
+                text: TextField::Front,
+                from: 1,
+                to: 3,
+            }),
+            is_typing: true,
+        };
+        self.act(1, |core, now| {
+            core.set_presence(now, deck, Some(presence)).unwrap()
+        });
+        self.act(0, |core, now| {
+            let from = std::time::Duration::from_millis(100);
+            core.play(now, deck, &card, "front", from).unwrap();
+        });
+        self.settle();
+        self.now_ms += 25_000;
+        for device in 0..2 {
+            self.handle(device, Input::Tick);
+        }
+        self.settle();
+        self.act(0, |core, now| core.stop(now, deck).unwrap());
+        self.act(1, |core, now| core.set_presence(now, deck, None).unwrap());
+        self.settle();
     }
 
     pub(crate) fn act<T>(&mut self, device: usize, act: impl FnOnce(&mut Core, Time) -> T) -> T {
@@ -307,6 +352,9 @@ impl World {
                 }
                 Message::Propose { draft, .. } => keep(&mut records.draft, &draft.record),
                 Message::Withdraw { record, .. } => keep(&mut records.withdrawal, &record),
+                Message::Presence { bytes, .. } => keep(&mut records.presence, &bytes),
+                Message::Playback { bytes, .. } => keep(&mut records.playback, &bytes),
+                Message::Word { bytes, .. } => keep(&mut records.word, &bytes),
                 _ => {}
             }
         }
@@ -349,6 +397,9 @@ pub(crate) struct Records {
     pub(crate) seal: Vec<u8>,
     pub(crate) draft: Vec<u8>,
     pub(crate) withdrawal: Vec<u8>,
+    pub(crate) presence: Vec<u8>,
+    pub(crate) playback: Vec<u8>,
+    pub(crate) word: Vec<u8>,
 }
 
 fn keep(first: &mut Vec<u8>, bytes: &[u8]) {

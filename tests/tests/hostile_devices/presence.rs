@@ -252,7 +252,8 @@ fn beyond_the_limits_is_refused() {
         DeckPulse {
             deck,
             held,
-            beside: NOTHING
+            beside: NOTHING,
+            changes: 3,
         };
         65
     ];

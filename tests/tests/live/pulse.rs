@@ -77,11 +77,18 @@ fn what_was_never_acknowledged_is_known_all_the_same() {
     });
     world.edit(editor, "guardada");
     world.quiet();
-    let in_sync =
-        |world: &mut World| world.act(editor, |core, _, deck| core.devices(deck).unwrap()[0].in_sync);
-    assert!(!in_sync(&mut world));
+    let (deck, device) = (world.deck, world.sim.id(viewer));
+    let in_sync = |world: &World| {
+        let state = world.sim.sync_state(editor, deck).unwrap();
+        state
+            .device(device)
+            .unwrap()
+            .stand
+            .is_some_and(cuecard::Stand::is_in_sync)
+    };
+    assert!(!in_sync(&world));
     world.sim.run_for(seconds(45));
-    assert!(in_sync(&mut world), "the pings say so");
+    assert!(in_sync(&world), "the pings say so");
 }
 
 #[test]

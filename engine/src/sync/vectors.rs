@@ -1,0 +1,688 @@
+//! The test vectors of the wire, and that `PROTOCOL.md` says what is true: every message and record in its tables, with
+//! its number and its fields, and every limit.
+//!
+//! After a change of the wire that is meant, write them anew, and read the difference:
+//!
+//! ```sh
+//! CUECARD_WRITE_VECTORS=1 cargo test -p cuecard --lib vectors
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use cuecard_store::{MemoryStore, Store};
+use cuecard_transport::{DeviceId, DeviceKey};
+use serde_json::{Value, json};
+
+use crate::blob::frame::FrameHeader;
+use crate::card::TextField;
+use crate::core::deck_proof;
+use crate::id::{BlobId, CardId, ChangeHash, DeckId, DraftId, TermId};
+use crate::limits;
+use crate::role::{
+    Admit, Cause, Charter, Cut, DeckKey, Draft, Genesis, KeyEpoch, Member, Playing, Point, Presence, Rights,
+    Says, Seal, Selection, Shown, Term, Track, Voucher, Withdrawal, Word, WrappedKeys,
+};
+use crate::sync::clock::Offset;
+use crate::sync::envelope;
+use crate::sync::holdings::{Digest, Holding};
+use crate::sync::message::*;
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digits).collect()
+}
+
+/// The devices of the vectors: the secret key of each is this byte, repeated.
+fn key(number: u8) -> DeviceKey {
+    DeviceKey::from_bytes(&[number; 32])
+}
+
+fn device(number: u8) -> DeviceId {
+    key(number).id()
+}
+
+fn genesis() -> Genesis {
+    Genesis {
+        owner: device(1),
+        nonce: [7; 16],
+        created_ms: 1_700_000_000_000,
+    }
+}
+
+fn deck() -> DeckId {
+    genesis().deck_id()
+}
+
+fn card() -> CardId {
+    CardId::from_random([9; 10])
+}
+
+fn at(len: u64) -> Position {
+    Position {
+        term: TermId::zero_of(deck()),
+        len,
+        head: ChangeHash([len as u8; 32]),
+    }
+}
+
+/// One signed record: its name, the purpose of its signature, and its bytes, signed by device 1.
+fn records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let (deck, key, signer, nonce) = (deck(), key(1), device(1), [5; 16]);
+    let settled = at(3);
+    let charter = Charter {
+        deck,
+        generation: 0,
+        count: 1,
+        owner: signer,
+        signer,
+        members: {
+            let mut members = vec![(device(2), Rights::Hold, 1), (device(3), Rights::Read, 2)];
+            members.sort_by_key(|member| member.0);
+            let member = |(device, rights, rank)| Member { device, rights, rank };
+            members.into_iter().map(member).collect()
+        },
+        key_epoch: KeyEpoch::default(),
+        settled: Point {
+            term: settled.term,
+            len: settled.len,
+            head: settled.head,
+        },
+    };
+    let term = Term {
+        deck,
+        parent: TermId::zero_of(deck),
+        cause: Cause::Handover,
+        cut: at(3).cut(),
+        holder: Some(device(2)),
+        nonce,
+        signer,
+    };
+    let seal = Seal {
+        term: TermId::zero_of(deck),
+        len: 3,
+        head: at(3).head,
+    };
+    let draft = Draft {
+        deck,
+        base: at(3).head,
+        author: signer,
+        nonce,
+        version: 1,
+        signed_ms: 1_700_000_000_000,
+        len: 1,
+        head: ChangeHash([8; 32]),
+        note: "¿qué tal?".to_owned(),
+    };
+    let withdrawal = Withdrawal {
+        deck,
+        author: signer,
+        nonce,
+        version: 1,
+        signed_ms: 1_700_000_001_000,
+    };
+    let admit = Admit {
+        deck,
+        epoch: 0,
+        device: device(3),
+        rights: Rights::Draft,
+        signer,
+    };
+    let voucher = Voucher {
+        deck,
+        epoch: 0,
+        rights: Rights::Draft,
+        signer,
+    };
+    let (to, question, seal_bytes) = (device(2), [8; 32], vec![1, 2, 3]);
+    let says = [
+        (
+            "word: request",
+            Says::Request {
+                note: "¿puedo?".to_owned(),
+            },
+        ),
+        (
+            "word: denial",
+            Says::Denial {
+                to,
+                request: [7; 32],
+                reason: "no".to_owned(),
+            },
+        ),
+        (
+            "word: beat",
+            Says::Beat {
+                interval_ms: 500,
+                end: Cut {
+                    len: 3,
+                    head: at(3).head,
+                },
+            },
+        ),
+        ("word: echo", Says::Echo { beat: [9; 32] }),
+        ("word: question", Says::Question),
+        (
+            "word: answer",
+            Says::Answer {
+                question,
+                hears: true,
+                seal: seal_bytes,
+            },
+        ),
+    ];
+    let shown = |presence| Shown {
+        deck,
+        signer,
+        sequence: 1_700_000_000_000,
+        presence,
+    };
+    let presence = Presence {
+        name: "Ana".to_owned(),
+        colour: [0xe0, 0x40, 0x20],
+        card: Some(card()),
+        selection: Some(Selection {
+            text: TextField::Front,
+            from: 2,
+            to: 4,
+        }),
+        is_typing: true,
+    };
+    let playing = |track| Playing {
+        deck,
+        term: TermId::zero_of(deck),
+        signer,
+        sequence: 1_700_000_000_000,
+        said_ms: 1_700_000_000_000,
+        track,
+    };
+    let track = Track {
+        card: card(),
+        slot: "front".to_owned(),
+        blob: BlobId::from_bytes([6; 32]),
+        length_ms: 120_000,
+        position_ms: 1_500,
+        start_at_ms: 1_700_000_000_250,
+        is_playing: true,
+    };
+    let wrapped = WrappedKeys::wrap(
+        deck,
+        1,
+        &DeckKey::from_bytes([0xd5; 32]),
+        &[0xe4; 32].into(),
+        [device(1), device(2)],
+    );
+    let mut records = vec![
+        ("genesis", "", genesis().encode()),
+        ("charter", "cuecard charter", charter.sign(&key).unwrap().encode()),
+        ("term", "cuecard term", term.sign(&key).unwrap().encode()),
+        ("seal", "cuecard seal", seal.sign(deck, &key).unwrap().encode()),
+        ("draft", "cuecard draft", draft.sign(&key).unwrap().encode()),
+        (
+            "withdrawal",
+            "cuecard draft withdrawal",
+            withdrawal.sign(&key).unwrap().encode(),
+        ),
+        (
+            "admission",
+            "cuecard admission",
+            admit.sign(&key).unwrap().encode(),
+        ),
+        ("voucher", "cuecard invite", voucher.sign(&key).unwrap().encode()),
+        ("wrapped keys", "", wrapped.encode()),
+        (
+            "presence",
+            "cuecard presence",
+            shown(Some(presence)).sign(&key).unwrap().encode(),
+        ),
+        (
+            "presence: gone",
+            "cuecard presence",
+            shown(None).sign(&key).unwrap().encode(),
+        ),
+        (
+            "playback",
+            "cuecard playback",
+            playing(Some(track)).sign(&key).unwrap().encode(),
+        ),
+        (
+            "playback: nothing",
+            "cuecard playback",
+            playing(None).sign(&key).unwrap().encode(),
+        ),
+    ];
+    for (name, says) in says {
+        let word = Word {
+            deck,
+            term: TermId::zero_of(deck),
+            nonce,
+            signer,
+            says,
+        };
+        records.push((name, "cuecard word", word.sign(&key).unwrap().encode()));
+    }
+    records
+}
+
+fn record(name: &str) -> minicbor::bytes::ByteVec {
+    let records = records();
+    let found = records.into_iter().find(|(known, ..)| *known == name);
+    found.unwrap().2.into()
+}
+
+/// What `PROTOCOL.md` calls a message. A new one is missing here until it is in the vectors and on the page.
+fn name(message: &Message) -> &'static str {
+    match message {
+        Message::Greet { .. } => "Greet",
+        Message::Status { .. } => "Status",
+        Message::Entries { .. } => "Entries",
+        Message::Ack { .. } => "Ack",
+        Message::Propose { .. } => "Propose",
+        Message::Pull { .. } => "Pull",
+        Message::Lack { .. } => "Lack",
+        Message::Holdings { .. } => "Holdings",
+        Message::Branches { .. } => "Branches",
+        Message::Word { .. } => "Word",
+        Message::DraftsHeld { .. } => "DraftsHeld",
+        Message::Withdraw { .. } => "Withdraw",
+        Message::DraftRefused { .. } => "DraftRefused",
+        Message::NewKey { .. } => "NewKey",
+        Message::Knock { .. } => "Knock",
+        Message::Ping { .. } => "Ping",
+        Message::Pong { .. } => "Pong",
+        Message::Presence { .. } => "Presence",
+        Message::Doubt { .. } => "Doubt",
+        Message::Playback { .. } => "Playback",
+    }
+}
+
+fn samples() -> Vec<Message> {
+    let (deck, beside) = (deck(), Digest([4; 32]));
+    let draft = || DraftItem {
+        record: record("draft"),
+        changes: vec![vec![1, 2, 3].into()],
+    };
+    let id = DraftId::from_bytes([3; 32]);
+    let items = vec![
+        Item::Genesis(record("genesis")),
+        Item::Charter(record("charter")),
+        Item::Admit(record("admission")),
+        Item::Term(record("term")),
+        Item::Draft(draft()),
+        Item::Changes {
+            term: at(0).term,
+            from: 2,
+            changes: vec![vec![1, 2, 3].into(), vec![4, 5].into()],
+            seal: record("seal"),
+            after: at(1).head,
+        },
+        Item::Seal(record("seal")),
+    ];
+    vec![
+        Message::Greet {
+            version: PROTOCOL_VERSION,
+            name: "laptop".to_owned(),
+            proofs: vec![DeckProof([1; 32]), DeckProof([2; 32])],
+        },
+        Message::Status {
+            deck,
+            charter: Some((0, 1)),
+            locator: vec![at(3)],
+            beside,
+            changes: 3,
+        },
+        Message::Status {
+            deck,
+            charter: None,
+            locator: vec![],
+            beside,
+            changes: 0,
+        },
+        Message::Entries {
+            deck,
+            items: items.clone(),
+        },
+        Message::Ack {
+            deck,
+            held: at(3),
+            taken: 2,
+            changes: 3,
+        },
+        Message::Propose { deck, draft: draft() },
+        Message::Pull {
+            transfer: 7,
+            blob: BlobId::from_bytes([6; 32]),
+            first: 0,
+            count: 3,
+        },
+        Message::Lack { transfer: 7 },
+        Message::Holdings {
+            deck,
+            held: vec![
+                Holding::Record([1; 32]),
+                Holding::Line(at(2)),
+                Holding::Seal(at(3)),
+            ],
+        },
+        Message::Branches { deck, items },
+        Message::Word {
+            deck,
+            bytes: record("word: request"),
+        },
+        Message::DraftsHeld {
+            deck,
+            whole: true,
+            marks: vec![DraftMark {
+                draft: id,
+                version: 2,
+                head: [8; 32],
+                withdrawn: 1,
+            }],
+        },
+        Message::Withdraw {
+            deck,
+            record: record("withdrawal"),
+        },
+        Message::DraftRefused {
+            deck,
+            draft: id,
+            why: DraftRefusal::TooMany,
+        },
+        Message::NewKey {
+            deck,
+            proof: DeckProof([1; 32]),
+            genesis: record("genesis"),
+            charters: vec![record("charter")],
+            keys: record("wrapped keys"),
+        },
+        Message::Knock {
+            deck,
+            draft: true,
+            signature: Some(vec![5; 64].into()),
+        },
+        Message::Knock {
+            deck,
+            draft: false,
+            signature: None,
+        },
+        Message::Ping {
+            number: 9,
+            decks: vec![DeckPulse {
+                deck,
+                held: at(3),
+                beside,
+                changes: 3,
+            }],
+        },
+        Message::Pong {
+            number: 9,
+            at_ms: 1_700_000_000_000,
+        },
+        Message::Presence {
+            deck,
+            bytes: record("presence"),
+        },
+        Message::Doubt {
+            deck,
+            devices: vec![device(2).into()],
+        },
+        Message::Playback {
+            deck,
+            bytes: record("playback"),
+            clock: Some(Offset {
+                ahead_ms: -1_200,
+                uncertainty_ms: 12,
+            }),
+        },
+        Message::Playback {
+            deck,
+            bytes: record("playback: nothing"),
+            clock: None,
+        },
+    ]
+}
+
+/// The number of a message, and how many fields it has.
+fn shape(message: &Message) -> (u64, u64) {
+    let bytes = minicbor::to_vec(message).unwrap();
+    let mut from = minicbor::Decoder::new(&bytes);
+    assert_eq!(from.array().unwrap(), Some(2), "a number and its fields");
+    let number = from.u64().unwrap();
+    (number, from.array().unwrap().unwrap())
+}
+
+fn vectors() -> Value {
+    let messages = samples().into_iter().map(|message| {
+        let bytes = minicbor::to_vec(&message).unwrap();
+        json!({
+            "name": name(&message),
+            "number": shape(&message).0,
+            "cbor": hex(&bytes),
+        })
+    });
+    let record = |(name, purpose, bytes): (&str, &str, Vec<u8>)| match purpose {
+        "" => json!({ "name": name, "bytes": hex(bytes) }),
+        _ => {
+            let body = &bytes[..bytes.len() - 64];
+            let signed = [purpose.as_bytes(), &[0], deck().as_bytes(), body].concat();
+            let signature: [u8; 64] = bytes[bytes.len() - 64..].try_into().unwrap();
+            assert!(
+                device(1).verify(&signed, &signature),
+                "{name} is not signed as the page says"
+            );
+            json!({ "name": name, "purpose": purpose, "bytes": hex(&bytes), "signed": hex(signed) })
+        }
+    };
+    let small = Message::Lack { transfer: 7 };
+    let large = Message::Entries {
+        deck: deck(),
+        items: vec![Item::Genesis(vec![0x5a; 4_000].into())],
+    };
+    let store = MemoryStore::new();
+    let audio: Vec<u8> = (0..40_000_u32).map(|number| (number % 251) as u8).collect();
+    let (hash, size) = store.blobs().import(&mut audio.as_slice(), 1 << 20).unwrap();
+    let slice = store.blobs().encode(hash, 1..3).unwrap();
+    let frame = FrameHeader {
+        transfer: 7,
+        group: 1,
+    }
+    .with(&slice);
+    let (deck_key, transcript) = ([0xd5; 32], [0x77; 32]);
+    json!({
+        "about": "Test vectors of PROTOCOL.md. Written by: CUECARD_WRITE_VECTORS=1 cargo test -p cuecard --lib vectors",
+        "devices": (1..=3).map(|number| json!({ "secret": hex([number; 32]), "id": hex(device(number).as_bytes()) }))
+            .collect::<Vec<_>>(),
+        "deck": hex(deck().as_bytes()),
+        "records": records().into_iter().map(record).collect::<Vec<_>>(),
+        "messages": messages.collect::<Vec<_>>(),
+        "envelopes": [
+            { "holds": "Lack", "bytes": hex(envelope::seal_up(&small)) },
+            { "holds": "Entries with 4,000 equal bytes", "cbor": hex(minicbor::to_vec(&large).unwrap()),
+              "bytes": hex(envelope::seal_up(&large)) },
+        ],
+        "deck_proof": {
+            "key": hex(deck_key), "transcript": hex(transcript), "device": hex(device(1).as_bytes()),
+            "proof": hex(deck_proof(&deck_key, deck(), &transcript, device(1)).0),
+        },
+        "frame": {
+            "audio": "40,000 bytes, byte n is n modulo 251", "blob": hex(BlobId::from(hash).as_bytes()), "size": size,
+            "transfer": 7, "first": 1, "count": 2, "bytes_blake3": hex(blake3::hash(&frame).as_bytes()),
+            "length": frame.len(), "begins": hex(&frame[..8 + 2 * 64]),
+        },
+    })
+}
+
+#[test]
+fn the_wire_is_what_the_vectors_say() {
+    let vectors = vectors();
+    let file = file("protocol-vectors.json");
+    if std::env::var_os("CUECARD_WRITE_VECTORS").is_some() {
+        std::fs::write(&file, serde_json::to_string_pretty(&vectors).unwrap() + "\n").unwrap();
+    }
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for part in [
+        "devices",
+        "deck",
+        "records",
+        "messages",
+        "envelopes",
+        "deck_proof",
+        "frame",
+    ] {
+        assert_eq!(
+            kept[part], vectors[part],
+            "{part}: the wire has changed; see the head of this file"
+        );
+    }
+    for message in kept["messages"].as_array().unwrap() {
+        let bytes = [vec![0], unhex(message["cbor"].as_str().unwrap())].concat();
+        let read = envelope::open(&bytes).unwrap();
+        assert_eq!(name(&read), message["name"].as_str().unwrap());
+        assert_eq!(minicbor::to_vec(&read).unwrap(), bytes[1..]);
+    }
+    for envelope in kept["envelopes"].as_array().unwrap() {
+        envelope::open(&unhex(envelope["bytes"].as_str().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn what_is_not_known_is_refused_or_skipped_as_the_page_says() {
+    let open = |hex: &str| envelope::open(&unhex(hex));
+    let lack = Message::Lack { transfer: 7 };
+    assert_eq!(open("0082078107"), Ok(lack.clone()), "[7, [7]]");
+    assert_eq!(open("008207820718ff"), Ok(lack.clone()), "a field more");
+    assert_eq!(open("0082079f07ff"), Ok(lack), "an array without a length");
+    assert!(open("00820780").is_err(), "a field less");
+    assert!(
+        open("0082186381 07".replace(' ', "").as_str()).is_err(),
+        "message 99"
+    );
+    assert!(open("02").is_err(), "an unknown tag");
+}
+
+/// The rows of the tables of `PROTOCOL.md` that begin so: the cells of each.
+fn rows<'a>(page: &'a str, begin: &str) -> Vec<Vec<&'a str>> {
+    let section = page
+        .split(begin)
+        .nth(1)
+        .unwrap_or_else(|| panic!("no section {begin}"));
+    let section = section.split("\n## ").next().unwrap();
+    let lines = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| number"));
+    let cells = |line: &'a str| line.trim_matches('|').split('|').map(str::trim).collect();
+    lines.map(cells).collect()
+}
+
+#[test]
+fn the_page_lists_every_message_with_its_number_and_its_fields() {
+    let page = std::fs::read_to_string(file("PROTOCOL.md")).unwrap();
+    let mut listed = BTreeMap::new();
+    for row in rows(&page, "## Messages") {
+        let [number, name, fields, ..] = row[..] else {
+            panic!("{row:?}")
+        };
+        let count = fields.split(',').filter(|field| !field.is_empty()).count() as u64;
+        listed.insert(
+            name.trim_matches('`').to_owned(),
+            (number.parse::<u64>().unwrap(), count),
+        );
+    }
+    let mut known: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for message in samples() {
+        // What is none at the end is left out, so the longest one counts.
+        let shape = shape(&message);
+        let entry = known.entry(name(&message).to_owned()).or_insert(shape);
+        *entry = shape.max(*entry);
+    }
+    assert_eq!(listed, known, "on the left the page, on the right the code");
+}
+
+#[test]
+fn the_page_lists_every_record_with_its_kind_and_its_purpose() {
+    let page = std::fs::read_to_string(file("PROTOCOL.md")).unwrap();
+    let rows = rows(&page, "## Records");
+    for (name, purpose, bytes) in records() {
+        let short = name.split(':').next().unwrap();
+        let row = rows.iter().find(|row| row.get(1) == Some(&short));
+        let row = row.unwrap_or_else(|| panic!("{short} is not on the page"));
+        assert_eq!(row[0].parse::<u8>(), Ok(bytes[0]), "the kind of {short}");
+        let said = row[2].trim_matches('`').trim_matches('-');
+        assert_eq!(said, purpose, "the purpose of {short}");
+        assert_eq!(bytes[1], 0, "the version of {short}");
+    }
+}
+
+#[test]
+fn the_page_says_the_limits_as_they_are() {
+    let page = std::fs::read_to_string(file("PROTOCOL.md")).unwrap();
+    let known: BTreeMap<&str, u64> = BTreeMap::from([
+        ("a message, inflated", limits::MESSAGE_BYTES_MAX as u64),
+        ("one change", limits::CHANGE_BYTES_MAX as u64),
+        ("operations in one change", limits::CHANGE_OPS_MAX as u64),
+        ("changes in one slice", limits::SLICE_CHANGES_MAX as u64),
+        ("bytes of changes in one slice", limits::SLICE_BYTES_MAX as u64),
+        (
+            "slices on their way before an answer",
+            limits::SLICES_UNACKED_MAX as u64,
+        ),
+        (
+            "bytes of slices on their way before an answer",
+            limits::UNACKED_BYTES_MAX as u64,
+        ),
+        ("positions in a locator", limits::LOCATOR_POSITIONS_MAX as u64),
+        ("holdings in one message", limits::HOLDINGS_MAX as u64),
+        ("parts in one message", limits::ITEMS_PER_MESSAGE_MAX as u64),
+        ("marks of drafts in one message", limits::DRAFT_MARKS_MAX as u64),
+        ("changes in one draft", limits::DRAFT_CHANGES_MAX),
+        ("charters in one message", limits::CHARTERS_MAX as u64),
+        ("members in a charter", limits::MEMBERS_MAX as u64),
+        ("decks on one link", limits::DECKS_PER_LINK_MAX as u64),
+        ("a name", limits::NAME_BYTES_MAX as u64),
+        ("a note", limits::NOTE_BYTES_MAX as u64),
+        ("a word about the role", limits::WORD_BYTES_MAX as u64),
+        (
+            "words of one device in a second",
+            u64::from(limits::WORDS_PER_SECOND_MAX),
+        ),
+        ("a presence", limits::PRESENCE_BYTES_MAX as u64),
+        (
+            "presences of one device in a second",
+            u64::from(limits::PRESENCES_PER_SECOND_MAX),
+        ),
+        ("devices in one doubt", limits::DOUBTED_MAX as u64),
+        (
+            "doubts by one link in a second",
+            u64::from(limits::DOUBTS_PER_SECOND_MAX),
+        ),
+        ("a playback", limits::PLAYBACK_BYTES_MAX as u64),
+        (
+            "playbacks by one link in a second",
+            u64::from(limits::PLAYBACKS_PER_SECOND_MAX),
+        ),
+        (
+            "pings by one link in a second",
+            u64::from(limits::PINGS_PER_SECOND_MAX),
+        ),
+        ("one piece of audio", limits::BLOB_BYTES_MAX),
+    ]);
+    let mut listed = BTreeMap::new();
+    for row in rows(&page, "## Limits") {
+        let [what, most, ..] = row[..] else {
+            panic!("{row:?}")
+        };
+        if what == "what" {
+            continue;
+        }
+        listed.insert(what, most.replace(',', "").parse::<u64>().unwrap());
+    }
+    assert_eq!(listed, known, "on the left the page, on the right the code");
+}
