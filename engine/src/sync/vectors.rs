@@ -288,6 +288,7 @@ fn name(message: &Message) -> &'static str {
         Message::Propose { .. } => "Propose",
         Message::Pull { .. } => "Pull",
         Message::Lack { .. } => "Lack",
+        Message::Have { .. } => "Have",
         Message::Holdings { .. } => "Holdings",
         Message::Branches { .. } => "Branches",
         Message::Word { .. } => "Word",
@@ -362,8 +363,12 @@ fn samples() -> Vec<Message> {
             blob: BlobId::from_bytes([6; 32]),
             first: 0,
             count: 3,
+            size: 40_000,
         },
         Message::Lack { transfer: 7 },
+        Message::Have {
+            blob: BlobId::from_bytes([6; 32]),
+        },
         Message::Holdings {
             deck,
             held: vec![
