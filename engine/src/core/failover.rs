@@ -16,7 +16,7 @@ use crate::time::Time;
 
 /// How often an editor shows itself where nothing is to follow from its absence: it costs every link a signed word, and
 /// an answer of each that may hold the role.
-const INTERVAL: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(10);
 /// And where it is: never more rarely than this.
 const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
 /// Nobody is to shorten the time of others to nothing, or stretch it for ever.
@@ -122,7 +122,8 @@ impl Core {
             if !is_linked || log.durable().term != tip {
                 return;
             }
-            if now >= watch.next_beat {
+            // The interval may have become shorter.
+            if now >= watch.next_beat || watch.next_beat > now + interval {
                 watch.next_beat = now + interval;
                 self.beat(deck, interval);
             }

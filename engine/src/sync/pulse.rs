@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// A link that is new is asked so often in a row: one answer in a few is good.
-const QUICK: u8 = 8;
+/// A link that is new is asked once, and so often again in a row: one answer in a few is good.
+const QUICK: u8 = 5;
 /// At this interval.
 const QUICK_EVERY: Duration = Duration::from_millis(250);
 /// While something is played: what clocks drift apart in that time is nothing, and a better answer comes soon.
@@ -133,12 +133,9 @@ mod tests {
             "nothing to ask about"
         );
         pulse.begin(Time::from_millis(1_000));
-        let quick: Vec<u64> = (0..8).map(|n| 1_000 + n * 250).collect();
+        let quick: Vec<u64> = (0..6).map(|n| 1_000 + n * 250).collect();
         assert_eq!(asked_at(&mut pulse, 1_000, 3_000, false), quick);
-        assert_eq!(
-            asked_at(&mut pulse, 3_000, 43_500, false),
-            [3_000, 23_000, 43_000]
-        );
+        assert_eq!(asked_at(&mut pulse, 3_000, 43_500, false), [22_250, 42_250]);
         pulse.hurry(Time::from_millis(43_500));
         assert_eq!(asked_at(&mut pulse, 43_500, 48_000, true), [45_500, 47_500]);
         assert_eq!(pulse.round_trip(), Some(Duration::from_millis(7)));
@@ -157,7 +154,7 @@ mod tests {
                 said.extend(with_heads.then_some(ms));
             }
         }
-        assert_eq!(said, [20_000, 40_000]);
+        assert_eq!(said, [21_250, 41_250]);
     }
 
     #[test]
