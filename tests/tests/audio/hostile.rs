@@ -198,7 +198,7 @@ fn a_flood_of_pulls_is_served_within_bounds() {
         world.sim.say(flooder, &pull);
         world.sim.run_for(SOON);
         assert_eq!(
-            world.sim.heard(flooder),
+            told(&mut world, flooder),
             [Message::Lack { transfer }],
             "{first} {count}"
         );

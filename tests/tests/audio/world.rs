@@ -179,6 +179,19 @@ pub(crate) fn said(recorded: &[(Lane, bytes::Bytes)]) -> (Vec<Message>, usize) {
     (messages.collect(), binary)
 }
 
+/// Whether this is about the clock: such questions come at any time, and are about no audio.
+pub(crate) fn is_ping(bytes: &[u8]) -> bool {
+    matches!(envelope::open(bytes), Ok(Message::Ping { .. }))
+}
+
+/// What an intruder was told since this was last asked, but for questions about the clock.
+pub(crate) fn told(world: &mut World, intruder: Intruder) -> Vec<Message> {
+    let heard = world.sim.heard(intruder).into_iter();
+    heard
+        .filter(|message| !matches!(message, Message::Ping { .. }))
+        .collect()
+}
+
 /// Whether an event says that audio is whole.
 pub(crate) fn is_whole(event: &Event, of: BlobId) -> bool {
     matches!(event, Event::Audio(progress) if progress.blob == of && progress.is_whole())
