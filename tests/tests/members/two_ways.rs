@@ -9,7 +9,7 @@ use cuecard_tests::seeds;
 
 use super::world::*;
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 12;
 
 struct Story {
     world: World,
