@@ -145,3 +145,10 @@ pub(crate) const RELAY_INBOX_MAX: usize = 256;
 /// device after half a minute.
 #[cfg(feature = "webrtc")]
 pub(crate) const REMIND_EVERY: Duration = Duration::from_secs(10);
+
+/// The quickest heartbeat: a quicker one would measure how busy the machine is, and none at all is no interval.
+#[cfg(feature = "webrtc")]
+pub(crate) const HEARTBEAT_EVERY_MIN: Duration = Duration::from_millis(20);
+
+/// The longest that anything is waited for, whoever asks for longer: clocks cannot count to what a `Duration` holds.
+pub(crate) const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);

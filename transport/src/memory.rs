@@ -45,14 +45,15 @@ pub fn pair_on(
         started: Instant::now(),
         changed: Notify::new(),
         closed: watch::Sender::new(None),
+        gone: watch::Sender::new(false),
         transcript: transcript(a, b, seed),
     });
     // The pump ends with the link, and dropping either end's last handle ends the link.
     tokio::spawn(pump(
-        Arc::clone(&shared),
+        Kept(Arc::clone(&shared)),
         to_a.clone(),
         to_b.clone(),
-        cable.watch(),
+        cable.clone(),
     ));
     let end = |end, peer, inbox, to_other| {
         Arc::new(MemoryLink {
@@ -86,6 +87,8 @@ struct Shared {
     changed: Notify,
     /// Who closed and why, once it is over.
     closed: watch::Sender<Option<(Option<End>, CloseReason)>>,
+    /// The pump has ended.
+    gone: watch::Sender<bool>,
     transcript: [u8; 32],
 }
 
@@ -192,6 +195,8 @@ impl Link for MemoryLink {
 
     async fn close(&self, reason: CloseReason) {
         self.shared.end(Some(self.end), reason);
+        let mut gone = self.shared.gone.subscribe();
+        let _ = gone.wait_for(|gone| *gone).await;
     }
 
     fn stats(&self) -> LinkStats {
@@ -224,14 +229,29 @@ pub(crate) fn check_size(lane: Lane, bytes: usize) -> Result<(), CloseReason> {
     )))
 }
 
+/// Held by the pump: when it stops before its time, as when its runtime is shut down around it, the link is over, as
+/// nothing would arrive any more.
+struct Kept(Arc<Shared>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let why = "what ran it has stopped: the runtime that it was made on was shut down";
+        self.0.end(None, CloseReason::Failed(why.to_owned()));
+        self.0.gone.send_replace(true);
+    }
+}
+
 /// Carries what is due from the wire into the inboxes.
-async fn pump(shared: Arc<Shared>, to_a: Filler, to_b: Filler, mut cable: watch::Receiver<bool>) {
+///
+/// It holds the cable: one that nobody else has would report its end again and again, and keep a processor busy.
+async fn pump(kept: Kept, to_a: Filler, to_b: Filler, cable: Cable) {
+    let (shared, mut cut) = (&kept.0, cable.watch());
     loop {
         if shared.closed.borrow().is_some() {
             return;
         }
-        if *cable.borrow_and_update() {
-            let mended = cable.wait_for(|is_cut| !is_cut);
+        if *cut.borrow_and_update() {
+            let mended = cut.wait_for(|is_cut| !is_cut);
             tokio::select! {
                 _ = mended => continue,
                 () = shared.wait_closed() => return,
@@ -269,7 +289,7 @@ async fn pump(shared: Arc<Shared>, to_a: Filler, to_b: Filler, mut cable: watch:
         tokio::select! {
             () = due => {}
             () = shared.changed.notified() => {}
-            _ = cable.changed() => {}
+            _ = cut.changed() => {}
         }
     }
 }

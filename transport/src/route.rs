@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::DeviceId;
+use crate::limits::PATIENCE_MAX;
 use crate::link::{DialError, Dialer, Link, LinkEvent, RouteKind};
 use crate::wire::Random;
 
@@ -115,6 +116,7 @@ impl Route {
     /// behind, and the next one goes on with the same spacing.
     pub async fn next_link(&mut self) -> Arc<dyn Link> {
         self.forget_after_steady_link();
+        let mut given_up = GivenUp(Some(self.state.clone()));
         loop {
             self.wait_for_turn().await;
             if self.attempt == 0 {
@@ -127,6 +129,7 @@ impl Route {
                     self.link_since = Some(Instant::now());
                     self.attempt = self.attempt.saturating_add(1);
                     let kind = link.route();
+                    given_up.0 = None;
                     self.state.send_replace(RouteState::Connected { kind });
                     return link;
                 }
@@ -179,10 +182,22 @@ impl Route {
     }
 
     fn lengthen_delay(&mut self) {
-        let jitter = self.backoff.jitter.clamp(0.0, 1.0);
-        let (first, most) = (self.backoff.first, self.backoff.most);
+        let jitter = Some(self.backoff.jitter).filter(|jitter| jitter.is_finite());
+        let jitter = jitter.unwrap_or_default().clamp(0.0, 1.0);
+        let [first, most] = [self.backoff.first, self.backoff.most].map(|delay| delay.min(PATIENCE_MAX));
         let doubled = self.delay.map_or(first, |delay| (delay * 2).min(most));
         let share = 1.0 - jitter * self.random.unit();
         self.delay = Some(doubled.mul_f64(share).max(first.mul_f64(1.0 - jitter)));
+    }
+}
+
+/// Tells watchers when dialling is given up before there is a link: then nobody wants one.
+struct GivenUp(Option<watch::Sender<RouteState>>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(state) = self.0.take() {
+            state.send_replace(RouteState::Idle);
+        }
     }
 }

@@ -179,3 +179,44 @@ async fn a_link_in_memory_outlives_a_short_cut_and_reports_a_long_one() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_given_up_is_idle_again() {
+    let dialer = Scripted::new([no_path()], Duration::from_secs(1));
+    let mut route = Route::new(Arc::clone(&dialer) as Arc<dyn Dialer>, Backoff::default());
+    let state = route.state();
+    let waited = tokio::time::timeout(Duration::from_millis(500), route.next_link());
+    let seen = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        state.borrow().clone()
+    };
+    let (waited, seen) = tokio::join!(waited, seen);
+    assert!(waited.is_err());
+    assert_eq!(seen, RouteState::Connecting);
+    assert_eq!(*state.borrow(), RouteState::Idle);
+    let link = route.next_link().await;
+    assert!(matches!(*state.borrow(), RouteState::Connected { .. }));
+    drop(link);
+}
+
+/// What nobody means by a setting does no harm either.
+#[tokio::test(start_paused = true)]
+async fn pauses_of_any_length_can_be_waited_for() {
+    for (first, most, jitter) in [
+        (Duration::MAX, Duration::MAX, 1.0),
+        (Duration::MAX, Duration::ZERO, f64::NAN),
+        (Duration::ZERO, Duration::MAX, f64::INFINITY),
+        (Duration::ZERO, Duration::ZERO, -1.0),
+    ] {
+        let backoff = Backoff {
+            first,
+            most,
+            jitter,
+            steady: Duration::MAX,
+        };
+        let dialer = Scripted::new((0..5).map(|_| no_path()), Duration::ZERO);
+        let mut route = Route::new(Arc::clone(&dialer) as Arc<dyn Dialer>, backoff);
+        route.next_link().await;
+        assert_eq!(dialer.pauses().len(), 5, "{backoff:?}");
+    }
+}

@@ -21,7 +21,7 @@ use super::{Credentials, text};
 use crate::DeviceId;
 #[cfg(feature = "webrtc")]
 use crate::limits::ADDRESSES_MAX;
-use crate::limits::{CODE_CLOCK_SKEW, CODE_FAMILY_ADDRESSES_MAX, PAYLOAD_BYTES_MAX};
+use crate::limits::{CODE_CLOCK_SKEW, CODE_FAMILY_ADDRESSES_MAX, PATIENCE_MAX, PAYLOAD_BYTES_MAX};
 
 const VERSION: u8 = 0;
 const OFFER: u8 = 1;
@@ -169,7 +169,8 @@ impl Code {
     /// The value of [`Code::expires_minute`] for one that is waited for from `now` on for so long.
     #[must_use]
     pub fn expires_after(now: SystemTime, within: Duration) -> u32 {
-        minute_of(now + within).saturating_add(1)
+        let until = now.checked_add(within.min(PATIENCE_MAX));
+        until.map_or(u32::MAX, |until| minute_of(until).saturating_add(1))
     }
 
     /// Names an offer within its answer.
@@ -514,5 +515,16 @@ mod tests {
         );
         let late = offer.check_time(now + Duration::from_secs(2 * 3_600));
         assert_eq!(late, Err(CodeError::Expired { minutes: 59 }));
+        // A clock that was set back, to before all time.
+        assert_eq!(
+            offer.check_time(SystemTime::UNIX_EPOCH - Duration::from_secs(1)),
+            Ok(())
+        );
+        // Whoever says for ever gets a long time.
+        offer.expires_minute = Code::expires_after(now, Duration::MAX);
+        assert_eq!(
+            offer.check_time(now + Duration::from_secs(300 * 24 * 3_600)),
+            Ok(())
+        );
     }
 }

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::outside::Server;
 use crate::cable::Cable;
+use crate::limits::PATIENCE_MAX;
 
 /// Which addresses to bind, and so to offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,11 @@ impl Config {
     /// How long nothing may be heard before a link is dead.
     #[must_use]
     pub fn silence_max(&self) -> Duration {
-        self.heartbeat * self.heartbeat_misses.max(1)
+        self.heartbeat.saturating_mul(self.heartbeat_misses.max(1))
     }
+}
+
+/// When so much time will have passed. Whoever says "for ever" by the longest of durations means that too.
+pub(super) fn deadline(within: Duration) -> Instant {
+    Instant::now() + within.min(PATIENCE_MAX)
 }

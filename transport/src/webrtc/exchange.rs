@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Connected;
+use super::config::deadline;
 use super::endpoint::Endpoint;
 use super::knock::KNOCK_BYTE;
 use super::outside;
@@ -102,7 +103,7 @@ impl Offering {
         self.side.check(&answer)?;
         *self.reminding.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let sockets = self.side.sockets()?;
-        let line = sockets.line().await;
+        let line = self.side.line(&sockets).await?;
         self.side.connect(&answer, sockets, line).await
     }
 }
@@ -153,10 +154,10 @@ impl Answering {
     /// [`DialError`] says why there is no link.
     pub async fn connect(&self) -> Result<Connected, DialError> {
         let within = self.side.endpoint.config.answer_within;
-        let deadline = Instant::now() + within;
+        let deadline = deadline(within);
         loop {
             let sockets = self.side.sockets()?;
-            let line = sockets.line().await;
+            let line = self.side.line(&sockets).await?;
             // The offering side may take minutes to paste the answer. No timer of the stack runs meanwhile: its
             // connection is made only when the first datagram shows that the other one is there.
             tokio::select! {
@@ -257,8 +258,17 @@ impl Side {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let used = "it has made a link already: use the saved route, or make a new offer";
-        sockets.ok_or_else(|| DialError::Code(used.to_owned()))
+        sockets.ok_or_else(used)
+    }
+
+    /// The right to read the sockets. Whoever else has it may be making the link, and then keeps it as long as that lives.
+    async fn line(&self, sockets: &Sockets) -> Result<Line, DialError> {
+        let mut state = self.state.subscribe();
+        tokio::select! {
+            biased;
+            _ = state.wait_for(|state| matches!(state, RouteState::Connected { .. })) => Err(used()),
+            line = sockets.line() => Ok(line),
+        }
     }
 
     fn learn(&self, address: SocketAddr) {
@@ -272,8 +282,13 @@ impl Side {
     }
 
     async fn connect(&self, theirs: &Code, sockets: Sockets, line: Line) -> Result<Connected, DialError> {
-        self.state.send_replace(RouteState::Connecting);
+        let before = self.state.send_replace(RouteState::Connecting);
+        let mut trying = Trying {
+            state: &self.state,
+            before: Some(before),
+        };
         let made = self.make(theirs, sockets, line).await;
+        trying.before = None;
         self.state.send_replace(match &made {
             Ok(connected) => RouteState::Connected {
                 kind: connected.link.route(),
@@ -325,6 +340,26 @@ impl Side {
         let link = session::start(established, pairing, evictions, &self.endpoint.config);
         Ok(Connected { link, route })
     }
+}
+
+/// Says where the exchange stands again when connecting is given up half-way.
+struct Trying<'a> {
+    state: &'a watch::Sender<RouteState>,
+    /// Until it is known what came of it.
+    before: Option<RouteState>,
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.state.send_replace(before);
+        }
+    }
+}
+
+fn used() -> DialError {
+    let why = "it has made a link already: use the saved route, or make a new offer";
+    DialError::Code(why.to_owned())
 }
 
 fn credentials() -> Result<Credentials, DialError> {

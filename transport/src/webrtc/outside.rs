@@ -14,6 +14,7 @@ use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use rtc::turn::client::{Client, ClientConfig, Event};
 use zeroize::Zeroizing;
 
+use super::config::deadline;
 use super::relayed::Relayed;
 use super::socket::{Line, Sockets};
 use crate::limits::RELAYS_MAX;
@@ -78,7 +79,7 @@ pub(super) async fn look(sockets: &mut Sockets, servers: &[Server], within: Dura
     if servers.is_empty() {
         return Vec::new();
     }
-    let deadline = tokio::time::Instant::now() + within;
+    let deadline = deadline(within);
     let resolved = tokio::time::timeout_at(deadline, resolve(servers))
         .await
         .unwrap_or_default();
@@ -98,7 +99,7 @@ pub(super) async fn look(sockets: &mut Sockets, servers: &[Server], within: Dura
 
 /// Asks one server alone: where it sees the sockets, or what it lends them. Nothing where it does not answer, or refuses.
 pub(super) async fn ask(sockets: &mut Sockets, server: &Server, within: Duration) -> Vec<SocketAddr> {
-    let deadline = tokio::time::Instant::now() + within;
+    let deadline = deadline(within);
     let resolving = resolve(std::slice::from_ref(server));
     let resolved = tokio::time::timeout_at(deadline, resolving)
         .await

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 
+use super::config::deadline;
 use super::knock::{Doorstep, Heard, KnockKeys, Nonce, Pair};
 use super::relayed::is_inner;
 use super::saved::SavedRoute;
@@ -110,7 +110,7 @@ impl Pairing {
 
     /// Calls until both sides have proven to be there.
     pub(super) async fn call_until_paired(&self, line: &Line, within: Duration) -> Result<Pair, DialError> {
-        let deadline = Instant::now() + within;
+        let deadline = deadline(within);
         let mut paired = self.paired();
         let listening = async {
             loop {

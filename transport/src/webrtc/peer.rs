@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::certificate::RTCCertificate;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::frames::{BINARY_CHANNEL, CONTROL_CHANNEL, ControlFrame, Part};
 use super::pairing::no_path;
@@ -121,7 +121,25 @@ impl Plan<'_> {
         }
     }
 
+    /// As a task of its own: dropped half-way, the stack would go on with what it has begun, and keep the sockets.
     async fn open(&self, line: Line) -> Result<Peer, DialError> {
+        let (state_in, state) = watch::channel(RTCPeerConnectionState::New);
+        let opening = Opening {
+            builder: self.builder(state_in),
+            is_offerer: self.is_offerer,
+            theirs: self
+                .theirs
+                .describe(if self.is_offerer { "active" } else { "actpass" }),
+            state,
+            line,
+        };
+        let (opened_in, opened) = oneshot::channel();
+        // Where nobody waits any more, the peer closes itself as it is dropped.
+        tokio::spawn(async move { drop(opened_in.send(opening.run().await)) });
+        opened.await.map_err(local)?
+    }
+
+    fn builder(&self, state: watch::Sender<RTCPeerConnectionState>) -> PeerConnectionBuilder<SocketAddr> {
         let settings = SettingEngineBuilder::new()
             .with_ice_credentials(
                 self.own.credentials.fragment().to_owned(),
@@ -146,54 +164,13 @@ impl Plan<'_> {
         let configuration = RTCConfigurationBuilder::new()
             .with_certificates(vec![self.certificate.clone()])
             .build();
-        let (state_in, state) = watch::channel(RTCPeerConnectionState::New);
-        let connection = PeerConnectionBuilder::new()
+        PeerConnectionBuilder::new()
             .with_configuration(configuration)
             .with_setting_engine(settings)
             .with_runtime(self.sockets.lender())
-            .with_handler(Arc::new(StateHandler(state_in)))
+            .with_handler(Arc::new(StateHandler(state)))
             .with_udp_addrs(self.sockets.placeholders())
             .with_data_channel_send_buffer_limit(OUTSTANDING_BYTES_MAX)
-            .build()
-            .await
-            .map_err(local)?;
-        let connection: Arc<dyn PeerConnection> = Arc::new(connection);
-        let channels = async {
-            let control = channel(&*connection, "control", CONTROL_CHANNEL, false).await?;
-            let binary = channel(&*connection, "binary", BINARY_CHANNEL, true).await?;
-            self.describe(&*connection).await?;
-            Ok((control, binary))
-        };
-        match channels.await {
-            Ok((control, binary)) => Ok(Peer {
-                connection,
-                control,
-                binary,
-                state,
-                before_open: VecDeque::new(),
-                line: Some(line),
-                runtime: tokio::runtime::Handle::current(),
-            }),
-            Err(error) => {
-                let _ = connection.close().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Both descriptions are known, so nothing is awaited from the other side here.
-    async fn describe(&self, connection: &dyn PeerConnection) -> Result<(), DialError> {
-        if self.is_offerer {
-            let offer = connection.create_offer(None).await.map_err(local)?;
-            connection.set_local_description(offer).await.map_err(local)?;
-            let answer = RTCSessionDescription::answer(self.theirs.describe("active")).map_err(local)?;
-            connection.set_remote_description(answer).await.map_err(local)
-        } else {
-            let offer = RTCSessionDescription::offer(self.theirs.describe("actpass")).map_err(local)?;
-            connection.set_remote_description(offer).await.map_err(local)?;
-            let answer = connection.create_answer(None).await.map_err(local)?;
-            connection.set_local_description(answer).await.map_err(local)
-        }
     }
 
     async fn prove(&self, peer: &mut Peer) -> Result<(Proven, Vec<Part>), DialError> {
@@ -268,6 +245,62 @@ impl Plan<'_> {
                 return Ok((proven, early));
             }
         }
+    }
+}
+
+/// All that it takes to open a connection, owned.
+struct Opening {
+    builder: PeerConnectionBuilder<SocketAddr>,
+    is_offerer: bool,
+    theirs: String,
+    state: watch::Receiver<RTCPeerConnectionState>,
+    line: Line,
+}
+
+impl Opening {
+    async fn run(self) -> Result<Peer, DialError> {
+        let connection = self.builder.build().await.map_err(local)?;
+        let connection: Arc<dyn PeerConnection> = Arc::new(connection);
+        let channels = async {
+            let control = channel(&*connection, "control", CONTROL_CHANNEL, false).await?;
+            let binary = channel(&*connection, "binary", BINARY_CHANNEL, true).await?;
+            describe_both(&*connection, self.is_offerer, self.theirs).await?;
+            Ok((control, binary))
+        };
+        match channels.await {
+            Ok((control, binary)) => Ok(Peer {
+                connection,
+                control,
+                binary,
+                state: self.state,
+                before_open: VecDeque::new(),
+                line: Some(self.line),
+                runtime: tokio::runtime::Handle::current(),
+            }),
+            Err(error) => {
+                let _ = connection.close().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Both descriptions are known, so nothing is awaited from the other side here.
+async fn describe_both(
+    connection: &dyn PeerConnection,
+    is_offerer: bool,
+    theirs: String,
+) -> Result<(), DialError> {
+    if is_offerer {
+        let offer = connection.create_offer(None).await.map_err(local)?;
+        connection.set_local_description(offer).await.map_err(local)?;
+        let answer = RTCSessionDescription::answer(theirs).map_err(local)?;
+        connection.set_remote_description(answer).await.map_err(local)
+    } else {
+        let offer = RTCSessionDescription::offer(theirs).map_err(local)?;
+        connection.set_remote_description(offer).await.map_err(local)?;
+        let answer = connection.create_answer(None).await.map_err(local)?;
+        connection.set_local_description(answer).await.map_err(local)
     }
 }
 

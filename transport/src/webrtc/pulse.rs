@@ -10,7 +10,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::config::Config;
 use super::frames::ControlFrame;
-use crate::limits::{HEARTBEATS_REMEMBERED, LATE_BY, ROUND_TRIPS_SILENT_MAX, SILENCE_MAX};
+use crate::limits::{
+    HEARTBEAT_EVERY_MIN, HEARTBEATS_REMEMBERED, LATE_BY, PATIENCE_MAX, ROUND_TRIPS_SILENT_MAX, SILENCE_MAX,
+};
 use crate::link::CloseReason;
 
 pub(super) struct Pulse {
@@ -28,7 +30,7 @@ impl Pulse {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             started: Instant::now(),
-            every: watch::Sender::new(config.heartbeat),
+            every: watch::Sender::new(possible(config.heartbeat)),
             misses: config.heartbeat_misses.max(1),
             heard_ms: AtomicU64::new(0),
             blocked: AtomicUsize::new(0),
@@ -37,7 +39,7 @@ impl Pulse {
     }
 
     pub(super) fn set_every(&self, every: Duration) {
-        self.every.send_replace(every);
+        self.every.send_replace(possible(every));
     }
 
     pub(super) fn hear(&self) {
@@ -137,7 +139,7 @@ impl Drop for Blocked<'_> {
 /// How long nothing may be heard. A quick heartbeat on a slow path must not take the path's own delay for death; and
 /// whatever is set, a person does not wait longer than [`SILENCE_MAX`] unless it was they who set that.
 fn silence_max(every: Duration, misses: u32, round_trip: Option<Duration>) -> Duration {
-    let set = every * misses;
+    let set = every.saturating_mul(misses);
     let slow = round_trip.unwrap_or_default() * ROUND_TRIPS_SILENT_MAX;
     set.max(slow.min(SILENCE_MAX))
 }
@@ -169,6 +171,11 @@ impl Answers {
     }
 }
 
+/// No timer ticks without a pause, nor after more time than it can count.
+fn possible(every: Duration) -> Duration {
+    every.clamp(HEARTBEAT_EVERY_MIN, PATIENCE_MAX)
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -190,6 +197,33 @@ mod tests {
         assert_eq!(silence_max(ms(500), 3, Some(ms(20))), ms(1_500));
         assert_eq!(silence_max(ms(500), 3, Some(ms(60_000))), SILENCE_MAX);
         assert_eq!(silence_max(ms(30_000), 3, None), ms(90_000), "as it was set");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_heartbeat_is_too_quick_or_too_slow_to_keep() {
+        let config = Config {
+            heartbeat: Duration::ZERO,
+            heartbeat_misses: u32::MAX,
+            ..Config::default()
+        };
+        let pulse = Pulse::new(&config);
+        let mut beats = pulse.beats();
+        for every in [Duration::ZERO, Duration::MAX] {
+            pulse.set_every(every);
+            assert!(
+                matches!(beats.next().await, Ok(ControlFrame::Ping(_))),
+                "{every:?}"
+            );
+        }
+        pulse.set_every(Duration::ZERO);
+        for _ in 0..3 {
+            beats.next().await.unwrap();
+        }
+        assert_eq!(
+            millis(pulse.started.elapsed()),
+            40,
+            "a beat at once, then two pauses"
+        );
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(super) fn start(
         outgoing: control_out,
     };
     tokio::spawn(supervise(
-        Arc::clone(&shared),
+        Kept(Arc::clone(&shared)),
         pairing,
         peer,
         tasks,
@@ -260,15 +260,29 @@ impl Writer {
     }
 }
 
+/// Held by whoever gives everything back: when that stops before its time, as when the runtime is shut down around it,
+/// the link is over all the same, and nobody waits for it for ever.
+struct Kept(Arc<Shared>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.end(CloseReason::Failed(
+            "what ran it has stopped: the runtime that it was made on was shut down".to_owned(),
+        ));
+        self.0.gone.send_replace(true);
+    }
+}
+
 /// Owns everything that must be given back, and gives it back when the link is over.
 async fn supervise(
-    shared: Arc<Shared>,
+    kept: Kept,
     pairing: Arc<Pairing>,
     peer: Peer,
     mut tasks: JoinSet<CloseReason>,
     mut writer: Writer,
     read_ended: Arc<tokio::sync::Notify>,
 ) {
+    let shared = Arc::clone(&kept.0);
     let mut splitter = Splitter::default();
     let mut pending = Vec::new();
     let reason = tokio::select! {
@@ -297,7 +311,7 @@ async fn supervise(
     tasks.shutdown().await;
     // Whoever waits for the end may bind the same ports next.
     drop((writer, pairing));
-    shared.gone.send_replace(true);
+    drop(kept);
 }
 
 async fn read_control(
