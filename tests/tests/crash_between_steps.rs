@@ -17,7 +17,7 @@ use cuecard::{
     SettlePolicy,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(6);
 /// More steps than any deed here takes.
 const STEPS: usize = 400;
 

@@ -14,9 +14,11 @@ use cuecard::sim::{Backup, Peer, Sim};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
 use cuecard::{DeckId, Member, Rights, Role};
-use cuecard_tests::seeds;
+use cuecard_tests::seeds_and;
 
-const SEEDS: u64 = 90;
+const SEEDS: u64 = 40;
+/// A chain with backups once never came to rest here.
+const ONCE_FELL: [u64; 1] = [80];
 const LONG: Duration = Duration::from_secs(120);
 
 type Outcome<T = ()> = Result<T, String>;
@@ -368,7 +370,7 @@ fn run(seed: u64, shape: Shape, trouble: Trouble) -> Outcome {
 }
 
 fn run_seeds(shape: Shape, trouble: Trouble) {
-    for seed in seeds(SEEDS) {
+    for seed in seeds_and(SEEDS, &ONCE_FELL) {
         println!("seed {seed}, {shape:?}, {trouble:?}");
         if let Err(error) = run(seed, shape, trouble) {
             panic!("{error}\nrun it again with CUECARD_SEED={seed}");

@@ -13,7 +13,7 @@ use cuecard::transport::memory::Conditions;
 use cuecard::{BlobId, CardId, DeckId, DraftId, DraftState, Member, Rights};
 use cuecard_tests::seeds;
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 const LONG: Duration = Duration::from_secs(120);
 
 type Outcome<T = ()> = Result<T, String>;

@@ -148,6 +148,11 @@ impl Want {
 }
 
 impl Fetches {
+    /// Whether no deck here names any blob, and nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wants.is_empty() && self.transfers.is_empty()
+    }
+
     /// Changes a want, and keeps the lists in step.
     pub(super) fn change<R>(&mut self, blob: BlobId, change: impl FnOnce(&mut Want) -> R) -> Option<R> {
         let want = self.wants.get_mut(&blob)?;

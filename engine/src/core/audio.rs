@@ -160,6 +160,10 @@ impl Core {
     /// Asks for what is missing, gives up what has stalled, and sees to being woken for the next look.
     pub(super) fn pull_audio(&mut self) {
         self.rank_audio();
+        // Most decks have no audio, and this is asked whenever the clock is looked at.
+        if self.fetches.is_empty() {
+            return;
+        }
         for (&link, state) in &self.links {
             let sessions = state.sessions.iter();
             let decks = sessions

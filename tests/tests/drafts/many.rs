@@ -9,11 +9,11 @@ use std::time::Duration;
 use cuecard::core::Role;
 use cuecard::sim::Peer;
 use cuecard::{DraftId, DraftState, Rights};
-use cuecard_tests::seeds;
+use cuecard_tests::{on_all_cores, seeds};
 
 use super::world::World;
 
-const SEEDS: u64 = 25;
+const SEEDS: u64 = 20;
 const STEPS: usize = 60;
 
 struct Many {
@@ -187,7 +187,7 @@ impl Many {
 
 #[test]
 fn all_agree_on_every_draft_when_it_is_quiet() {
-    for seed in seeds(SEEDS) {
+    on_all_cores(seeds(SEEDS).collect(), |seed| {
         let mut many = Many::new(seed);
         for number in 0..STEPS {
             many.step(number);
@@ -198,5 +198,5 @@ fn all_agree_on_every_draft_when_it_is_quiet() {
         many.world.run();
         many.world.run();
         many.assert_agreed();
-    }
+    });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::world::World;
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 /// The story of `decided`, with all devices off and on again between every two steps.
 #[test]

@@ -9,7 +9,8 @@ use cuecard_tests::seeds;
 
 use super::world::*;
 
-const SEEDS: u64 = 12;
+/// What a seed chooses here comes again after six.
+const SEEDS: u64 = 6;
 
 struct Story {
     world: World,
