@@ -6,24 +6,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::limits::{KEY_BYTES_MAX, QUEUE_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::{Batch, Operation, Saved, StoreError};
 
-/// Bounds what waits for the disk, and lets nothing pass behind a refusal its caller does not know of yet.
+/// Bounds what waits for the disk, and lets nothing pass behind a refusal its caller does not know of yet: what
+/// [`Store::commit`](crate::Store::commit) says of refusals.
 #[derive(Debug, Default)]
-pub(crate) struct Door {
+pub struct Door {
     waiting: AtomicUsize,
     untold: Arc<AtomicUsize>,
 }
 
 impl Door {
-    /// Counts the batch as waiting and says what it occupies, or refuses it.
-    pub(crate) fn enter(&self, batch: &Batch) -> Result<usize, Saved> {
+    /// Counts the batch as waiting and says what it occupies, to be given to [`Door::leave`]; or refuses it, with what the
+    /// commit is to return.
+    ///
+    /// # Errors
+    /// A batch that is too large, that does not fit behind what waits, or that comes behind a refusal nobody has looked at.
+    pub fn enter(&self, batch: &Batch) -> Result<usize, Saved> {
         self.admit(batch).map_err(|error| {
             self.untold.fetch_add(1, Ordering::SeqCst);
             Saved::refused(error, Untold(self.untold.clone()))
         })
     }
 
-    /// The batch no longer waits.
-    pub(crate) fn leave(&self, cost: usize) {
+    /// The batch no longer waits: it is saved, or never will be. Before its answer is sent, so that who has it finds room.
+    pub fn leave(&self, cost: usize) {
         self.waiting.fetch_sub(cost, Ordering::SeqCst);
     }
 

@@ -124,7 +124,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+    /// What the file system said to what was being done; a full disk and missing rights have errors of their own. For
+    /// backends.
+    pub fn io(doing: impl Into<String>, source: io::Error) -> Self {
         let (doing, source) = (doing.into(), Arc::new(source));
         match Trouble::of(source.kind()) {
             Trouble::Space => Self::NoSpace { doing, source },
@@ -133,7 +135,8 @@ impl StoreError {
         }
     }
 
-    pub(crate) fn stopped(why: impl Into<Arc<str>>) -> Self {
+    /// That nothing is saved any more, and why. For backends.
+    pub fn stopped(why: impl Into<Arc<str>>) -> Self {
         Self::Stopped { why: why.into() }
     }
 }

@@ -17,8 +17,10 @@
 //! | [`SledStore`] | the embedded default: one folder, one process |
 //! | [`MemoryStore`] | tests, simulators (it can crash on command), throw-away peers |
 //! | [`FaultyStore`] | any of the above with faults at chosen commits |
+//! | your own | implement [`Store`], with what [`backend`] lends, and let [`conformance`] test it |
 #![deny(missing_docs)]
 
+pub mod backend;
 pub mod conformance;
 pub mod limits;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::door::Door;
-use crate::report::{check_files, unsound_blobs, unsound_snapshots};
+use crate::report::{check_files, repair_files};
 use crate::saved::SavedSender;
 use crate::{
     Batch, Blobs, Damage, KeyedValue, Loss, MemoryBlobs, MemorySnapshots, Operation, Record, Repair, Report,
@@ -327,13 +327,7 @@ impl Store for MemoryStore {
             }
         }
         drop(state);
-        for name in unsound_snapshots(&self.0.snapshots)?.1 {
-            self.0.snapshots.delete(name)?;
-            repair.add(Loss::Snapshot { name });
-        }
-        for hash in unsound_blobs(&self.0.blobs)?.1 {
-            repair.add(Loss::Blob { hash });
-        }
+        repair_files(self, &mut repair, |name| self.0.snapshots.delete(name))?;
         Ok(repair)
     }
 

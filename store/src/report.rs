@@ -32,7 +32,7 @@ impl Report {
     }
 
     /// Counts a damage, and spells it out while there is room.
-    pub(crate) fn add(&mut self, damage: Damage) {
+    pub fn add(&mut self, damage: Damage) {
         self.damages_total += 1;
         if self.damages.len() < REPORT_DAMAGES_MAX {
             self.damages.push(damage);
@@ -99,7 +99,7 @@ impl Repair {
     }
 
     /// Counts a loss, and spells it out while there is room.
-    pub(crate) fn add(&mut self, loss: Loss) {
+    pub fn add(&mut self, loss: Loss) {
         self.losses_total += 1;
         if self.losses.len() < REPORT_DAMAGES_MAX {
             self.losses.push(loss);
@@ -152,8 +152,11 @@ pub enum Loss {
     },
 }
 
-/// Verifies what lies in files of its own: snapshots and whole blobs. For backends.
-pub(crate) fn check_files(store: &dyn Store, report: &mut Report) -> Result<(), StoreError> {
+/// The part of [`Store::check`] that is about snapshots and whole blobs.
+///
+/// # Errors
+/// What the disk says.
+pub fn check_files(store: &dyn Store, report: &mut Report) -> Result<(), StoreError> {
     let (sound, unsound) = unsound_snapshots(store.snapshots())?;
     report.snapshots = sound;
     for name in unsound {
@@ -167,8 +170,28 @@ pub(crate) fn check_files(store: &dyn Store, report: &mut Report) -> Result<(), 
     Ok(())
 }
 
+/// The part of [`Store::repair`] that is about snapshots and blobs: a damaged snapshot goes to `set_aside`, of a damaged blob
+/// only what is damaged is forgotten.
+///
+/// # Errors
+/// What the disk says.
+pub fn repair_files(
+    store: &dyn Store,
+    repair: &mut Repair,
+    mut set_aside: impl FnMut(SnapshotName) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for name in unsound_snapshots(store.snapshots())?.1 {
+        set_aside(name)?;
+        repair.add(Loss::Snapshot { name });
+    }
+    for hash in unsound_blobs(store.blobs())?.1 {
+        repair.add(Loss::Blob { hash });
+    }
+    Ok(())
+}
+
 /// How many snapshots are sound, and those that are not.
-pub(crate) fn unsound_snapshots(snapshots: &dyn Snapshots) -> Result<(u64, Vec<SnapshotName>), StoreError> {
+fn unsound_snapshots(snapshots: &dyn Snapshots) -> Result<(u64, Vec<SnapshotName>), StoreError> {
     let (mut sound, mut unsound) = (0, Vec::new());
     for name in snapshots.list()? {
         match snapshots.read(name) {
@@ -183,7 +206,7 @@ pub(crate) fn unsound_snapshots(snapshots: &dyn Snapshots) -> Result<(u64, Vec<S
 }
 
 /// How many whole blobs are sound, and those that were not: they are partial ones now.
-pub(crate) fn unsound_blobs(blobs: &dyn Blobs) -> Result<(u64, Vec<BlobHash>), StoreError> {
+fn unsound_blobs(blobs: &dyn Blobs) -> Result<(u64, Vec<BlobHash>), StoreError> {
     let (mut sound, mut unsound) = (0, Vec::new());
     for entry in blobs.list()?.into_iter().filter(|entry| entry.whole) {
         match blobs.verify(entry.hash)? {

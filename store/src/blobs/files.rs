@@ -69,7 +69,8 @@ impl FileBlobs {
         })
     }
 
-    pub(crate) fn close(&self) {
+    /// Every later call says that the store is closed; what a store does with its blobs when it is closed itself.
+    pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 

@@ -61,7 +61,8 @@ impl MemoryBlobs {
         }
     }
 
-    pub(crate) fn close(&self) {
+    /// Every later call says that the store is closed; what a store does with its blobs when it is closed itself.
+    pub fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
     }
 

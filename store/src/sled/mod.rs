@@ -30,7 +30,7 @@ pub use writer::{DiskSync, Durability, SystemSync};
 
 use crate::door::Door;
 use crate::limits::CACHE_BYTES;
-use crate::report::{check_files, unsound_blobs, unsound_snapshots};
+use crate::report::{check_files, repair_files};
 use crate::{
     Batch, Blobs, FileBlobs, FileSnapshots, KeyedValue, Loss, Record, Repair, Report, Saved, Snapshots,
     Store, StoreError, StreamId,
@@ -283,13 +283,7 @@ impl Store for SledStore {
             .send(Message::Repair(Repairing { aside, done }))
             .map_err(|_| StoreError::Closed)?;
         let (mut repair, mut aside) = answer.recv().map_err(|_| StoreError::Closed)??;
-        for name in unsound_snapshots(&self.snapshots)?.1 {
-            aside.take(&self.snapshots.path(name))?;
-            repair.add(Loss::Snapshot { name });
-        }
-        for hash in unsound_blobs(&self.blobs)?.1 {
-            repair.add(Loss::Blob { hash });
-        }
+        repair_files(self, &mut repair, |name| aside.take(&self.snapshots.path(name)))?;
         repair.set_aside.extend(aside.made());
         if !repair.is_lossless() {
             tracing::warn!(?repair, folder = ?self.folder, "the store was repaired");

@@ -40,7 +40,8 @@ impl FileSnapshots {
         })
     }
 
-    pub(crate) fn close(&self) {
+    /// Every later call says that the store is closed; what a store does with its snapshots when it is closed itself.
+    pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 

@@ -24,7 +24,8 @@ impl MemorySnapshots {
         Self(Mutex::new(state))
     }
 
-    pub(crate) fn close(&self) {
+    /// Every later call says that the store is closed; what a store does with its snapshots when it is closed itself.
+    pub fn close(&self) {
         self.any_state().closed = true;
     }
 
