@@ -56,16 +56,8 @@ pub async fn a_slow_reader_makes_the_sender_wait((a, b): Ends) {
             count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         }
     });
-    // The sender is stuck once a second passes without progress; it must not have finished by then.
-    let mut before = usize::MAX;
-    loop {
-        let now = sent.load(std::sync::atomic::Ordering::SeqCst);
-        if now == before {
-            break;
-        }
-        before = now;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    // It must not have finished by then.
+    let before = stuck(&sent).await;
     assert!(
         before < messages,
         "all {messages} messages were taken with nobody reading"
@@ -91,6 +83,84 @@ pub async fn a_slow_reader_makes_the_sender_wait((a, b): Ends) {
         }
     }
     assert!(task.await.is_ok(), "the sender failed");
+    close_both(&*a, &*b).await;
+}
+
+/// Both ends send until each waits for the other to read, on both lanes, and nobody reads; the links live on, and once both
+/// read everything is there.
+pub async fn two_ends_that_wait_for_each_other_go_on_once_both_read((a, b): Ends) {
+    // More than any transport holds on the way and at the reader, in few and large messages.
+    const CONTROL: (Lane, u16, usize) = (Lane::Control, 48, 1024 * 1024);
+    const BINARY: (Lane, u16, usize) = (Lane::Binary, 480, BINARY_MESSAGE_BYTES_MAX);
+    let sent = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut senders = tokio::task::JoinSet::new();
+    for (link, (lane, messages, bytes)) in [(&a, CONTROL), (&a, BINARY), (&b, CONTROL), (&b, BINARY)] {
+        let (link, count) = (Arc::clone(link), Arc::clone(&sent));
+        senders.spawn(async move {
+            for number in 0..messages {
+                send(&*link, lane, Bytes::from(vec![number.to_le_bytes()[0]; bytes])).await;
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        });
+    }
+    let all = 2 * usize::from(CONTROL.1) + 2 * usize::from(BINARY.1);
+    let before = stuck(&sent).await;
+    assert!(before < all, "all {all} messages were taken with nobody reading");
+    let read = |link: Arc<dyn Link>| async move {
+        let (mut control, mut binary) = (0, 0);
+        while control < CONTROL.1 || binary < BINARY.1 {
+            let (lane, bytes) = receive(&*link).await;
+            let number = match lane {
+                Lane::Control => &mut control,
+                Lane::Binary => &mut binary,
+            };
+            let first = number.to_le_bytes()[0];
+            let as_sent = bytes.iter().all(|&byte| byte == first);
+            assert!(as_sent, "{lane:?}: message {number}");
+            *number += 1;
+        }
+    };
+    tokio::join!(read(Arc::clone(&a)), read(Arc::clone(&b)));
+    while let Some(ended) = senders.join_next().await {
+        assert!(ended.is_ok(), "a sender failed");
+    }
+    close_both(&*a, &*b).await;
+}
+
+/// A reader that gives up waiting, again and again, loses nothing.
+pub async fn a_recv_that_is_dropped_loses_nothing((a, b): Ends) {
+    const MESSAGES: usize = 300;
+    let sending = async {
+        for number in 0..MESSAGES {
+            send(&*a, Lane::Control, numbered(number, number)).await;
+            send(&*a, Lane::Binary, numbered(number, number)).await;
+            // So that the reader gets ahead: a message has come when the next one is sent.
+            while b.stats().received_bytes < a.stats().sent_bytes {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let receiving = async {
+        let (mut control, mut binary, mut given_up) = (0, 0, 0_u32);
+        while control < MESSAGES || binary < MESSAGES {
+            let received = tokio::select! {
+                biased;
+                received = receive(&*b) => received,
+                () = tokio::task::yield_now() => {
+                    given_up += 1;
+                    continue;
+                }
+            };
+            let (number, bytes) = match received {
+                (Lane::Control, bytes) => (&mut control, bytes),
+                (Lane::Binary, bytes) => (&mut binary, bytes),
+            };
+            assert_eq!(bytes, numbered(*number, *number), "message {number}");
+            *number += 1;
+        }
+        assert!(given_up > 0, "it never waited");
+    };
+    tokio::join!(receiving, sending);
     close_both(&*a, &*b).await;
 }
 
@@ -209,6 +279,19 @@ async fn receive_all(link: &dyn Link) {
 async fn close_both(a: &dyn Link, b: &dyn Link) {
     a.close(CloseReason::Here).await;
     b.close(CloseReason::Here).await;
+}
+
+/// How far senders came when a second passes without progress.
+async fn stuck(sent: &std::sync::atomic::AtomicUsize) -> usize {
+    let mut before = usize::MAX;
+    loop {
+        let now = sent.load(std::sync::atomic::Ordering::SeqCst);
+        if now == before {
+            return now;
+        }
+        before = now;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn send(link: &dyn Link, lane: Lane, bytes: Bytes) {

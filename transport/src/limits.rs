@@ -15,7 +15,8 @@ pub const BINARY_HEADER_BYTES: usize = 1;
 /// A binary message is one frame: audio is cut into chunks by the layer above, so joining would only add memory.
 pub const BINARY_MESSAGE_BYTES_MAX: usize = FRAME_BYTES_MAX - BINARY_HEADER_BYTES;
 
-/// Control messages received and not yet read: two of the largest, then the sender waits.
+/// Control messages received and not yet read: two of the largest, then the sender waits. Under this and the next lies what
+/// the stack holds ready for each lane, which is not ours to set: up to 256 frames, 16 MiB of full ones.
 pub(crate) const CONTROL_INBOX_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Binary messages received and not yet read. Flow control is per association, so a lane that is not drained throttles
@@ -85,7 +86,7 @@ pub const MEMORY_SILENCE_MAX: Duration = Duration::from_secs(15);
 #[cfg(feature = "webrtc")]
 pub(crate) const OUTBOX_BYTES_MAX: usize = 128 * 1024;
 
-/// Frames that may overtake the end of the other side's proof: control is unordered on the wire.
+/// Frames that may come before our channels are reported open.
 #[cfg(feature = "webrtc")]
 pub(crate) const EARLY_FRAMES_MAX: usize = 64;
 
@@ -145,6 +146,16 @@ pub(crate) const RELAY_INBOX_MAX: usize = 256;
 /// device after half a minute.
 #[cfg(feature = "webrtc")]
 pub(crate) const REMIND_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a control frame may be missing while later ones come: far longer than any repetition takes. A peer that leaves
+/// one out, or sends one too long for the stack to hand over, would else have a link that is up and says nothing.
+#[cfg(feature = "webrtc")]
+pub(crate) const MISSING_MAX: Duration = Duration::from_secs(60);
+
+/// A sender for whom there is no room at the other side asks again so soon at first, each time twice as late, and at last so
+/// late: what SCTP does (RFC 9260).
+#[cfg(feature = "webrtc")]
+pub(crate) const ROOM_ASKED_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The quickest heartbeat: a quicker one would measure how busy the machine is, and none at all is no interval.
 #[cfg(feature = "webrtc")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::{bounded, fresh_ends, key};
 use cuecard_transport::conformance::{self, Ends};
 use cuecard_transport::memory::{Conditions, pair};
+use cuecard_transport::webrtc::WebRtc;
 
 fn in_memory() -> Ends {
     pair(key(1).id(), key(2).id(), Conditions::PERFECT, 1)
@@ -41,10 +42,28 @@ macro_rules! conforms {
     };
 }
 
+#[tokio::test]
+async fn two_ends_in_memory_that_wait_for_each_other_go_on() {
+    bounded(conformance::two_ends_that_wait_for_each_other_go_on_once_both_read(in_memory())).await;
+}
+
+/// Nobody reads for far longer than the heartbeat lets the other side be silent: waiting for the reader is not silence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_whose_readers_are_busy_is_not_dead() {
+    let (a, b) = (
+        WebRtc::new(key(1), common::quick()),
+        WebRtc::new(key(2), common::quick()),
+    );
+    let (at_a, at_b) = bounded(common::connect(&a, &b)).await;
+    let ends = (at_a.link, at_b.link);
+    bounded(conformance::two_ends_that_wait_for_each_other_go_on_once_both_read(ends)).await;
+}
+
 conforms!(
     messages_arrive_whole_and_in_order,
     a_message_beyond_the_limit_is_refused,
     a_slow_reader_makes_the_sender_wait,
+    a_recv_that_is_dropped_loses_nothing,
     both_ends_learn_of_a_close,
     a_replaced_link_says_so_at_both_ends,
     dropping_an_end_closes_the_link,

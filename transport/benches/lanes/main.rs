@@ -85,6 +85,7 @@ fn weather(round_trip_ms: u64, lost_per_mille: u64) -> Option<Weather> {
     (round_trip_ms > 0).then(|| Weather {
         seed: 7,
         lost_per_mille,
+        forged_per_mille: 0,
         delay: Duration::from_micros(round_trip_ms * 500),
         jitter: Duration::ZERO,
     })

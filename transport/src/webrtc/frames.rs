@@ -215,6 +215,11 @@ impl Joiner {
         self.ready.pop_front()
     }
 
+    /// The part that later ones wait for.
+    pub(super) fn missing(&self) -> Option<u64> {
+        (!self.early.is_empty()).then_some(self.next)
+    }
+
     /// Bytes of what is neither whole nor given out.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {

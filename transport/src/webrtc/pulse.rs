@@ -11,7 +11,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::config::Config;
 use super::frames::ControlFrame;
 use crate::limits::{
-    HEARTBEAT_EVERY_MIN, HEARTBEATS_REMEMBERED, LATE_BY, PATIENCE_MAX, ROUND_TRIPS_SILENT_MAX, SILENCE_MAX,
+    HEARTBEAT_EVERY_MIN, HEARTBEATS_REMEMBERED, LATE_BY, PATIENCE_MAX, ROOM_ASKED_EVERY,
+    ROUND_TRIPS_SILENT_MAX, SILENCE_MAX,
 };
 use crate::link::CloseReason;
 
@@ -23,6 +24,8 @@ pub(super) struct Pulse {
     heard_ms: AtomicU64,
     /// Lanes that wait for this side's reader: then silence is our own doing.
     blocked: AtomicUsize,
+    /// Before this, in milliseconds since the start, silence may be the end of such a wait.
+    patient_until_ms: AtomicU64,
     answers: Mutex<Answers>,
 }
 
@@ -34,6 +37,7 @@ impl Pulse {
             misses: config.heartbeat_misses.max(1),
             heard_ms: AtomicU64::new(0),
             blocked: AtomicUsize::new(0),
+            patient_until_ms: AtomicU64::new(0),
             answers: Mutex::default(),
         }
     }
@@ -50,7 +54,10 @@ impl Pulse {
     /// Counts a lane as waiting for its reader until that is dropped.
     pub(super) fn block(&self) -> Blocked<'_> {
         self.blocked.fetch_add(1, Ordering::Relaxed);
-        Blocked(self)
+        Blocked {
+            pulse: self,
+            since: Instant::now(),
+        }
     }
 
     /// One of our beats came back.
@@ -84,6 +91,12 @@ impl Pulse {
         Duration::from_millis(self.heard_ms.load(Ordering::Relaxed))
     }
 
+    /// From when on silence counts.
+    fn counted_from(&self) -> Duration {
+        let patient_until = Duration::from_millis(self.patient_until_ms.load(Ordering::Relaxed));
+        self.heard().max(patient_until)
+    }
+
     fn now_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
@@ -93,7 +106,8 @@ impl Pulse {
 pub(super) struct Beats<'a> {
     pulse: &'a Pulse,
     every: watch::Receiver<Duration>,
-    beat: Option<Interval>,
+    /// With what it was made for.
+    beat: Option<(Duration, Interval)>,
 }
 
 impl Beats<'_> {
@@ -102,17 +116,20 @@ impl Beats<'_> {
         let pulse = self.pulse;
         loop {
             let interval = *self.every.borrow_and_update();
-            let beat = self.beat.get_or_insert_with(|| {
+            // It may have been changed since, also while nobody was here to be told.
+            let beat = self.beat.take().filter(|(made_for, _)| *made_for == interval);
+            let (_, beat) = self.beat.insert(beat.unwrap_or_else(|| {
                 let mut beat = tokio::time::interval(interval);
                 beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                beat
-            });
-            let silent = pulse.started.elapsed().saturating_sub(pulse.heard());
+                (interval, beat)
+            }));
+            let now = pulse.started.elapsed();
+            let silent = now.saturating_sub(pulse.counted_from());
             let silence_max = silence_max(interval, pulse.misses, pulse.round_trip());
             if pulse.blocked.load(Ordering::Relaxed) > 0 {
                 pulse.hear();
             } else if silent >= silence_max {
-                let silent_ms = millis(silent);
+                let silent_ms = millis(now.saturating_sub(pulse.heard()));
                 return Err(CloseReason::Silent { silent_ms });
             }
             let left = silence_max.saturating_sub(silent).max(Duration::from_millis(1));
@@ -120,19 +137,29 @@ impl Beats<'_> {
                 _ = beat.tick() => return Ok(ControlFrame::Ping(pulse.now_us())),
                 () = tokio::time::sleep(left) => {}
                 // The sender lives in the pulse.
-                _ = self.every.changed() => self.beat = None,
+                _ = self.every.changed() => {}
             }
         }
     }
 }
 
 /// See [`Pulse::block`].
-pub(super) struct Blocked<'a>(&'a Pulse);
+pub(super) struct Blocked<'a> {
+    pulse: &'a Pulse,
+    since: Instant,
+}
 
 impl Drop for Blocked<'_> {
     fn drop(&mut self) {
-        self.0.blocked.fetch_sub(1, Ordering::Relaxed);
-        self.0.hear();
+        self.pulse.blocked.fetch_sub(1, Ordering::Relaxed);
+        self.pulse.hear();
+        // Whoever was kept waiting asks ever more rarely whether there is room: after a second, then two, then four. So
+        // the next question may take as long again as the wait was.
+        let waited = self.since.elapsed().min(ROOM_ASKED_EVERY.1);
+        let patient_until = self.pulse.started.elapsed() + waited + ROOM_ASKED_EVERY.0;
+        self.pulse
+            .patient_until_ms
+            .fetch_max(millis(patient_until), Ordering::Relaxed);
     }
 }
 
@@ -215,6 +242,7 @@ mod tests {
                 "{every:?}"
             );
         }
+        // Between two beats, when nobody waits for a change. It was passed over then, and the beats stayed rare.
         pulse.set_every(Duration::ZERO);
         for _ in 0..3 {
             beats.next().await.unwrap();
@@ -224,6 +252,30 @@ mod tests {
             40,
             "a beat at once, then two pauses"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_counts_from_when_the_other_side_knows_that_there_is_room_again() {
+        for (blocked_ms, noticed_after_ms) in [(4_000, 4_000 + 1_000 + 600), (200_000, 60_000 + 1_000 + 600)]
+        {
+            let pulse = Pulse::new(&Config::default());
+            pulse.set_every(ms(200));
+            let mut beats = pulse.beats();
+            let unblocked = async {
+                let blocked = pulse.block();
+                tokio::time::sleep(ms(blocked_ms)).await;
+                drop(blocked);
+                std::future::pending::<()>().await;
+            };
+            let silent = async { while beats.next().await.is_ok() {} };
+            tokio::select! {
+                biased;
+                () = unblocked => unreachable!(),
+                () = silent => {}
+            }
+            let noticed = millis(pulse.started.elapsed()) - blocked_ms;
+            assert!(noticed.abs_diff(noticed_after_ms) < 10, "after {noticed} ms");
+        }
     }
 
     #[test]

@@ -10,15 +10,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::config::Config;
 use super::frames::{ControlFrame, Joined, Joiner, Part, Splitter, decode_binary, encode_binary};
 use super::pairing::Pairing;
 use super::peer::{Established, Peer};
+use super::proof::Proven;
 use super::pulse::Pulse;
 use crate::DeviceId;
 use crate::inbox::{Filler, Held, Inbox, inbox, lanes};
-use crate::limits::{CLOSE_FLUSH_MAX, OUTBOX_BYTES_MAX};
+use crate::limits::{CLOSE_FLUSH_MAX, MISSING_MAX, OUTBOX_BYTES_MAX};
 use crate::link::{CloseReason, Lane, Link, LinkEvent, LinkStats, RouteKind};
 use crate::memory::check_size;
 
@@ -39,21 +41,18 @@ pub(super) fn start(
     let (filler, inbox) = inbox();
     let (outbox, outgoing) = lanes(OUTBOX_BYTES_MAX, OUTBOX_BYTES_MAX);
     let kind = pairing.route_kind();
-    let shared = Arc::new(Shared {
-        peer: proven.peer,
-        transcript: proven.transcript,
-        kind,
-        closing: watch::Sender::new(None),
-        gone: watch::Sender::new(false),
-        pulse: Pulse::new(config),
-        sent_bytes: AtomicU64::new(0),
-        received_bytes: AtomicU64::new(0),
-    });
+    let shared = Arc::new(Shared::new(&proven, kind, config));
     let (control_out, binary_out) = outgoing.split();
     let (control, binary) = (Arc::clone(&peer.control), Arc::clone(&peer.binary));
     let mut tasks = JoinSet::new();
     let ended = Arc::new(tokio::sync::Notify::new());
-    let read = read_control(Arc::clone(&shared), Arc::clone(&control), filler.clone(), early);
+    let read = read_control(
+        Arc::clone(&shared),
+        Arc::clone(&control),
+        filler.clone(),
+        early,
+        MISSING_MAX,
+    );
     let read_ended = Arc::clone(&ended);
     tasks.spawn(async move {
         let reason = read.await;
@@ -104,6 +103,19 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(proven: &Proven, kind: RouteKind, config: &Config) -> Self {
+        Self {
+            peer: proven.peer,
+            transcript: proven.transcript,
+            kind,
+            closing: watch::Sender::new(None),
+            gone: watch::Sender::new(false),
+            pulse: Pulse::new(config),
+            sent_bytes: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+        }
+    }
+
     fn end(&self, reason: CloseReason) {
         self.closing.send_if_modified(|closing| {
             let first = closing.is_none();
@@ -318,13 +330,14 @@ async fn read_control(
     shared: Arc<Shared>,
     channel: Arc<dyn DataChannel>,
     filler: Filler,
-    early: Vec<Part>,
+    early: Option<Part>,
+    missing_max: Duration,
 ) -> CloseReason {
     let mut joiner = Joiner::default();
-    for part in early {
-        if let Err(why) = joiner.add(part) {
-            return CloseReason::Protocol(why.to_owned());
-        }
+    // Which part is missing, and until when it may be.
+    let mut missing: Option<(u64, Instant)> = None;
+    if let Some(Err(why)) = early.map(|part| joiner.add(part)) {
+        return CloseReason::Protocol(why.to_owned());
     }
     loop {
         while let Some(joined) = joiner.next() {
@@ -336,9 +349,19 @@ async fn read_control(
                 }
             }
         }
-        let frame = match next_message(&*channel).await {
-            Some(frame) => frame,
-            None => return CloseReason::There,
+        missing = joiner.missing().map(|part| match missing {
+            Some((before, until)) if before == part => (part, until),
+            _ => (part, Instant::now() + missing_max),
+        });
+        let frame = tokio::select! {
+            biased;
+            frame = next_message(&*channel) => frame,
+            () = run_out(missing) => {
+                return CloseReason::Protocol("a control frame is missing, and later ones came".to_owned());
+            }
+        };
+        let Some(frame) = frame else {
+            return CloseReason::There;
         };
         shared.pulse.hear();
         match ControlFrame::decode(&frame) {
@@ -375,6 +398,13 @@ async fn read_binary(shared: Arc<Shared>, channel: Arc<dyn DataChannel>, filler:
         }
     }
     CloseReason::There
+}
+
+async fn run_out(missing: Option<(u64, Instant)>) {
+    match missing {
+        Some((_, until)) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next_message(channel: &dyn DataChannel) -> Option<Bytes> {
@@ -442,4 +472,22 @@ async fn eviction(mut evictions: Evictions) -> CloseReason {
         _ = evictions.replaced.changed() => {}
     }
     CloseReason::Replaced
+}
+
+/// Reads both lanes of a connection into an inbox until one of them ends, as a link does, with little patience.
+#[cfg(test)]
+pub(super) async fn read_for_test(
+    established: Established,
+    filler: Filler,
+    missing_max: Duration,
+) -> CloseReason {
+    let Established { peer, proven, early } = established;
+    let shared = Arc::new(Shared::new(&proven, RouteKind::Lan, &Config::default()));
+    let (control, binary) = (Arc::clone(&peer.control), Arc::clone(&peer.binary));
+    let ended = tokio::select! {
+        ended = read_control(Arc::clone(&shared), control, filler.clone(), early, missing_max) => ended,
+        ended = read_binary(shared, binary, filler) => ended,
+    };
+    peer.close().await;
+    ended
 }

@@ -17,24 +17,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{bounded, key, quick};
 use cuecard_transport::webrtc::{Config, Connected, WebRtc};
-use cuecard_transport::{Backoff, CloseReason, Lane, Link, LinkEvent, Route};
+use cuecard_transport::{Backoff, CloseReason, DialError, Lane, Link, LinkEvent, Route};
 use path::{Path, Weather, at};
+
+type Made = Result<Connected, DialError>;
 
 /// Two devices that know each other only by the ends of a bad path.
 async fn connect(weather: Weather, config: Config) -> ((WebRtc, Connected), (WebRtc, Connected), Path) {
-    println!("{weather:?}");
-    let (a, b) = (WebRtc::new(key(1), config.clone()), WebRtc::new(key(2), config));
-    let offering = a.offer().await.unwrap();
-    let offered = cuecard_transport::invite::Code::decode(&offering.code()).unwrap();
-    let path = Path::lay(weather, offered.addresses[0]);
-    // An answer names its offer by all that the offer says, so the offer is told apart by its own tag.
-    let moved = at(&offering.code(), path.answerer_end);
-    let answering = b.answer(&moved).await.unwrap();
-    let mut answer = cuecard_transport::invite::Code::decode(&answering.code()).unwrap();
-    answer.kind = cuecard_transport::invite::CodeKind::Answer(offered.tag());
-    answer.addresses = vec![path.offerer_end];
-    let answer = answer.encode().unwrap();
-    let (at_a, at_b) = bounded(async { tokio::join!(offering.accept(&answer), answering.connect()) }).await;
+    let ((a, at_a), (b, at_b), path) = try_to_connect(weather, config, true).await;
+    path.cut.forging_is_off.store(false, Ordering::Relaxed);
     ((a, at_a.unwrap()), (b, at_b.unwrap()), path)
 }
 
@@ -99,6 +90,7 @@ async fn every_message_arrives_once_and_in_order_through_loss_delay_and_reorderi
         let weather = Weather {
             seed,
             lost_per_mille: 20,
+            forged_per_mille: 0,
             delay: Duration::from_millis(10),
             jitter: Duration::from_millis(5),
         };
@@ -122,6 +114,7 @@ async fn cut_and_mend(from_offerer: bool, from_answerer: bool) {
     let weather = Weather {
         seed: 7,
         lost_per_mille: 0,
+        forged_per_mille: 0,
         delay: Duration::from_millis(5),
         jitter: Duration::ZERO,
     };
@@ -170,4 +163,83 @@ async fn a_cut_is_noticed_at_both_ends_and_the_link_comes_back_by_itself() {
 async fn silence_one_way_ends_the_link_both_ways() {
     cut_and_mend(true, false).await;
     cut_and_mend(false, true).await;
+}
+
+/// Two devices that try to link by the ends of a bad path.
+async fn try_to_connect(
+    weather: Weather,
+    config: Config,
+    forge_later: bool,
+) -> ((WebRtc, Made), (WebRtc, Made), Path) {
+    println!("{weather:?}");
+    let (a, b) = (WebRtc::new(key(1), config.clone()), WebRtc::new(key(2), config));
+    let offering = a.offer().await.unwrap();
+    let offered = cuecard_transport::invite::Code::decode(&offering.code()).unwrap();
+    let path = Path::lay(weather, offered.addresses[0]);
+    path.cut.forging_is_off.store(forge_later, Ordering::Relaxed);
+    // An answer names its offer by all that the offer says, so the offer is told apart by its own tag.
+    let moved = at(&offering.code(), path.answerer_end);
+    let answering = b.answer(&moved).await.unwrap();
+    let mut answer = cuecard_transport::invite::Code::decode(&answering.code()).unwrap();
+    answer.kind = cuecard_transport::invite::CodeKind::Answer(offered.tag());
+    answer.addresses = vec![path.offerer_end];
+    let answer = answer.encode().unwrap();
+    let (at_a, at_b) = bounded(async { tokio::join!(offering.accept(&answer), answering.connect()) }).await;
+    ((a, at_a), (b, at_b), path)
+}
+
+const FORGED: Weather = Weather {
+    seed: 1,
+    lost_per_mille: 0,
+    forged_per_mille: 500,
+    delay: Duration::from_millis(1),
+    jitter: Duration::from_millis(1),
+};
+
+/// Somebody on the way sends what they saw once more, with bytes changed. What arrives is what was sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_datagrams_change_nothing() {
+    let ((_, at_a), (_, at_b), path) = connect(FORGED, patient()).await;
+    tokio::join!(
+        exchange(&*at_a.link, &*at_b.link, 20, 20),
+        exchange(&*at_b.link, &*at_a.link, 20, 20)
+    );
+    let forged = path.forged.load(Ordering::Relaxed);
+    println!("{forged} datagrams were forged");
+    assert!(forged > 10, "only {forged} datagrams were forged");
+    tokio::join!(
+        at_a.link.close(CloseReason::Here),
+        at_b.link.close(CloseReason::Here)
+    );
+}
+
+/// The same from the first check of the path on, when nothing is under a key yet: both sides end in time, with a link or
+/// with a reason, and nothing falls over.
+///
+/// `CUECARD_FORGED_LINKS=n` tries so many links in place of the usual number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_handshake_ends_in_time() {
+    let links = std::env::var("CUECARD_FORGED_LINKS").map_or(3, |text| text.parse().unwrap());
+    let config = Config {
+        connect_within: Duration::from_secs(2),
+        answer_within: Duration::from_secs(2),
+        ..Config::loopback()
+    };
+    for seed in 1..=links {
+        let ((_, at_a), (_, at_b), path) =
+            try_to_connect(Weather { seed, ..FORGED }, config.clone(), false).await;
+        assert!(path.forged.load(Ordering::Relaxed) > 0, "nothing was forged");
+        for made in [at_a, at_b] {
+            match made {
+                Ok(connected) => connected.link.close(CloseReason::Here).await,
+                Err(why) => {
+                    println!("{why}");
+                    assert!(
+                        matches!(why, DialError::NoPath { .. } | DialError::Proof(_)),
+                        "{why:?}"
+                    );
+                }
+            }
+        }
+    }
 }

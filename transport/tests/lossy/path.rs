@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cuecard_transport::invite::Code;
+use cuecard_transport::mutants::Mutants;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ pub(crate) struct Weather {
     pub(crate) seed: u64,
     /// Of a thousand datagrams, so many are lost.
     pub(crate) lost_per_mille: u64,
+    /// And so many come with bytes that are not those that were sent, beside the real ones.
+    pub(crate) forged_per_mille: u64,
     pub(crate) delay: Duration,
     /// On top of the delay, up to this: later ones overtake.
     pub(crate) jitter: Duration,
@@ -32,14 +35,17 @@ pub(crate) struct Path {
     pub(crate) answerer_end: SocketAddr,
     pub(crate) cut: Arc<Cut>,
     pub(crate) lost: Arc<AtomicU64>,
+    pub(crate) forged: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
-/// Which way nothing gets through.
+/// Which way nothing gets through, and what else may be switched.
 #[derive(Debug, Default)]
 pub(crate) struct Cut {
     pub(crate) from_offerer: AtomicBool,
     pub(crate) from_answerer: AtomicBool,
+    /// While set, nothing is forged.
+    pub(crate) forging_is_off: AtomicBool,
 }
 
 impl Path {
@@ -48,12 +54,15 @@ impl Path {
         let (near, far) = (bind(), bind());
         let cut = Arc::new(Cut::default());
         let lost = Arc::new(AtomicU64::new(0));
+        let forged = Arc::new(AtomicU64::new(0));
         // The answering device is known once it has sent something.
         let (met, meeting) = tokio::sync::watch::channel(None::<SocketAddr>);
         let mut tasks = JoinSet::new();
         let way = |from_offerer| Way {
             weather,
             lost: Arc::clone(&lost),
+            forged: Arc::clone(&forged),
+            mutants: Mutants::new(weather.seed),
             cut: Arc::clone(&cut),
             from_offerer,
             random: weather.seed ^ if from_offerer { 0x9e37_79b9_7f4a_7c15 } else { 0 },
@@ -71,6 +80,7 @@ impl Path {
             answerer_end: far.local_addr().unwrap(),
             cut,
             lost,
+            forged,
             _tasks: tasks,
         }
     }
@@ -87,9 +97,11 @@ fn bind() -> Arc<UdpSocket> {
 struct Way {
     weather: Weather,
     lost: Arc<AtomicU64>,
+    forged: Arc<AtomicU64>,
     cut: Arc<Cut>,
     from_offerer: bool,
     random: u64,
+    mutants: Mutants,
     /// By when they arrive, then by when they came.
     under_way: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
     count: u64,
@@ -146,6 +158,15 @@ impl Way {
             .jitter
             .mul_f64((next(&mut self.random) % 1_000) as f64 / 1_000.0);
         let at = Instant::now() + self.weather.delay + jitter;
+        if self.mutants.below(1_000) < self.weather.forged_per_mille
+            && !self.cut.forging_is_off.load(Ordering::Relaxed)
+        {
+            self.forged.fetch_add(1, Ordering::Relaxed);
+            let mut forged = datagram.to_vec();
+            self.mutants.mutate(&mut forged, &[datagram.to_vec()]);
+            self.count += 1;
+            self.under_way.push(Reverse((at, self.count, forged)));
+        }
         self.count += 1;
         self.under_way.push(Reverse((at, self.count, datagram.to_vec())));
     }
