@@ -129,3 +129,29 @@ impl Inbox {
         Some((Lane::Binary, held.bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_urgent_is_read_first_however_much_came_before_it() {
+        let (filler, inbox) = inbox();
+        for (lane, byte) in [
+            (Lane::Binary, 1),
+            (Lane::Binary, 2),
+            (Lane::Control, 3),
+            (Lane::Control, 4),
+        ] {
+            let room = filler.room(lane, 1).await.unwrap();
+            assert!(filler.fill(lane, Bytes::from(vec![byte]), room));
+        }
+        let mut read = Vec::new();
+        for _ in 0..2 {
+            read.push(inbox.next().await.unwrap().1[0]);
+        }
+        read.push(inbox.ready().await.unwrap().1[0]);
+        read.push(inbox.next().await.unwrap().1[0]);
+        assert_eq!(read, [3, 4, 1, 2]);
+    }
+}

@@ -152,6 +152,10 @@ pub(crate) const REMIND_EVERY: Duration = Duration::from_secs(10);
 #[cfg(feature = "webrtc")]
 pub(crate) const MISSING_MAX: Duration = Duration::from_secs(60);
 
+/// While a lost device is called, whether this one has moved to another network is looked at this often.
+#[cfg(feature = "webrtc")]
+pub(crate) const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
+
 /// A sender for whom there is no room at the other side asks again so soon at first, each time twice as late, and at last so
 /// late: what SCTP does (RFC 9260).
 #[cfg(feature = "webrtc")]

@@ -235,3 +235,25 @@ async fn settings_that_nobody_means_do_no_harm() {
     link_a.close(CloseReason::Here).await;
     link_b.close(CloseReason::Here).await;
 }
+
+/// Who says something and closes at once has said it: what is queued leaves before the goodbye does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_words_arrive_before_the_goodbye() {
+    let (at_a, at_b) = bounded(connect(&endpoint(1), &endpoint(2))).await;
+    for number in 0..20_u8 {
+        let word = Bytes::from(vec![number; 5_000]);
+        at_a.link.send(Lane::Control, word).await.unwrap();
+    }
+    bounded(at_a.link.close(CloseReason::Here)).await;
+    for number in 0..20_u8 {
+        let bytes = Bytes::from(vec![number; 5_000]);
+        let lane = Lane::Control;
+        assert_eq!(
+            bounded(at_b.link.recv()).await,
+            LinkEvent::Message { lane, bytes }
+        );
+    }
+    let goodbye = LinkEvent::Closed(CloseReason::There);
+    assert_eq!(bounded(at_b.link.recv()).await, goodbye);
+    bounded(at_b.link.close(CloseReason::Here)).await;
+}

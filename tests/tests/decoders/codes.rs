@@ -1,6 +1,6 @@
 //! Codes that people paste, session descriptions of browsers, ids that people type, invites.
 
-use cuecard::transport::invite::{Code, CodeKind, Credentials};
+use cuecard::transport::invite::{Code, CodeKind, Credentials, address_of_candidate};
 use cuecard::transport::{DeviceId, DeviceKey};
 use cuecard::{BlobId, CardId, DeckId, DeckInvite, DraftId, TermId};
 
@@ -82,6 +82,26 @@ fn session_descriptions() {
             code
         };
         assert_eq!(again.map(sorted), Ok(sorted(code)));
+        true
+    });
+}
+
+#[test]
+fn candidates_of_browsers() {
+    let alone = alone();
+    let samples = [
+        &b"candidate:3 1 udp 1677729535 192.0.2.7 51473 typ srflx raddr 0.0.0.0 rport 0 generation 0"[..],
+        b"a=candidate:1 1 UDP 2113937151 2001:db8::1 9 typ host",
+    ]
+    .map(<[u8]>::to_vec);
+    hammer(&alone, "candidates", INPUTS, &samples, BOUND, |bytes| {
+        let candidate = text(bytes);
+        let Some(address) = address_of_candidate(&candidate) else {
+            return false;
+        };
+        // Spelled as we would, it is the same address.
+        let spelled = format!("candidate:1 1 udp 1 {} {} typ host", address.ip(), address.port());
+        assert_eq!(address_of_candidate(&spelled), Some(address));
         true
     });
 }

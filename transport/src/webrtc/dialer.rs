@@ -13,6 +13,7 @@ use super::peer::{Party, Plan};
 use super::saved::SavedRoute;
 use super::session::{self, Evictions};
 use crate::DeviceId;
+use crate::limits::LOOK_AROUND_EVERY;
 use crate::link::{DialError, Dialer, Link};
 
 pub(super) struct RouteDialer {
@@ -38,12 +39,25 @@ impl RouteDialer {
 
     async fn pairing(&self) -> Result<Arc<Pairing>, DialError> {
         let mut kept = self.pairing.lock().await;
-        if let Some(pairing) = &*kept {
+        let bind = &self.endpoint.config.bind;
+        if let Some(pairing) = kept.as_ref().filter(|kept| !kept.sockets.have_moved(bind)) {
             return Ok(Arc::clone(pairing));
         }
+        *kept = None;
         let pairing = self.endpoint.pairing(&self.route).await?;
         *kept = Some(Arc::clone(&pairing));
         Ok(pairing)
+    }
+
+    /// Ends when this machine has other addresses than those it calls from.
+    async fn moved(&self, pairing: &Pairing) -> DialError {
+        loop {
+            tokio::time::sleep(LOOK_AROUND_EVERY).await;
+            if pairing.sockets.have_moved(&self.endpoint.config.bind) {
+                let why = "its addresses are others than when this began: dial again";
+                return DialError::Local(why.to_owned());
+            }
+        }
     }
 
     fn plan<'a>(
@@ -103,7 +117,10 @@ impl Dialer for RouteDialer {
         loop {
             let proven = match pair.take() {
                 Some(pair) => pair,
-                None => pairing.call_until_paired(&line, within).await?,
+                None => tokio::select! {
+                    paired = pairing.call_until_paired(&line, within) => paired?,
+                    moved = self.moved(&pairing) => return Err(moved),
+                },
             };
             evictions.paired.borrow_and_update();
             let proven = pairing.take_ready().unwrap_or(proven);

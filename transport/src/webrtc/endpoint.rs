@@ -69,7 +69,13 @@ impl Endpoint {
             pairings.get(&tag).and_then(Weak::upgrade)
         };
         if let Some(pairing) = living {
-            return Ok(pairing);
+            if !pairing.sockets.have_moved(&self.config.bind) {
+                return Ok(pairing);
+            }
+            // Whoever took this device to another network left a link behind that cannot live. Its end frees the ports
+            // that both have; where that takes a moment longer, the next dial finds them free.
+            pairing.replace();
+            drop(pairing.sockets.line().await);
         }
         let mut sockets = Sockets::bind(&self.config, &route.own_addresses)?;
         // Where we are seen now is nothing the other side could be told; a relay can reach it.

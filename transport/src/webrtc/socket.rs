@@ -32,6 +32,8 @@ const DTLS: std::ops::RangeInclusive<u8> = 20..=63;
 #[derive(Debug, Clone)]
 pub(super) struct Sockets {
     list: Vec<Arc<Socket>>,
+    /// The addresses that were there to bind.
+    there: Vec<IpAddr>,
     /// What the kernel granted the smallest of them to receive into.
     granted_bytes: usize,
     /// Held by whoever reads the sockets: two readers would steal each other's wake-ups.
@@ -47,7 +49,8 @@ impl Sockets {
         let mut list = Vec::new();
         let mut granted_bytes = usize::MAX;
         let mut last_error = None;
-        for ip in addresses(&config.bind)? {
+        let there = addresses(&config.bind)?;
+        for &ip in &there {
             let same = before.iter().find(|address| address.ip() == ip);
             let port = same.or(before.first()).map_or(0, SocketAddr::port);
             match Socket::bind(SocketAddr::new(ip, port), config.cable.clone()) {
@@ -73,9 +76,16 @@ impl Sockets {
         }
         Ok(Self {
             list,
+            there,
             granted_bytes,
             line: Arc::new(tokio::sync::Mutex::new(())),
         })
+    }
+
+    /// Whether this machine has other addresses by now than were bound. While it has none at all, those that it had are
+    /// as good as any: they may come back.
+    pub(super) fn have_moved(&self, bind: &Bind) -> bool {
+        addresses(bind).is_ok_and(|now| !now.is_empty() && now != self.there)
     }
 
     /// Where they are bound: relays are not.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{bounded, key};
 use cuecard_transport::webrtc::{Config, Connected, Server, WebRtc};
-use cuecard_transport::{CloseReason, DialError, Lane, Link, LinkEvent};
+use cuecard_transport::{Backoff, CloseReason, DialError, Lane, Link, LinkEvent, Route};
 use world::{PASSWORD, SERVER, Translator, USER, World};
 
 const PART: &str = "CUECARD_TEST_PART";
@@ -172,4 +172,69 @@ fn servers_that_do_not_answer_leave_what_the_devices_know_themselves() {
     };
     let (at_a, _) = meet(&world, "turn");
     assert!(at_a.contains("no path to the other device"), "{at_a}");
+}
+
+/// A device that keeps its link up, whatever happens to the network; by itself it does nothing.
+#[test]
+fn a_device_that_stays_linked() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let config = Config {
+        heartbeat: Duration::from_millis(300),
+        ..Config::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let number = if part == "offer" { 1 } else { 2 };
+        let endpoint = WebRtc::new(key(number), config);
+        let connected = if part == "offer" {
+            let offering = endpoint.offer().await.unwrap();
+            println!("CODE {}", offering.code());
+            offering.accept(&heard()).await
+        } else {
+            let answering = endpoint.answer(&heard()).await.unwrap();
+            println!("CODE {}", answering.code());
+            answering.connect().await
+        };
+        let Connected { mut link, route } = connected.unwrap();
+        let mut route = Route::new(endpoint.dialer(route).unwrap(), Backoff::default());
+        loop {
+            link.send(Lane::Control, Bytes::from_static(b"hola"))
+                .await
+                .unwrap();
+            loop {
+                match link.recv().await {
+                    LinkEvent::Message { .. } => println!("LINKED"),
+                    LinkEvent::Closed(why) => {
+                        println!("over: {why}");
+                        break;
+                    }
+                }
+            }
+            link.close(CloseReason::Here).await;
+            link = bounded(route.next_link()).await;
+        }
+    });
+}
+
+/// A laptop that is carried into another room: its address is another one, and it finds the other device again by itself.
+#[test]
+fn a_device_that_gets_another_address_is_linked_again() {
+    let Some(world) = World::build("a device that moves", Translator::Cone, false) else {
+        return;
+    };
+    let device = |place, part| world.device(place, "a_device_that_stays_linked", &[(PART, part)]);
+    // Both in one network: one where the server would be, one where a translator is.
+    let (mut stays, mut moves) = (device("net", "offer"), device("ta", "answer"));
+    moves.tell(&stays.hear("CODE "));
+    stays.tell(&moves.hear("CODE "));
+    stays.hear("LINKED");
+    moves.hear("LINKED");
+    let started = std::time::Instant::now();
+    world.move_home_a();
+    stays.hear("LINKED");
+    moves.hear("LINKED");
+    println!("linked again after {:?}", started.elapsed());
 }

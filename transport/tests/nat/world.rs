@@ -164,6 +164,13 @@ impl World {
         within(&translator, &rule);
     }
 
+    /// From now on home a's translator has another outer address.
+    pub(crate) fn move_home_a(&self) {
+        let translator = self.name("ta");
+        within(&translator, "ip addr del 198.51.100.11/24 dev out");
+        within(&translator, "ip addr add 198.51.100.21/24 dev out");
+    }
+
     /// Runs this very test program as a device in a home: the test named there.
     pub(crate) fn device(&self, home: &str, entry: &str, environment: &[(&str, &str)]) -> Device {
         let mut child = Command::new("ip")
