@@ -532,6 +532,19 @@ mod tests {
     }
 
     #[test]
+    fn a_text_in_a_field_has_at_most_so_many_bytes() {
+        let text = |bytes| "x".repeat(bytes);
+        for (bytes, is_right) in [(FIELD_BYTES_MAX, true), (FIELD_BYTES_MAX + 1, false)] {
+            assert_eq!(
+                check_field_value(&FieldValue::Text(text(bytes))).is_ok(),
+                is_right
+            );
+            let read = FieldValue::from_scalar(&ScalarValue::Str(text(bytes).into()));
+            assert_eq!(read.is_some(), is_right);
+        }
+    }
+
+    #[test]
     fn only_the_four_kinds_of_field_value_are_read() {
         assert_eq!(
             FieldValue::from_scalar(&ScalarValue::Int(3)),

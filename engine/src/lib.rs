@@ -22,11 +22,62 @@
 //! # }
 //! ```
 //!
+//! A longer one, of two devices in one process: a link, audio, and events. Everything after the link is by itself.
+//!
+#![cfg_attr(feature = "webrtc", doc = "```")]
+#![cfg_attr(not(feature = "webrtc"), doc = "```ignore")]
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use cuecard::transport::webrtc::{Config, WebRtc};
+//! use cuecard::{AudioAbout, DeckInvite, Engine, Event, Rights};
+//!
+//! let (laptop, phone) = (Engine::in_memory("laptop")?, Engine::in_memory("phone")?);
+//! let deck = laptop.create_deck("Spanish 101").await?;
+//! let about = AudioAbout { mime: "audio/wav".into(), name: "hola.wav".into(), duration_ms: 900 };
+//! let audio = deck.import_audio(std::io::Cursor::new(vec![0; 50_000]), about).await?;
+//! let (blob, slot) = (audio.blob, "front");
+//! deck.edit(|edit| {
+//!     let card = edit.add_card("hola", "hello")?;
+//!     edit.attach_audio(&card, slot, audio)
+//! })
+//! .await?;
+//!
+//! // Two people carry two codes; the offer holds the deck's key.
+//! let here = WebRtc::new(laptop.key().clone(), Config::loopback());
+//! let there = WebRtc::new(phone.key().clone(), Config::loopback());
+//! let offer = here.offer_with(deck.invite(Rights::Draft)?.to_bytes()).await?;
+//! let answer = there.answer(&offer.code()).await?;
+//! let invite = DeckInvite::from_bytes(answer.payload()).ok_or("no deck in this code")?;
+//! let code = answer.code();
+//! let (at_laptop, at_phone) = tokio::try_join!(offer.accept(&code), answer.connect())?;
+//!
+//! let mut events = phone.events();
+//! let copy = phone.join(&invite).await?;
+//! laptop.attach(at_laptop.link);
+//! phone.attach(at_phone.link);
+//! while let Some(event) = events.next().await {
+//!     match event {
+//!         Event::Syncing { have, total, .. } => println!("{have} of {total} changes are here"),
+//!         Event::Audio(progress) if progress.blob == blob && progress.is_whole() => break,
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(copy.cards()?[0].audio[slot].bytes, 50_000);
+//! copy.open_audio(blob)?; // all of it, verified
+//! phone.shutdown().await?;
+//! laptop.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | start here | for |
 //! |---|---|
+//! | [`guide`] | pages to read: embedding, members, drafts, audio, offline, threats, versions |
 //! | [`Engine`] | opening a folder, decks, links, events |
 //! | [`Deck`], [`Draft`] | what an app does with a deck |
+//! | [`Event`], [`Mirror`] | what happens, and a copy of a deck that follows it |
 //! | [`transport`] | making links: pasted codes over WebRTC, or your own |
+//! | [`store`] | where bytes are kept: sled, memory, or your own |
 //! | [`history`] | who did what, and when |
 //! | [`export`], [`foreign`] | a deck as a file; a deck for other Automerge tools |
 //! | [`role`] | how the role is proved |
@@ -48,6 +99,7 @@ mod event;
 pub mod export;
 pub mod foreign;
 pub mod gate;
+pub mod guide;
 pub mod history;
 pub mod id;
 pub mod identity;

@@ -72,11 +72,28 @@ pub enum AdmitError {
 pub struct Members {
     /// Its owner, who may hold the role whether or not it is listed.
     pub owner: DeviceId,
-    /// The others, in ascending order of device.
+    /// The others, in ascending order of device. [`Members::devices`] has the owner, too.
     pub list: Vec<MemberInfo>,
 }
 
 impl Members {
+    /// What a device may do; `None` if it is no member. The owner may always hold the role.
+    #[must_use]
+    pub fn rights(&self, device: DeviceId) -> Option<Rights> {
+        if device == self.owner {
+            return Some(Rights::Hold);
+        }
+        let member = self.list.iter().find(|info| info.device == device);
+        member.map(|info| info.rights)
+    }
+
+    /// All of them: the owner, then the others in ascending order.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        let others = self.list.iter().map(|info| info.device);
+        let others = others.filter(|device| *device != self.owner);
+        std::iter::once(self.owner).chain(others)
+    }
+
     /// Those whom the owner's charter lists: to be changed and given to [`crate::Deck::set_members`]. The others stay
     /// admitted, whatever that says.
     #[must_use]

@@ -345,3 +345,41 @@ impl Log {
         at.zip(since).is_some_and(|(at, since)| at >= since)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TermId;
+    use crate::role::Says;
+    use cuecard_transport::DeviceKey;
+
+    fn word(key: &DeviceKey, number: u32) -> RecordId {
+        let mut nonce = [0; 16];
+        nonce[..4].copy_from_slice(&number.to_le_bytes());
+        let word = Word {
+            deck: DeckId::from_bytes([1; 32]),
+            term: TermId::from_bytes([2; 32]),
+            nonce,
+            signer: key.id(),
+            says: Says::Question,
+        };
+        word.sign(key).unwrap().record_id()
+    }
+
+    #[test]
+    fn so_many_words_are_remembered_and_the_oldest_is_forgotten_first() {
+        let key = DeviceKey::from_bytes(&[1; 32]);
+        let mut words = Words::default();
+        for number in 0..WORDS_RECENT_MAX as u32 {
+            assert!(words.is_new(word(&key, number), None));
+        }
+        assert!(!words.is_new(word(&key, 0), None), "all of them are remembered");
+        assert!(words.is_new(word(&key, WORDS_RECENT_MAX as u32), None));
+        assert_eq!(
+            (words.recent.len(), words.order.len()),
+            (WORDS_RECENT_MAX, WORDS_RECENT_MAX)
+        );
+        assert!(words.is_new(word(&key, 0), None), "but the oldest");
+        assert!(!words.is_new(word(&key, 2), None));
+    }
+}

@@ -357,8 +357,10 @@ impl<'a> Edit<'a> {
         }
         // A character has at most four bytes, so most texts need no counting.
         if length * 4 + splice.insert.len() > TEXT_BYTES_MAX {
-            let present = text.map_or(0, |text| self.reader().text(text).len());
-            let bytes = present + splice.insert.len();
+            let present = text.map_or_else(String::new, |text| self.reader().text(text));
+            let gone = present.chars().skip(splice.at).take(splice.delete);
+            let gone: usize = gone.map(char::len_utf8).sum();
+            let bytes = present.len() - gone + splice.insert.len();
             if bytes > TEXT_BYTES_MAX {
                 return Err(OpError::TextTooLong { bytes });
             }

@@ -485,3 +485,48 @@ fn positions_stay_short_wherever_cards_are_put_and_each_stands_where_it_was_put(
         assert!(moved_up <= cards_put, "strategy {number}: moved {moved_up}");
     }
 }
+
+/// Cards that are in the order alone, until there are so many: a hundred thousand real ones take a minute to make.
+pub(crate) fn fill_with_cards(document: &mut Document, count: usize) {
+    for number in document.order.len() as u64..count as u64 {
+        let mut random = [0xee; 10];
+        random[2..].copy_from_slice(&number.to_be_bytes());
+        document
+            .order
+            .place(&CardId::from_random(random), "zz".to_owned());
+    }
+}
+
+#[test]
+fn a_text_has_at_most_so_many_bytes() {
+    use crate::limits::TEXT_BYTES_MAX;
+    let (mut document, cards) = three();
+    let card = &cards[0];
+    // Four bytes each, and each an operation: so many changes make the longest text.
+    let part = "😀".repeat(CHANGE_OPS_MAX - 1);
+    let mut left = TEXT_BYTES_MAX - 1;
+    while left >= 4 {
+        let part: String = part.chars().take(left / 4).collect();
+        left -= part.len();
+        edit(&mut document, |edit| {
+            edit.splice_text(card, TextField::Front, 0, 0, &part)
+        })
+        .unwrap();
+    }
+    let fill = "x".repeat(left);
+    edit(&mut document, |edit| {
+        edit.splice_text(card, TextField::Front, 0, 0, &fill)
+    })
+    .unwrap();
+    let full = document.cards().next().unwrap();
+    assert_eq!(full.front.len(), TEXT_BYTES_MAX, "and the a that was there");
+    let more = edit(&mut document, |edit| {
+        edit.splice_text(card, TextField::Front, 0, 0, "x")
+    });
+    assert!(matches!(more, Err(OpError::TextTooLong { .. })), "{more:?}");
+    // What takes out as much as it puts in fits.
+    edit(&mut document, |edit| {
+        edit.splice_text(card, TextField::Front, 0, 1, "y")
+    })
+    .unwrap();
+}

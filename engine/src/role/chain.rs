@@ -404,3 +404,48 @@ impl Node {
         self.term.as_ref().map_or(start, |term| term.cut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::record::Cut;
+    use cuecard_transport::DeviceKey;
+
+    #[test]
+    fn a_deck_has_at_most_so_many_terms() {
+        let key = DeviceKey::from_bytes(&[1; 32]);
+        let genesis = Genesis {
+            owner: key.id(),
+            nonce: [7; 16],
+            created_ms: 0,
+        };
+        let start = ChangeHash([0; 32]);
+        let mut chain = Chain::new(genesis, start);
+        let (deck, root) = (chain.records.deck, chain.records.root);
+        let next = |nonce| {
+            let term = Term {
+                deck,
+                parent: root,
+                cause: Cause::Handover,
+                cut: Cut { len: 0, head: start },
+                holder: Some(key.id()),
+                nonce: [nonce; 16],
+                signer: key.id(),
+            };
+            term.sign(&key).unwrap()
+        };
+        // Terms that stand nowhere: a hundred thousand signatures take longer than what is looked at here.
+        let nobodys = chain.records.terms[&root].clone();
+        for number in chain.records.terms.len() as u64..DECK_TERMS_MAX as u64 - 1 {
+            let mut id = [0xee; 32];
+            id[..8].copy_from_slice(&number.to_le_bytes());
+            chain
+                .records
+                .terms
+                .insert(TermId::from_bytes(id), nobodys.clone());
+        }
+        assert_eq!(chain.add_term(next(1)), Ok(Added::New));
+        assert_eq!(chain.add_term(next(2)), Err(Refusal::Full("terms")));
+        assert_eq!(chain.add_term(next(1)), Ok(Added::Known));
+    }
+}

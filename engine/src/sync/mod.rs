@@ -11,6 +11,8 @@ pub mod clock;
 pub mod envelope;
 pub(crate) mod exchange;
 pub mod holdings;
+#[cfg(test)]
+mod lists;
 pub mod message;
 pub(crate) mod pulse;
 pub(crate) mod session;

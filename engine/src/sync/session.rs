@@ -155,3 +155,35 @@ impl Session {
         self.drafts.restart();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TermId;
+
+    fn at(len: u64) -> Position {
+        Position {
+            term: TermId::from_bytes([1; 32]),
+            len,
+            head: ChangeHash([2; 32]),
+        }
+    }
+
+    #[test]
+    fn so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged() {
+        for (bytes, most) in [(1, SLICES_UNACKED_MAX), (UNACKED_BYTES_MAX / 4, 4)] {
+            let mut session = Session {
+                heard: true,
+                ..Session::default()
+            };
+            let mut sent = 0;
+            while session.has_room() {
+                sent += 1;
+                session.sent_up_to(at(sent), bytes);
+            }
+            assert_eq!(sent, most as u64, "of {bytes} bytes each");
+            session.acked_up_to(at(1), 1, |one, other| one.len <= other.len);
+            assert!(session.has_room());
+        }
+    }
+}

@@ -298,16 +298,16 @@ fn what_was_sealed_in_another_term_is_refused_by_name() {
 }
 
 /// Mallory was the editor, wrote one card, and gave the role back; the laptop has edited on.
-struct After {
-    world: World,
+pub(crate) struct After {
+    pub(crate) world: World,
     phone: Peer,
     /// Mallory's term, and where it started.
-    term: TermId,
+    pub(crate) term: TermId,
     /// The deck as mallory got it, and with its card.
-    documents: [Document; 2],
+    pub(crate) documents: [Document; 2],
 }
 
-fn after_a_handover(seed: u64) -> After {
+pub(crate) fn after_a_handover(seed: u64) -> After {
     let mut world = World::new(seed, Some(Rights::Hold));
     let phone = phone(&mut world);
     let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());

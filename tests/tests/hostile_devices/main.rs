@@ -42,6 +42,7 @@
 mod authority;
 mod cheats;
 mod drafts;
+mod limits;
 mod messages;
 mod playback;
 mod presence;

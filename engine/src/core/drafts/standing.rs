@@ -189,15 +189,15 @@ impl Log {
             if declines.iter().any(|known| known.change == change) {
                 continue;
             }
-            if declines.len() >= DECLINES_PER_DRAFT_MAX {
-                declines.remove(0);
-            }
-            declines.push(Decline {
-                change,
-                version,
-                by,
-                reason,
-            });
+            keep_decline(
+                declines,
+                Decline {
+                    change,
+                    version,
+                    by,
+                    reason,
+                },
+            );
             disk::put_draft_words(batch, self.deck, draft, &self.words.image(draft));
             self.refresh_draft(draft);
         }
@@ -338,5 +338,35 @@ fn news(before: &Standing, now: &Standing) -> Option<News> {
         }),
         DraftState::Withdrawn if before.state != now.state => Some(News::Withdrawn),
         DraftState::Declined { .. } | DraftState::Withdrawn => None,
+    }
+}
+
+/// The latest so many: an editor can decline a draft as often as it is proposed.
+fn keep_decline(declines: &mut Vec<Decline>, decline: Decline) {
+    if declines.len() >= DECLINES_PER_DRAFT_MAX {
+        declines.remove(0);
+    }
+    declines.push(decline);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_declines_of_a_draft_the_latest_are_kept() {
+        let mut declines = Vec::new();
+        let most = u32::try_from(DECLINES_PER_DRAFT_MAX).unwrap();
+        for version in 1..=most + 3 {
+            let decline = Decline {
+                change: ChangeHash([0; 32]),
+                version,
+                by: DeviceId::from_bytes([1; 32]),
+                reason: String::new(),
+            };
+            keep_decline(&mut declines, decline);
+        }
+        let versions: Vec<u32> = declines.iter().map(|decline| decline.version).collect();
+        assert_eq!(versions, (4..=most + 3).collect::<Vec<_>>());
     }
 }

@@ -5,6 +5,7 @@ mod form;
 mod late;
 mod meaning;
 mod reversal;
+mod sizes;
 mod structure;
 mod texts;
 

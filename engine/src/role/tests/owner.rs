@@ -224,3 +224,22 @@ fn an_owner_signs_for_its_own_generation_only() {
     }
     assert_eq!((chain.charter().generation, chain.charter().count), (2, 0));
 }
+
+/// An owner that goes mad: what it settles is held by nobody, so none of these charters can be let go of.
+#[test]
+fn a_flood_of_charters_ends_at_the_limit() {
+    let deck = Deck::new();
+    let mut chain = deck.chain();
+    let nowhere = (TermId::from_bytes([0x99; 32]), deck.start());
+    let mut kept = 0;
+    let full = loop {
+        kept += 1;
+        match chain.add_charter(deck.charter(0, (0, kept), &[], nowhere)) {
+            Ok(_) => {}
+            Err(full) => break full,
+        }
+    };
+    assert_eq!(full, Refusal::Full("charters"));
+    assert!(kept as usize <= crate::limits::CHARTERS_MAX + 1, "{kept}");
+    assert!(kept as usize >= crate::limits::CHARTERS_MAX / 2, "{kept}");
+}
