@@ -134,7 +134,8 @@ impl Builder {
     }
 
     /// Opens the engine on a folder, which is made if there is none. A device key is made at the first time. A deck that
-    /// is damaged does not stop the others: see [`Engine::damaged_decks`].
+    /// is damaged does not stop the others: see [`Engine::damaged_decks`]. Dropped half-way it is opened and closed again, in
+    /// the background: until then the folder is in use.
     ///
     /// # Errors
     /// [`OpenError`] says what to do; a folder that is in use by another process is one of them.
@@ -403,7 +404,7 @@ impl Engine {
 
     /// Deletes the audio that nobody needed for the grace period ([`Builder::audio_grace`]), and says what went and what
     /// waits. It is done by itself as well: a minute after opening, and once a day. What only the past of a deck shows is
-    /// then [`AudioError::NoLongerKept`].
+    /// then [`AudioError::NoLongerKept`]. Dropping this cancels nothing.
     ///
     /// # Errors
     /// When the disk says no, or a damaged deck is kept here, of which nobody can tell what it needs.
@@ -425,7 +426,7 @@ impl Engine {
 
     /// Closes all links, waits until everything is durable, and closes the store, so that the folder can be opened
     /// again. Edits after this are lost, and say so when they are awaited. Without it, links that are kept keep the
-    /// engine alive.
+    /// engine alive. What was dropped half-way is done by calling it again.
     ///
     /// # Errors
     /// When the disk has failed: what was not acknowledged may be lost.

@@ -168,7 +168,7 @@ impl From<PartError> for ExportError {
 impl Deck {
     /// Writes the deck to a file, in place of one that is there: whole and durable when this returns, or not at all.
     ///
-    /// See [the module](crate::export) for what is in it, and what is not.
+    /// See [the module](crate::export) for what is in it, and what is not. Dropping this cancels nothing.
     ///
     /// # Errors
     /// [`ExportError`] says what to do; a file that was there before is still there then.
@@ -207,7 +207,7 @@ impl Deck {
 impl Engine {
     /// Takes in a deck from a file. It is durable when this returns.
     ///
-    /// See [the module](crate::export) for what that means.
+    /// See [the module](crate::export) for what that means. Dropping this cancels nothing.
     ///
     /// # Errors
     /// [`ImportError`] says what to do.
