@@ -2,7 +2,9 @@
 //!
 //! The store keeps opaque bytes. Here, and nowhere else, they get their names.
 
-use cuecard_store::{Batch, Store, StoreError, StreamId};
+use std::collections::BTreeSet;
+
+use cuecard_store::{Batch, SnapshotName, Store, StoreError, StreamId};
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
@@ -20,11 +22,13 @@ const DECK: u8 = b'd';
 const DECK_KEY: u8 = b'k';
 const NAME: u8 = b'n';
 const ROUTE: u8 = b'r';
+const REMOVED: u8 = b'x';
 
 const GENESIS: u8 = b'g';
 const DRAFT: u8 = b'f';
 const DRAFT_WORDS: u8 = b'v';
 const HEARD: u8 = b'h';
+const UNFOLLOWED: u8 = b'u';
 
 /// Records read at a time when a deck is opened.
 const READ_RECORDS: usize = 4_096;
@@ -54,6 +58,8 @@ pub struct DeckImage {
     pub draft_words: Vec<(DraftId, DraftWordsImage)>,
     /// What other devices said that they hold.
     pub heard: Vec<(DeviceId, Heard)>,
+    /// Whether it is exchanged with other devices.
+    pub followed: bool,
 }
 
 /// Changes of a term, from some number on.
@@ -253,6 +259,72 @@ pub fn append_draft_change(batch: &mut Batch, deck: DeckId, draft: DraftId, inde
     batch.append(draft_stream(deck, draft), index, change.to_vec());
 }
 
+/// Notes whether a deck is exchanged with other devices.
+pub fn put_followed(batch: &mut Batch, deck: DeckId, followed: bool) {
+    let key = deck_key(deck, UNFOLLOWED);
+    match followed {
+        true => batch.delete(key),
+        false => batch.put(key, vec![]),
+    }
+}
+
+/// Notes that a deck is removed: from then on it is not opened, and what is left of it is deleted.
+pub fn put_removed(batch: &mut Batch, deck: DeckId) {
+    batch.put(key_of(REMOVED, deck.as_bytes()), vec![]);
+}
+
+/// The decks that are removed and not deleted yet.
+///
+/// # Errors
+/// What the store says.
+pub fn removed(store: &dyn Store) -> Result<BTreeSet<DeckId>, StoreError> {
+    let marks = store.scan(&[REMOVED])?;
+    let deck = |key: &[u8]| {
+        key.get(1..)
+            .and_then(|id| id.try_into().ok())
+            .map(DeckId::from_bytes)
+    };
+    Ok(marks.iter().filter_map(|(key, _)| deck(key)).collect())
+}
+
+/// Deletes the snapshots of a deck, and makes the batch that deletes all else that is kept of it, and the note that it is
+/// removed. Damage does not stop that: what cannot be read any more is not found, and left.
+///
+/// # Errors
+/// What the store says.
+pub fn delete(store: &dyn Store, deck: DeckId) -> Result<Batch, StoreError> {
+    let name = snapshot::snapshot_name(deck, 0);
+    for generation in store.snapshots().generations(name.key)? {
+        store.snapshots().delete(SnapshotName { generation, ..name })?;
+    }
+    let mut batch = Batch::default();
+    let records = read_from(store, record_stream(deck), 1).unwrap_or_default();
+    let term = |bytes: &Vec<u8>| match from_bytes(bytes, "a record") {
+        Ok(RecordImage::Term(term, _)) => Some(term),
+        _ => None,
+    };
+    let terms = records.iter().filter_map(term);
+    for term in std::iter::once(TermId::zero_of(deck)).chain(terms) {
+        batch.drop_stream(term_stream(deck, term));
+    }
+    batch.drop_stream(record_stream(deck));
+    let mut prefix = vec![DECK];
+    prefix.extend_from_slice(deck.as_bytes());
+    let mut keys = Vec::new();
+    keys_under(store, &prefix, &mut keys)?;
+    for key in keys {
+        if let Some((_, DRAFT, draft)) = split_deck_key(&key)
+            && let Ok(draft) = draft.try_into()
+        {
+            batch.drop_stream(draft_stream(deck, DraftId::from_bytes(draft)));
+        }
+        batch.delete(key);
+    }
+    batch.delete(key_of(DECK_KEY, deck.as_bytes()));
+    batch.delete(key_of(REMOVED, deck.as_bytes()));
+    Ok(batch)
+}
+
 /// Keeps what another device said that it holds.
 pub fn put_heard(batch: &mut Batch, deck: DeckId, device: DeviceId, heard: &Heard) {
     let mut key = deck_key(deck, HEARD);
@@ -335,14 +407,34 @@ fn by_device(store: &dyn Store, kind: u8) -> Result<Vec<(DeviceId, Vec<u8>)>, St
 /// A deck's keys, or why they cannot be read.
 pub type KeyFound = Result<Keyring, LoadError>;
 
-/// The decks that the store holds, with their keys; and those whose key is damaged.
+/// The decks that the store holds and that are not removed, with their keys; and those whose key is damaged.
 ///
 /// # Errors
 /// What the store says.
 pub fn decks(store: &dyn Store) -> Result<Vec<(DeckId, KeyFound)>, StoreError> {
     let mut decks = Vec::new();
     scan_decks(store, &[DECK_KEY], &mut decks)?;
+    let removed = removed(store)?;
+    decks.retain(|(deck, _)| !removed.contains(deck));
     Ok(decks)
+}
+
+/// Every key that begins so; where a damaged value hides them, also what can be none.
+fn keys_under(store: &dyn Store, prefix: &[u8], keys: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
+    const KEY_BYTES_MAX: usize = 34 + 32;
+    match store.scan(prefix) {
+        Ok(found) => keys.extend(found.into_iter().map(|(key, _)| key)),
+        Err(error) if !is_of_one_deck(&error) => return Err(error),
+        Err(_) => {
+            keys.push(prefix.to_vec());
+            if prefix.len() < KEY_BYTES_MAX {
+                for next in 0..=u8::MAX {
+                    keys_under(store, &[prefix, &[next]].concat(), keys)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A damaged value fails the scan that meets it. So look closer there, until it stands alone: the others are found.
@@ -395,6 +487,7 @@ pub fn load(store: &dyn Store, deck: DeckId, keys: &Keyring, origin: Origin) -> 
         drafts: vec![],
         draft_words: vec![],
         heard: vec![],
+        followed: store.get(&deck_key(deck, UNFOLLOWED))?.is_none(),
     };
     for bytes in read_from(store, record_stream(deck), 1)? {
         let record: RecordImage = from_bytes(&bytes, "a record")?;

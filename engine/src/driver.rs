@@ -21,9 +21,10 @@ use crate::core::{
     Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket,
     Typed,
 };
+use crate::engine::SuspendError;
 use crate::event::Event;
 use crate::id::{BlobId, ChangeHash, DeckId};
-use crate::limits::LINK_QUEUE_BYTES_MAX;
+use crate::limits::{LINK_QUEUE_BYTES_MAX, RESUMED_ALONE, SUSPEND_WITHIN};
 use crate::op::Op;
 use crate::opening;
 use crate::tasks::StoreTask;
@@ -50,10 +51,13 @@ pub(crate) struct Shared {
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
     wake: watch::Sender<Option<Time>>,
-    /// Batches and snapshots not yet durable; shutting down waits until there are none.
+    /// Batches, snapshots and removals not yet durable; shutting down waits until there are none.
     unsaved: watch::Sender<usize>,
     next_link: AtomicU64,
     closing: watch::Sender<bool>,
+    suspended: watch::Sender<bool>,
+    /// Whether the core waits, after a sleep, to hear who has the role.
+    waking: watch::Sender<bool>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -96,6 +100,8 @@ impl Shared {
             unsaved: watch::Sender::new(0),
             next_link: AtomicU64::new(1),
             closing: watch::Sender::new(false),
+            suspended: watch::Sender::new(false),
+            waking: watch::Sender::new(false),
             runtime: tokio::runtime::Handle::current(),
         });
         tokio::spawn(save_in_order(Arc::downgrade(&shared), save_queue));
@@ -113,6 +119,9 @@ impl Shared {
         let mut core = lock(&self.core);
         let result = think(&mut core, now());
         self.carry_out(&mut core);
+        let waking = core.is_waking();
+        self.waking
+            .send_if_modified(|was| std::mem::replace(was, waking) != waking);
         result
     }
 
@@ -229,6 +238,16 @@ impl Shared {
                 Output::Collected { ticket, result } => {
                     if let Some(told) = lock(&self.collecting).remove(&ticket) {
                         drop(told.send(result));
+                    }
+                }
+                Output::RemoveDeck { deck } => {
+                    self.unsaved.send_modify(|unsaved| *unsaved += 1);
+                    drop(self.tasks.send(StoreTask::RemoveDeck { deck }));
+                }
+                Output::Heartbeat { link, every } => {
+                    let handle = lock(&self.links).get(&link).map(|handle| handle.link.clone());
+                    if let Some(link) = handle {
+                        link.set_heartbeat(every);
                     }
                 }
                 Output::Typed { typed, result } => {
@@ -356,10 +375,11 @@ impl Shared {
                 },
             )
         });
-        let mut closing = self.closing.subscribe();
+        let (mut closing, mut suspended) = (self.closing.subscribe(), self.suspended.subscribe());
         let reason = loop {
             let event = tokio::select! {
                 event = link.recv() => event,
+                _ = suspended.wait_for(|suspended| *suspended) => LinkEvent::Closed(CloseReason::Here),
                 _ = closing.wait_for(|closing| *closing) => LinkEvent::Closed(CloseReason::Here),
             };
             match event {
@@ -395,6 +415,62 @@ impl Shared {
     /// Whether the engine is shutting down: links that reconnect by themselves stop then.
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
+    }
+
+    /// Whether the device sleeps: no link is made then.
+    pub(crate) fn suspended(&self) -> watch::Receiver<bool> {
+        self.suspended.subscribe()
+    }
+
+    /// See [`crate::Engine::suspend`].
+    pub(crate) async fn suspend(self: &Arc<Self>) -> Result<(), SuspendError> {
+        let until = Instant::now() + SUSPEND_WITHIN;
+        self.drive(Core::suspend);
+        let mut unsaved = self.unsaved.subscribe();
+        let saved = unsaved.wait_for(|unsaved| *unsaved == 0);
+        // A moment is left for closing what does not answer.
+        let flushed = async {
+            let saved = saved.await.is_ok();
+            self.all_sent().await;
+            saved
+        };
+        let saved = tokio::time::timeout_at(until - SUSPEND_WITHIN / 5, flushed).await;
+        self.suspended.send_replace(true);
+        let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
+        let closing = links.into_iter().map(|handle| {
+            // In a task of its own: what is too slow is closed all the same.
+            self.runtime
+                .spawn(async move { handle.link.close(CloseReason::Here).await })
+        });
+        let closing: Vec<_> = closing.collect();
+        let closed = async {
+            for closing in closing {
+                let _ = closing.await;
+            }
+        };
+        let _ = tokio::time::timeout_at(until, closed).await;
+        self.read(Core::store_failure).map_or(Ok(()), Err)?;
+        let is_saved = matches!(saved, Ok(true)) || *self.unsaved.borrow() == 0;
+        is_saved.then_some(()).ok_or(SuspendError::Unsaved)
+    }
+
+    /// Waits until the links took what is queued for them.
+    async fn all_sent(&self) {
+        loop {
+            let waits = |handle: &LinkHandle| handle.queued.load(Ordering::Relaxed) > 0;
+            if !lock(&self.links).values().any(waits) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// See [`crate::Engine::resume`].
+    pub(crate) async fn resume(self: &Arc<Self>) {
+        self.drive(Core::resume);
+        self.suspended.send_replace(false);
+        let mut waking = self.waking.subscribe();
+        let _ = tokio::time::timeout(RESUMED_ALONE, waking.wait_for(|waking| !*waking)).await;
     }
 
     /// Closes the links, waits until everything is durable, and closes the store.
@@ -531,9 +607,9 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
     while let Ok(task) = queue.recv() {
         let Some(shared) = shared.upgrade() else { return };
         let input = task.run(shared.store.as_ref());
-        let is_snapshot = matches!(input, Input::SnapshotPut { .. });
+        let is_counted = matches!(input, Input::SnapshotPut { .. } | Input::DeckFound { .. });
         shared.drive(|core, now| core.handle(now, input));
-        if is_snapshot {
+        if is_counted {
             shared.one_saved();
         }
     }

@@ -74,6 +74,20 @@ pub enum OpenError {
     Panicked(String),
 }
 
+/// Why going to sleep did not go well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SuspendError {
+    /// The disk was too slow.
+    #[error(
+        "not everything is on the disk yet; what was awaited is, the rest follows if the process is left alive"
+    )]
+    Unsaved,
+    /// The disk failed.
+    #[error(transparent)]
+    Store(#[from] StoreHasFailed),
+}
+
 /// Settings of an engine; [`Engine::open`] has those that fit most.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
@@ -269,20 +283,57 @@ impl Engine {
     }
 
     /// Follows a deck of another device. It arrives when a device that has it is linked. With an invite that is newer than
-    /// what this device has, one that was removed comes back; joining again by the same does nothing.
+    /// what this device has, one that was removed comes back; joining again by the same only follows it again
+    /// ([`Deck::follow`]).
     pub fn join(&self, invite: &DeckInvite) -> Saving<Deck, EditError> {
         let (shared, deck) = (self.shared.clone(), invite.deck());
         let join = |core: &mut Core, now| {
             if core.damaged().any(|damaged| damaged.deck == deck) {
                 return Err(DeckError::Damaged(deck).into());
             }
-            let ticket = core.join(now, invite);
+            if core.is_being_removed(deck) {
+                return Err(DeckError::BeingRemoved(deck).into());
+            }
+            let joined = core.join(now, invite);
+            let followed = core.set_followed(now, deck, true)?.ticket;
+            let ticket = followed.or(joined);
             Ok(crate::core::Applied { value: deck, ticket })
         };
         self.shared.apply(join).map(|deck| Deck::new(shared, deck))
     }
 
-    /// The decks that are followed here.
+    /// Deletes a deck from this device: its cards, its history, its drafts and its keys. Other devices keep what they have,
+    /// and with a new invite it can be joined again. Where nobody else has it, it is gone for good: [`Deck::sync_state`]
+    /// says what is saved where. For the app it is gone when this returns; when it was awaited, power may fail and it stays
+    /// gone. A damaged deck can be removed as well. Audio goes when audio is next collected. To keep a deck without
+    /// exchanging it, see [`Deck::unfollow`].
+    ///
+    /// An editor that removes its deck leaves it without one, until somebody claims the role: give it away first.
+    ///
+    /// # Errors
+    /// When there is no such deck here, or the disk has failed.
+    pub fn remove_deck(&self, deck: DeckId) -> Saving<(), EditError> {
+        self.shared.apply(|core, now| core.remove_deck(now, deck))
+    }
+
+    /// Before the app sleeps, as phones do: what is typed leaves, links are closed, and what is on its way to the disk gets
+    /// there; within half a second, and no link is made until [`Engine::resume`]. Decks can be read and edited meanwhile.
+    ///
+    /// # Errors
+    /// [`SuspendError::Unsaved`] when the disk was too slow: what was not awaited may be lost if the process is ended.
+    pub async fn suspend(&self) -> Result<(), SuspendError> {
+        self.shared.suspend().await
+    }
+
+    /// After the app slept. Links that are kept are dialled again. Others may have taken a role meanwhile: this device signs
+    /// nothing of its own accord until somebody who may hold the role has said where the deck stands, or nobody is there to
+    /// say so. Waits for that, two seconds at the most: an app that edits only then writes as little late work as can be.
+    /// Cancel safe.
+    pub async fn resume(&self) {
+        self.shared.resume().await;
+    }
+
+    /// The decks that are kept here, whether or not they are followed.
     #[must_use]
     pub fn decks(&self) -> Vec<Deck> {
         let decks = self.shared.read(Core::decks);
@@ -299,7 +350,7 @@ impl Engine {
         self.shared.read(|core| core.damaged().cloned().collect())
     }
 
-    /// One deck that is followed here.
+    /// One deck that is kept here.
     #[must_use]
     pub fn deck(&self, deck: DeckId) -> Option<Deck> {
         let known = self.shared.read(|core| core.decks().contains(&deck));
@@ -345,12 +396,21 @@ impl Engine {
     /// ```
     pub fn keep_linked(&self, dialer: Arc<dyn Dialer>, backoff: Backoff) -> KeptLink {
         let (shared, mut closing) = (self.shared.clone(), self.shared.closing());
+        let mut suspended = self.shared.suspended();
         let mut route = Route::new(dialer, backoff);
         let (device, state) = (route.peer(), route.state());
         let task = tokio::spawn(async move {
             loop {
+                if *suspended.borrow_and_update() {
+                    route.rest();
+                    tokio::select! {
+                        _ = suspended.wait_for(|suspended| !*suspended) => {}
+                        _ = closing.wait_for(|closing| *closing) => return,
+                    }
+                }
                 let link = tokio::select! {
                     link = route.next_link() => link,
+                    _ = suspended.wait_for(|suspended| *suspended) => continue,
                     _ = closing.wait_for(|closing| *closing) => return,
                 };
                 // A task of its own: dropping the handle ends the dialling, and leaves the link to whoever uses it.

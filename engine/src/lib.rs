@@ -132,7 +132,9 @@ pub use crate::deck::{AudioAbout, AudioError, Deck, DeckEvents, Draft, History, 
 pub use crate::document::undo::WhyNothing;
 pub use crate::document::{DeckChange, Edit};
 pub use crate::driver::Saving;
-pub use crate::engine::{AttachedLink, Builder, Durability, Engine, Events, KeptLink, OpenError};
+pub use crate::engine::{
+    AttachedLink, Builder, Durability, Engine, Events, KeptLink, OpenError, SuspendError,
+};
 pub use crate::event::Event;
 pub use crate::id::{BlobId, CardId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 pub use crate::invite::DeckInvite;

@@ -18,6 +18,10 @@ use crate::id::DeckId;
 /// What the store says, where it is not about one deck alone.
 pub(crate) fn restore_all(core: &mut Core, store: &dyn Store) -> Result<Vec<RestoreError>, LoadError> {
     core.restore_names(disk::names(store)?);
+    // A power cut came between.
+    for deck in disk::removed(store)? {
+        core.go_on_removing(deck);
+    }
     let mut closed = Vec::new();
     for (deck, keys) in disk::decks(store)? {
         let opened = keys.and_then(|keys| restore_deck(core, store, deck, &keys));

@@ -24,6 +24,8 @@ pub(crate) enum StoreTask {
     },
     /// Keep a snapshot.
     PutSnapshot { deck: DeckId, snapshot: NewSnapshot },
+    /// Find all that is kept of a deck, to delete it.
+    RemoveDeck { deck: DeckId },
     /// Do something with a blob.
     Blob(BlobTask),
 }
@@ -52,6 +54,10 @@ impl StoreTask {
                 let put = put_snapshot(&snapshot, store.snapshots());
                 let result = put.map_err(|error| error.to_string());
                 Input::SnapshotPut { deck, result }
+            }
+            Self::RemoveDeck { deck } => {
+                let result = disk::delete(store, deck).map_err(|error| error.to_string());
+                Input::DeckFound { deck, result }
             }
             Self::Blob(task) => Input::BlobDone(run_blob(task, store)),
         }

@@ -151,6 +151,12 @@ impl Route {
         }
     }
 
+    /// Nobody wants a link for now; the next [`Route::next_link`] dials at once, as at first.
+    pub fn rest(&mut self) {
+        (self.delay, self.attempt) = (None, 0);
+        self.state.send_replace(RouteState::Idle);
+    }
+
     fn after(&self, error: &DialError) -> RouteState {
         let reason = error.to_string();
         match error {

@@ -203,8 +203,38 @@ impl Core {
             session.sent_up_to(at, 0);
             self.send(link, &Message::Entries { deck, items });
             self.catch_up(link, deck);
-        } else {
+        } else if !self.send_fresh(link, deck, at) {
             self.send_owed(link, deck, false);
+        }
+    }
+
+    /// Sends what was written here and is not durable yet, to one that has all before it.
+    fn send_fresh(&mut self, link: LinkId, deck: DeckId, at: Position) -> bool {
+        if self.store_failed.is_some() {
+            return false;
+        }
+        let Ok(log) = self.log(deck) else { return false };
+        let records = log.fresh_after(at);
+        let wanted = records.len() as u64;
+        if records.is_empty() {
+            return false;
+        }
+        let mut items = Vec::new();
+        let Some((reached, bytes)) = push_slice(log, at, log.position(), wanted, records, &mut items) else {
+            return false;
+        };
+        if let Some(session) = self.session(link, deck) {
+            session.sent_up_to(reached, bytes);
+        }
+        self.send(link, &Message::Entries { deck, items });
+        self.catch_up(link, deck);
+        true
+    }
+
+    /// This device changed a deck: those that are up to date need not wait for the disk.
+    pub(super) fn send_at_once(&mut self, deck: DeckId) {
+        for link in self.links_of(deck) {
+            self.catch_up(link, deck);
         }
     }
 

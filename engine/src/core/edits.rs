@@ -45,7 +45,7 @@ impl Core {
     /// As [`Core::join`], with the bare key of a deck whose key was never turned over.
     pub fn join_deck(&mut self, now: Time, deck: DeckId, key: [u8; 32]) -> Option<Ticket> {
         self.set_now(now);
-        if self.decks.contains_key(&deck) || self.closed.contains_key(&deck) {
+        if self.decks.contains_key(&deck) || self.closed.contains_key(&deck) || self.is_being_removed(deck) {
             return None;
         }
         let keys = Keyring::new(0, DeckKey::from_bytes(key), None);
@@ -100,6 +100,7 @@ impl Core {
         )?;
         let ticket = (!batch.is_empty()).then(|| self.save(deck, batch, None));
         self.tell_changes(deck, changes);
+        self.send_at_once(deck);
         Ok(Applied { value, ticket })
     }
 }

@@ -325,7 +325,7 @@ impl Core {
     }
 }
 
-fn interval_of(policy: AutoClaim) -> Duration {
+pub(super) fn interval_of(policy: AutoClaim) -> Duration {
     match policy {
         AutoClaim::Never => INTERVAL,
         AutoClaim::After(after) => (after / 3).clamp(INTERVAL_BOUNDS.0, INTERVAL_FAILOVER),

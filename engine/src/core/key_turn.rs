@@ -285,7 +285,7 @@ impl Core {
             let proof = deck_proof(key.as_bytes(), deck, &link.transcript, link.peer);
             link.proofs.contains(&proof)
         };
-        state.may_meet(link.peer) && state.shown().is_some_and(proves)
+        state.followed && state.may_meet(link.peer) && state.shown().is_some_and(proves)
     }
 
     /// As [`Core::pass_on_key`], to all that are linked, when a batch that it may have waited for is durable.
@@ -312,6 +312,7 @@ impl Core {
             return;
         };
         if to.key_sent.get(&deck) == Some(&epoch)
+            || !state.followed
             || state.turning.is_some()
             || state.key_unsaved.is_some()
             || log.chain.rights(to.peer).is_none()

@@ -63,6 +63,9 @@ impl Core {
     /// something was taken in.
     pub(super) fn settle_late(&mut self, deck: DeckId) {
         self.tell_proofs(deck);
+        if self.is_asleep(deck) {
+            return;
+        }
         let me = self.device();
         let Ok(log) = self.log_mut(deck) else { return };
         if !matches!(log.role(me), Role::Editor { .. }) || !log.take_late_due() || self.store_failed.is_some()

@@ -1,6 +1,7 @@
 //! Links coming and going, the greeting, and where each message goes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cuecard_store::Batch;
@@ -11,7 +12,7 @@ use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
 use crate::disk::{self};
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
-use crate::limits::{DECKS_PER_LINK_MAX, LINKS_MAX, NAME_BYTES_MAX};
+use crate::limits::{DECKS_PER_LINK_MAX, LINK_HEARTBEAT, LINKS_MAX, NAME_BYTES_MAX};
 use crate::role::KeyEpoch;
 use crate::sync::envelope;
 use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
@@ -39,6 +40,8 @@ pub(crate) struct LinkState {
     pub(super) heard_at: Time,
     /// What time it is there, and how much it says.
     pub(super) live: LinkLive,
+    /// How often each side is to hear of the other, where that was asked for.
+    heartbeat: Option<Duration>,
 }
 
 impl Core {
@@ -103,6 +106,7 @@ impl Core {
                 is_named: false,
                 heard_at: self.now,
                 live: LinkLive::default(),
+                heartbeat: None,
             },
         );
         self.greet(link);
@@ -131,6 +135,47 @@ impl Core {
         self.reading.retain(|_, (reader, _)| *reader != link);
         self.fetches.link_down(link);
         self.doubt_way(link);
+    }
+
+    fn close_session(&mut self, link: LinkId, deck: DeckId) {
+        self.keep_heard_of(link, &[deck]);
+        if let Some(state) = self.links.get_mut(&link) {
+            state.sessions.remove(&deck);
+        }
+        self.reading.retain(|_, read| *read != (link, deck));
+        self.forget_progress(deck);
+    }
+
+    /// How often each side of a link is to hear of the other follows from the decks that it speaks of: where others take
+    /// over soon from an editor that is gone, that has to be noticed soon.
+    pub(super) fn set_heartbeat(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let intervals = state.sessions.keys().map(|deck| self.policies(*deck).auto_claim);
+        let Some(every) = intervals
+            .map(super::failover::interval_of)
+            .min()
+            .map(|every| every.min(LINK_HEARTBEAT))
+        else {
+            return;
+        };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        // As long as nobody asks for another one, it stays as the link was set up.
+        let is_usual = state.heartbeat.is_none() && every == LINK_HEARTBEAT;
+        if !is_usual && state.heartbeat.replace(every) != Some(every) {
+            self.outputs.push_back(Output::Heartbeat { link, every });
+        }
+    }
+
+    /// The same of all links.
+    pub(super) fn set_heartbeats(&mut self) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.set_heartbeat(link);
+        }
     }
 
     /// Ends a link whose other side broke the rules: it costs the sender, and nobody else.
@@ -173,7 +218,16 @@ impl Core {
             hasher.update(&number.to_le_bytes());
             DeckProof(*hasher.finalize().as_bytes())
         };
-        let real = self.decks.iter().filter_map(prove);
+        // Of more than a link can carry, those that the other side is known to have come first.
+        let is_shared = |(deck, entry): &(&DeckId, &super::DeckState)| {
+            let is_member = |log: &super::Log| log.chain.rights(state.peer).is_some();
+            state.sessions.contains_key(deck)
+                || entry.heard.contains_key(&state.peer)
+                || entry.log.as_ref().is_some_and(is_member)
+        };
+        let followed = self.decks.iter().filter(|(_, entry)| entry.followed);
+        let (shared, others): (Vec<_>, Vec<_>) = followed.partition(is_shared);
+        let real = shared.into_iter().chain(others).filter_map(prove);
         let older = self.decks.iter().flat_map(|(&deck, entry)| {
             let keys = entry.older_keys_for(state.peer).into_iter();
             keys.map(move |key| older_key_proof(key.as_bytes(), deck, &state.transcript, me))
@@ -207,6 +261,7 @@ impl Core {
                     place.insert(Session::default());
                     self.send_status(link, deck);
                     self.begin_pulse(link);
+                    self.set_heartbeat(link);
                 }
             } else {
                 self.pass_on_key(link, deck);
@@ -317,6 +372,17 @@ impl Core {
         }
         if let Some(state) = self.links.get_mut(&link) {
             state.proofs = proofs.iter().copied().collect();
+        }
+        // What it shows no more, it speaks of no more.
+        let open: Vec<DeckId> = self
+            .links
+            .get(&link)
+            .map(|state| state.sessions.keys().copied().collect())
+            .unwrap_or_default();
+        for deck in open {
+            if !self.may_open(link, deck) {
+                self.close_session(link, deck);
+            }
         }
         self.match_proofs(link);
         self.note_name(link, peer, clean_name(&name));

@@ -183,7 +183,7 @@ impl Core {
     pub fn join(&mut self, now: crate::time::Time, invite: &DeckInvite) -> Option<Ticket> {
         self.set_now(now);
         let (deck, key) = (invite.deck(), invite.key().clone());
-        if self.closed.contains_key(&deck) {
+        if self.closed.contains_key(&deck) || self.is_being_removed(deck) {
             return None;
         }
         let invited = Some(invite.invited());

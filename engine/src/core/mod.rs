@@ -15,6 +15,7 @@
 //! - `edits`: decks created, joined and edited; `saving`: what becomes true when the disk has it.
 //! - `audio`: pulling and serving blobs; `collect`: those that nobody needs.
 //! - `sync_state`: what other devices said that they hold, and what follows from it for people.
+//! - `following`: decks that are set aside or removed, and a device that sleeps.
 //! - `typing`: edits that come one upon the other leave together.
 //! - `undo`: taking back what this device did.
 //! - `log::compact`: snapshots, and cutting logs short.
@@ -36,6 +37,7 @@ mod edits;
 mod entries;
 pub(crate) mod export;
 mod failover;
+mod following;
 mod key_turn;
 mod keyring;
 mod late;
@@ -125,6 +127,7 @@ pub struct Core {
     clocks: BTreeMap<DeviceId, Clock>,
     /// When something ephemeral is due, as was last asked for.
     live_due: Option<Time>,
+    following: following::Following,
     /// Counts what listeners were told of decks, so that they can tell what they have read already.
     revision: u64,
     /// Set when the disk failed: nothing is acknowledged from then on.
@@ -154,6 +157,8 @@ pub(crate) struct DeckState {
     syncing: Option<SyncProgress>,
     /// Who is there, and what is played.
     live: DeckLive,
+    /// Whether it is spoken of with other devices; one that is not is kept.
+    followed: bool,
 }
 
 impl DeckState {
@@ -169,6 +174,7 @@ impl DeckState {
             heard: BTreeMap::new(),
             syncing: None,
             live: DeckLive::default(),
+            followed: true,
         }
     }
 }
@@ -192,6 +198,9 @@ pub enum DeckError {
     /// It is kept here and could not be opened; see [`RestoreError`].
     #[error("deck {} could not be opened, so nothing is written over it; see why it is damaged first", .0.short())]
     Damaged(DeckId),
+    /// It was removed here a moment ago.
+    #[error("deck {} was removed here and is still being deleted; try again in a moment", .0.short())]
+    BeingRemoved(DeckId),
     /// It was joined, and nothing of it has arrived yet.
     #[error("nothing of deck {} has arrived yet; link to a device that has it", .0.short())]
     NotHereYet(DeckId),
@@ -234,6 +243,7 @@ impl Core {
             typing: typing::Typing::default(),
             clocks: BTreeMap::new(),
             live_due: None,
+            following: following::Following::default(),
             store_failed: None,
             outputs: VecDeque::new(),
         }
@@ -302,6 +312,8 @@ impl Core {
     fn not_here(&self, deck: DeckId) -> DeckError {
         if self.closed.contains_key(&deck) {
             DeckError::Damaged(deck)
+        } else if self.is_being_removed(deck) {
+            DeckError::BeingRemoved(deck)
         } else {
             DeckError::Unknown(deck)
         }
@@ -338,12 +350,14 @@ impl Core {
             Input::Saved { ticket, result } => self.saved(ticket, result),
             Input::LogRead { read, result } => self.log_read(read, result),
             Input::SnapshotPut { deck, result } => self.snapshot_put(deck, result),
+            Input::DeckFound { deck, result } => self.deck_found(deck, result),
             Input::BlobDone(done) => self.blob_done(done),
             Input::Tick => {
                 self.end_windows();
                 self.pull_audio();
             }
         }
+        self.wake_decks();
         self.watch_roles();
         self.accept_by_policy();
         self.keep_live(is_tick);
@@ -362,6 +376,11 @@ impl Core {
         self.store_failed
             .clone()
             .map_or(Ok(()), |why| Err(StoreHasFailed { why }))
+    }
+
+    /// Why the disk takes nothing any more, if it failed.
+    pub(crate) fn store_failure(&self) -> Option<StoreHasFailed> {
+        self.check_store().err()
     }
 
     /// From now on nothing is acknowledged; the app is told once.

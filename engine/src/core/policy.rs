@@ -119,6 +119,7 @@ impl Core {
         for state in self.decks.values_mut() {
             state.audio.rank_now(true);
         }
+        self.set_heartbeats();
     }
 
     /// What this device does by itself in one deck, from now until it is opened again.
@@ -130,6 +131,7 @@ impl Core {
         state.policies = Some(policies);
         state.audio.rank_now(true);
         self.pull_audio();
+        self.set_heartbeats();
         self.accept_by_policy();
         Ok(())
     }

@@ -12,6 +12,7 @@ use cuecard_store::{Batch, BlobHash, Collected, Grace, StreamId};
 use cuecard_transport::Lane;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 /// What happened outside.
 #[derive(Debug)]
@@ -62,6 +63,13 @@ pub enum Input {
         /// What the store said.
         result: Result<(), String>,
     },
+    /// The snapshots of a removed deck are gone, and this is what deletes the rest.
+    DeckFound {
+        /// Which deck.
+        deck: DeckId,
+        /// A batch, or what the store said.
+        result: Result<Batch, String>,
+    },
     /// A task on blobs is done.
     BlobDone(BlobDone),
     /// The time that was asked for has come.
@@ -104,6 +112,18 @@ pub enum Output {
         deck: DeckId,
         /// The snapshot.
         snapshot: NewSnapshot,
+    },
+    /// Delete the snapshots of a deck that was removed, and say what deletes the rest, but for audio, which is collected.
+    RemoveDeck {
+        /// Which deck.
+        deck: DeckId,
+    },
+    /// From now on each side of a link is to hear of the other this often.
+    Heartbeat {
+        /// Which link.
+        link: LinkId,
+        /// How often.
+        every: Duration,
     },
     /// Do something with a blob.
     Blob(BlobTask),

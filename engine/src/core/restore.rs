@@ -38,7 +38,7 @@ impl Core {
     /// When what is kept of it does not fit together.
     pub fn restore_deck(&mut self, image: DeckImage) -> Result<(), RestoreError> {
         let (deck, keys) = (image.deck, image.keys.clone());
-        let heard = image.heard.iter().copied().collect();
+        let (heard, followed) = (image.heard.iter().copied().collect(), image.followed);
         let log = if image.genesis.is_some() {
             let restored = Log::restore(image);
             Some(restored.map_err(|error| RestoreError {
@@ -52,6 +52,7 @@ impl Core {
         role.told = log.as_ref().map(|log| log.chain.canonical().editor);
         let mut state = DeckState::new(keys, log, role);
         state.heard = heard;
+        state.followed = followed;
         self.decks.insert(deck, state);
         self.note_all_audio(deck);
         Ok(())
@@ -62,6 +63,7 @@ impl Core {
     /// A deck is again what the disk has of it.
     pub(crate) fn go_back(&mut self, image: DeckImage) -> Result<(), RestoreError> {
         let deck = image.deck;
+        self.removal_failed(deck);
         self.restore_deck(image)?;
         self.event(Event::WentBack { deck });
         Ok(())

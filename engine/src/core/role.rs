@@ -36,6 +36,17 @@ pub(crate) struct RoleState {
 }
 
 impl RoleState {
+    /// The device slept: what it knew of who hears whom, and whom it met, is of before.
+    pub(super) fn slept(&mut self) {
+        self.watch = Watch::default();
+        self.met.clear();
+    }
+
+    /// Devices that said in this run, or since this device slept, what they hold.
+    pub(super) const fn met(&self) -> &BTreeSet<DeviceId> {
+        &self.met
+    }
+
     /// Of a deck that this device has just created.
     pub(super) fn told(editor: DeviceId) -> Self {
         Self {
@@ -255,6 +266,10 @@ impl Core {
         let decks: Vec<DeckId> = self.decks.keys().copied().collect();
         for deck in decks {
             self.take_role_news(deck);
+            self.watch_role(deck);
+            if self.is_asleep(deck) {
+                continue;
+            }
             self.claim_anew(deck);
             self.watch_role(deck);
             self.settle_by_itself(deck);

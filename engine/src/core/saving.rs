@@ -53,6 +53,7 @@ impl Core {
         if let Err(why) = result {
             return self.fail_store(why);
         }
+        self.removal_is_saved(ticket);
         let Some(Saving {
             deck,
             position,

@@ -334,6 +334,11 @@ impl Core {
         }
     }
 
+    /// Whether no linked device is known to have more of a deck than this one.
+    pub(super) fn is_caught_up(&self, deck: DeckId) -> bool {
+        self.progress(deck).is_none()
+    }
+
     fn progress(&self, deck: DeckId) -> Option<SyncProgress> {
         let state = self.decks.get(&deck)?;
         let log = state.log.as_ref();
@@ -355,10 +360,16 @@ impl Core {
     /// A link goes: when its device was last heard, and where it stood, is kept for members.
     pub(super) fn keep_heard(&mut self, link: LinkId) {
         let Some(to) = self.links.get(&link) else { return };
-        let (device, heard_at) = (to.peer, to.heard_at);
         let decks: Vec<DeckId> = to.sessions.keys().copied().collect();
+        self.keep_heard_of(link, &decks);
+    }
+
+    /// The same of these decks.
+    pub(super) fn keep_heard_of(&mut self, link: LinkId, decks: &[DeckId]) {
+        let Some(to) = self.links.get(&link) else { return };
+        let (device, heard_at) = (to.peer, to.heard_at);
         let mut batch = Batch::default();
-        for deck in decks {
+        for &deck in decks {
             let Some(state) = self.decks.get_mut(&deck) else {
                 continue;
             };

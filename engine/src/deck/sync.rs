@@ -1,12 +1,35 @@
 //! What an app is told of how far a deck has come, here and elsewhere.
 
 use super::Deck;
-use crate::core::{Applied, Core, DeckError, Safety, SyncState};
+use crate::core::{Applied, Core, DeckError, EditError, Safety, SyncState};
 use crate::driver::Saving;
 use crate::id::ChangeHash;
 use crate::time::Time;
 
 impl Deck {
+    /// Whether the deck is followed: exchanged with the devices that are linked. So is every deck, from when it was created or
+    /// joined until [`Deck::unfollow`].
+    ///
+    /// # Errors
+    /// When the deck is not here (any more).
+    pub fn is_followed(&self) -> Result<bool, DeckError> {
+        self.shared.read(|core| core.is_followed(self.id))
+    }
+
+    /// Stops exchanging the deck, until [`Deck::follow`], also after a restart. All of it stays here and can be read, and
+    /// edited or drafted as when no device is linked; the others see this device as one that is away. To delete it instead,
+    /// see [`Engine::remove_deck`](crate::Engine::remove_deck).
+    pub fn unfollow(&self) -> Saving<(), EditError> {
+        self.shared
+            .apply(|core, now| core.set_followed(now, self.id, false))
+    }
+
+    /// Follows the deck again: what was missed comes, and what was done here meanwhile goes.
+    pub fn follow(&self) -> Saving<(), EditError> {
+        self.shared
+            .apply(|core, now| core.set_followed(now, self.id, true))
+    }
+
     /// How the deck stands here and on every other device: in sync, behind or ahead by how many changes, saved up to where,
     /// linked how, or last heard when. Audio and drafts are not part of that. Remembered across restarts: what was saved
     /// with a device stays saved there. Worth a new look after [`Event::SafeWith`](crate::Event::SafeWith),

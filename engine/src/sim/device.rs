@@ -35,6 +35,8 @@ pub(super) struct SimDevice {
     /// Copies of the decks, that follow what is told of them from its first change on.
     mirrors: BTreeMap<DeckId, Mirror>,
     compact_when: Option<CompactWhen>,
+    /// How often each side of a link was to hear of the other.
+    pub(super) heartbeats: BTreeMap<LinkId, Duration>,
 }
 
 impl SimDevice {
@@ -57,6 +59,7 @@ impl SimDevice {
             events: Vec::new(),
             mirrors: BTreeMap::new(),
             compact_when: None,
+            heartbeats: BTreeMap::new(),
         }
     }
 
@@ -195,6 +198,15 @@ impl SimDevice {
                     let at = later(20_000).max(earliest);
                     self.tasks
                         .push_back((at, StoreTask::PutSnapshot { deck, snapshot }));
+                }
+                Output::RemoveDeck { deck } => {
+                    let earliest = self.tasks.back().map_or(now, |(at, _)| *at);
+                    let at = later(1_000).max(earliest);
+                    self.tasks.push_back((at, StoreTask::RemoveDeck { deck }));
+                }
+                // Links of the simulator notice an end in a time of their own.
+                Output::Heartbeat { link, every } => {
+                    self.heartbeats.insert(link, every);
                 }
                 Output::Blob(task) => {
                     let earliest = self.tasks.back().map_or(now, |(at, _)| *at);

@@ -25,6 +25,15 @@ impl Sim {
         Some(core.safe_where(deck, change).ok()??.fate)
     }
 
+    /// How often the sides of a device's links were asked to hear of one another, in the order of the links.
+    #[must_use]
+    pub fn heartbeats(&self, peer: Peer) -> Vec<std::time::Duration> {
+        let device = self.devices.get(peer.0);
+        device
+            .map(|device| device.heartbeats.values().copied().collect())
+            .unwrap_or_default()
+    }
+
     /// The newest change of a draft, seen from a device.
     #[must_use]
     pub fn draft_head(&self, peer: Peer, deck: DeckId, draft: DraftId) -> Option<ChangeHash> {

@@ -201,6 +201,15 @@ impl Sim {
             .push(SimLink::new([a.0, b.0], conditions, seed, self.now));
     }
 
+    /// Takes the cable between two devices away, and lays another one.
+    pub fn lay_anew(&mut self, a: Peer, b: Peer, conditions: Conditions) {
+        self.cut(a, b);
+        // Those at its ends have noticed by then.
+        self.run_for(Duration::from_secs(5));
+        self.links.retain(|link| !link.joins(a.0, b.0));
+        self.connect(a, b, conditions);
+    }
+
     /// Cuts the cable between two devices. Nobody is told: their heartbeats have to notice.
     pub fn cut(&mut self, a: Peer, b: Peer) {
         let (now, slack) = (self.now, [self.random(500), self.random(500)]);

@@ -296,6 +296,8 @@ impl World {
             }
             Output::Close { .. } => self.closed = true,
             Output::Send { .. }
+            | Output::RemoveDeck { .. }
+            | Output::Heartbeat { .. }
             | Output::Blob(_)
             | Output::Event(_)
             | Output::Typed { .. }

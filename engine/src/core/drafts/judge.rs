@@ -233,6 +233,9 @@ impl Core {
     /// As the editor: accepts the drafts that the policy says are to be accepted without a person.
     pub(in crate::core) fn accept_by_policy(&mut self) {
         for deck in self.decks() {
+            if self.is_asleep(deck) {
+                continue;
+            }
             let DraftPolicy::AcceptFrom(members) = &self.policies(deck).drafts else {
                 continue;
             };

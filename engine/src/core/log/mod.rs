@@ -3,14 +3,14 @@
 //! The chain says what is canonical; the document is always exactly that, so it has one head, and "same head" means
 //! "same state". What the chain takes out of the canonical path leaves the document and is kept aside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cuecard_store::Batch;
 
 use crate::core::draft_log::DraftLog;
 use crate::core::drafts::DraftWords;
 use crate::core::own_log;
-use crate::disk::{self, RecordImage};
+use crate::disk::{self, LogRecord, RecordImage};
 use crate::document::Document;
 use crate::history::{Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId, TermId};
@@ -76,6 +76,8 @@ pub(crate) struct Log {
     opened: BTreeSet<TermId>,
     /// Up to where the canonical path is on disk.
     durable: Position,
+    /// The last changes that this run made, each with where it ends: they may leave before they are durable.
+    fresh: VecDeque<(Position, LogRecord)>,
     /// Set when the path turned: what links were told of it has to be told anew.
     turned: bool,
     /// Charters and terms kept so far.
@@ -146,6 +148,7 @@ impl Log {
             beside_unsaved: false,
             opened: BTreeSet::new(),
             durable: start,
+            fresh: VecDeque::new(),
             turned: false,
             records: 0,
             broken: None,

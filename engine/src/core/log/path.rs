@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::{Log, TakeError};
 
 use crate::core::own_log;
+use crate::disk::LogRecord;
 use crate::document::{DeckChange, Document};
 use crate::id::{ChangeHash, DeviceId, TermId};
+use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::{Cause, Cut, LateWork, Standing, Step};
 use crate::sync::message::Position;
 
@@ -193,6 +195,30 @@ impl Log {
         if let Some(reached) = reached.filter(|&reached| self.is_before(self.durable, reached)) {
             self.durable = reached;
         }
+        let (term, len) = (self.durable.term, self.durable.len);
+        self.fresh
+            .retain(|(position, _)| position.term != term || position.len > len);
+    }
+
+    /// What this run wrote behind a place and the disk does not have yet, as much as fits into a slice. It may be sent
+    /// already: the term is on the disk, and no later run will write in it, so that nothing is ever written twice. What
+    /// accepts something has to wait: a draft of this device is written on by later runs.
+    pub(crate) fn fresh_after(&self, position: Position) -> Vec<LogRecord> {
+        let on_disk = self.durable.term;
+        if position.term != on_disk || !self.opened.contains(&on_disk) || !self.is_on_path(position) {
+            return vec![];
+        }
+        let mut bytes = 0;
+        let ready = self.fresh.iter().filter(|(end, _)| end.term == on_disk);
+        let behind = ready.skip_while(|(end, _)| end.len <= position.len);
+        let fits = (position.len + 1..)
+            .zip(behind)
+            .take_while(|(number, (end, record))| {
+                bytes += record.change.len();
+                end.len == *number && bytes <= SLICE_BYTES_MAX && !own_log::merges(&record.change)
+            });
+        let records = fits.map(|(_, (_, record))| record.clone());
+        records.take(SLICE_CHANGES_MAX).collect()
     }
 
     /// Where I stand, for the other side to find the newest place that we share: the last steps one by one, older

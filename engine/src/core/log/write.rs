@@ -8,6 +8,7 @@ use cuecard_transport::DeviceKey;
 use crate::disk::{self, LogRecord};
 use crate::document::{DeckChange, Edit, NewChange};
 use crate::id::{ChangeHash, DeviceId, TermId};
+use crate::limits::FRESH_CHANGES_MAX;
 use crate::op::OpError;
 use crate::role::{self, Cause, Cut, Malformed, Seal, Term, Verified};
 use crate::sync::message::Position;
@@ -163,6 +164,10 @@ impl Log {
         disk::append_change(batch, self.deck, term, len, &record);
         self.note_appended(term, len, &record);
         self.set_inside(position);
+        if self.fresh.len() >= FRESH_CHANGES_MAX {
+            self.fresh.pop_front();
+        }
+        self.fresh.push_back((position, record));
         Ok(())
     }
 }

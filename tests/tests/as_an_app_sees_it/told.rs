@@ -5,92 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cuecard::core::Core;
-use cuecard::sim::{Peer, Sim};
+use cuecard::sim::Sim;
 use cuecard::sync::message::Message;
 use cuecard::transport::memory::{Conditions, pair};
-use cuecard::{
-    ChangeHash, DeckId, Engine, Event, Fate, Member, Reach, Rights, Safety, Stand, SyncProgress, SyncState,
-};
+use cuecard::{ChangeHash, DeckId, Engine, Event, Fate, Reach, Rights, Safety, Stand, SyncProgress};
 
-const SOON: Duration = Duration::from_secs(5);
+use crate::world::{SOON, World, world};
 
-struct World {
-    sim: Sim,
-    laptop: Peer,
-    phone: Peer,
-    tablet: Peer,
-    deck: DeckId,
-}
-
-/// A laptop that edits, in the middle between a phone and a tablet; everybody has the deck.
-fn world(seed: u64) -> World {
-    let mut sim = Sim::new(seed);
-    let [laptop, phone, tablet] = ["laptop", "phone", "tablet"].map(|name| sim.device(name));
-    for other in [phone, tablet] {
-        sim.connect(laptop, other, Conditions::latency(Duration::from_millis(40)));
-    }
-    let created = sim.act(laptop, |core, now| core.create_deck(now, "Spanish"));
-    let deck = created.unwrap().unwrap().value;
-    let mut members: Vec<Member> = [phone, tablet]
-        .iter()
-        .zip(1..)
-        .map(|(&peer, rank)| Member {
-            device: sim.id(peer),
-            rights: Rights::Hold,
-            rank,
-        })
-        .collect();
-    members.sort_by_key(|member| member.device);
-    sim.run_for(SOON);
-    let set = |core: &mut Core, now| core.set_members(now, deck, members).map(drop);
-    sim.act(laptop, set).unwrap().unwrap();
-    let key = sim.act(laptop, |core, _| core.deck_key(deck).unwrap()).unwrap();
-    for other in [phone, tablet] {
-        sim.act(other, |core, now| core.join_deck(now, deck, key));
-    }
-    sim.run_for(SOON);
-    World {
-        sim,
-        laptop,
-        phone,
-        tablet,
-        deck,
-    }
-}
-
-impl World {
-    fn add(&mut self, peer: Peer, front: &str) -> ChangeHash {
-        let deck = self.deck;
-        let add = |core: &mut Core, now| {
-            core.edit(now, deck, |edit| edit.add_card(front, "?").map(drop))
-                .map(drop)
-        };
-        self.sim.act(peer, add).unwrap().unwrap();
-        self.sim.head(peer, deck).unwrap()
-    }
-
-    fn state(&self, of: Peer) -> SyncState {
-        self.sim.sync_state(of, self.deck).unwrap()
-    }
-
-    fn stand(&self, of: Peer, with: Peer) -> Option<Stand> {
-        self.state(of).device(self.sim.id(with)).unwrap().stand
-    }
-
-    fn reach(&self, of: Peer, with: Peer) -> Reach {
-        self.state(of).device(self.sim.id(with)).unwrap().reach
-    }
-
-    fn safety(&self, of: Peer, change: ChangeHash) -> Safety {
-        self.sim.safe_where(of, self.deck, change).expect("it is held")
-    }
-
-    fn ids(&self, peers: &[Peer]) -> BTreeSet<cuecard::DeviceId> {
-        peers.iter().map(|&peer| self.sim.id(peer)).collect()
-    }
-}
-
-const IN_SYNC: Option<Stand> = Some(Stand { behind: 0, ahead: 0 });
+pub(crate) const IN_SYNC: Option<Stand> = Some(Stand { behind: 0, ahead: 0 });
 
 const fn apart(behind: u64, ahead: u64) -> Option<Stand> {
     Some(Stand { behind, ahead })
