@@ -226,7 +226,8 @@ impl SimDevice {
             }
         }
         // When all is known that was to be saved: in what order the core said so does not matter.
-        self.unsaved.look_at(&to_links);
+        let opened_here = |deck, term| core.log(deck).is_ok_and(|log| log.opened_here(term));
+        self.unsaved.look_at(&to_links, &opened_here);
         to_links
     }
 }

@@ -1,4 +1,5 @@
-//! Watches that no record leaves a simulated device before its disk has it.
+//! Watches that nothing leaves a simulated device before its disk has it, but what may: changes of a term that this run
+//! opened, as no later run writes in that; not those that accept something.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -6,6 +7,8 @@ use bytes::Bytes;
 use cuecard_store::{Batch, Operation};
 use cuecard_transport::Lane;
 
+use crate::core::own_log;
+use crate::id::{DeckId, TermId};
 use crate::sync::envelope;
 use crate::sync::message::{DraftItem, Item, Message};
 
@@ -44,22 +47,23 @@ impl Unsaved {
     }
 
     /// Looks whether anything that is about to leave is still on its way to the disk.
-    pub(super) fn look_at(&mut self, to_links: &[ToLink]) {
+    /// `opened_here` says whether this run opened a term.
+    pub(super) fn look_at(&mut self, to_links: &[ToLink], opened_here: &dyn Fn(DeckId, TermId) -> bool) {
         if self.batches.iter().all(Vec::is_empty) {
             return;
         }
         for (_, lane, bytes) in to_links {
             if *lane == Some(Lane::Control) {
-                self.look_at_message(bytes);
+                self.look_at_message(bytes, opened_here);
             }
         }
     }
 
-    fn look_at_message(&mut self, bytes: &Bytes) {
+    fn look_at_message(&mut self, bytes: &Bytes, opened_here: &dyn Fn(DeckId, TermId) -> bool) {
         let Ok(message) = envelope::open(bytes) else {
             return;
         };
-        for (what, bytes) in parts(&message) {
+        for (what, bytes) in parts(&message, opened_here) {
             let holds = |operation: &Vec<u8>| contains(operation, bytes);
             if self.batches.iter().flatten().any(holds) && !self.values.iter().any(holds) {
                 self.sent.push(what.to_owned());
@@ -68,11 +72,16 @@ impl Unsaved {
     }
 }
 
-/// The records in a message, and the ends of the slices of changes: what lies between became durable with them.
-fn parts(message: &Message) -> Vec<(&'static str, &[u8])> {
+/// What has to be durable of a message: records, and the ends of the slices of changes, as what lies between became durable
+/// with them.
+fn parts<'a>(
+    message: &'a Message,
+    opened_here: &dyn Fn(DeckId, TermId) -> bool,
+) -> Vec<(&'static str, &'a [u8])> {
     match message {
-        Message::Entries { items, .. } | Message::Branches { items, .. } => {
-            items.iter().flat_map(of_item).collect()
+        Message::Entries { deck, items } | Message::Branches { deck, items } => {
+            let own = |term| opened_here(*deck, term);
+            items.iter().flat_map(|item| of_item(item, &own)).collect()
         }
         Message::Propose { draft, .. } => of_draft(draft).collect(),
         Message::Withdraw { record, .. } => vec![("a withdrawal", record.as_slice())],
@@ -93,7 +102,7 @@ fn parts(message: &Message) -> Vec<(&'static str, &[u8])> {
     }
 }
 
-fn of_item(item: &Item) -> Vec<(&'static str, &[u8])> {
+fn of_item<'a>(item: &'a Item, own: &dyn Fn(TermId) -> bool) -> Vec<(&'static str, &'a [u8])> {
     match item {
         Item::Genesis(bytes) => vec![("a genesis", bytes.as_slice())],
         Item::Charter(bytes) => vec![("a charter", bytes.as_slice())],
@@ -101,6 +110,12 @@ fn of_item(item: &Item) -> Vec<(&'static str, &[u8])> {
         Item::Admit(bytes) => vec![("an admission", bytes.as_slice())],
         Item::Seal(bytes) => vec![("a seal", bytes.as_slice())],
         Item::Draft(draft) => of_draft(draft).collect(),
+        Item::Changes { term, changes, .. } if own(*term) => {
+            let accepting = changes.iter().filter(|change| own_log::merges(change));
+            accepting
+                .map(|change| ("a change that accepts", change.as_slice()))
+                .collect()
+        }
         Item::Changes { changes, .. } => {
             let ends = [changes.first(), changes.last()];
             ends.into_iter()
