@@ -247,6 +247,12 @@ impl Fetches {
         }
     }
 
+    /// Whether a blob is wanted and not whole here.
+    pub(crate) fn is_to_come(&self, blob: BlobId) -> bool {
+        let want = self.wants.get(&blob);
+        want.is_some_and(|want| want.rank().is_some() && !matches!(want.state, State::Whole))
+    }
+
     fn forget_unnamed(&mut self, blob: BlobId) {
         let is_unnamed = |want: &&Want| want.decks.is_empty() && !want.is_asked;
         if self.wants.get(&blob).filter(is_unnamed).is_some() {

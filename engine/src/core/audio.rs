@@ -16,7 +16,7 @@ use crate::core::{BlobDone, BlobTask, Core, DeckError, DeckState, LinkId, Output
 use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{BlobId, CardId, DeckId};
-use crate::limits::{ASKS_KEPT_MAX, SERVING_BYTES_MAX};
+use crate::limits::SERVING_BYTES_MAX;
 use crate::sync::message::Message;
 use crate::time::Time;
 
@@ -93,6 +93,7 @@ impl Core {
         else {
             return;
         };
+        let mut named = BTreeSet::new();
         for change in changes {
             let card = match change {
                 DeckChange::CardAdded { card } | DeckChange::CardRestored { card } => &card.id,
@@ -111,8 +112,10 @@ impl Core {
             for &(blob, size) in audio.of_card(card) {
                 let wish = audio.wish(card, u32::MAX, policy);
                 self.fetches.name(deck, blob, size, wish);
+                named.insert(blob);
             }
         }
+        self.tell_who_asked(named);
     }
 
     /// A deck was opened.
@@ -159,6 +162,10 @@ impl Core {
 
     /// Asks for what is missing, gives up what has stalled, and sees to being woken for the next look.
     pub(super) fn pull_audio(&mut self) {
+        #[cfg(feature = "sim")]
+        if crate::sim::is_broken(crate::sim::Rule::PullAudio) {
+            return;
+        }
         self.rank_audio();
         // Most decks have no audio, and this is asked whenever the clock is looked at.
         if self.fetches.is_empty() {
@@ -215,6 +222,9 @@ impl Core {
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
+        if !may_have {
+            state.note_asked(blob);
+        }
         let bytes = (count.div_ceil(FRAME_GROUPS) as usize).saturating_mul(FRAME_BYTES);
         // What it may not have is answered as what there is not: at once, whatever lies on the disk.
         let (true, Some(end), true) = (
@@ -354,16 +364,34 @@ impl Core {
         if let Some(progress) = self.fetches.progress_of(self.now, blob) {
             self.event(Event::Audio(progress));
         }
-        let asked = |state: &mut super::LinkState| state.asks.remove(&blob);
-        let links = self
+        self.tell_who_asked([blob].into());
+    }
+
+    /// These may be had now, perhaps: they came, or a deck names them now. Who asked for one before is told, if it is here.
+    /// One that is not wanted here is not looked for: it is told of all the same, and may be asked for in vain.
+    fn tell_who_asked(&mut self, blobs: BTreeSet<BlobId>) {
+        let asked = |state: &super::LinkState| state.asks.intersection(&blobs).copied().collect();
+        let asked: Vec<(LinkId, Vec<BlobId>)> = self
             .links
-            .iter_mut()
-            .filter_map(|(&link, state)| asked(state).then_some(link));
-        for link in links.collect::<Vec<_>>() {
-            if self.may_have(link, blob) {
-                self.send(link, &Message::Have { blob });
+            .iter()
+            .map(|(&link, state)| (link, asked(state)))
+            .collect();
+        for (link, blobs) in asked {
+            for blob in blobs {
+                if !self.fetches.is_to_come(blob) && self.may_have(link, blob) {
+                    if let Some(state) = self.links.get_mut(&link) {
+                        state.asks.remove(&blob);
+                    }
+                    self.send(link, &Message::Have { blob });
+                }
             }
         }
+    }
+
+    /// A deck is spoken of now that was not before: what was asked for may be in it.
+    pub(super) fn tell_what_was_asked(&mut self, link: LinkId) {
+        let asked = self.links.get(&link).map(|state| state.asks.clone());
+        self.tell_who_asked(asked.unwrap_or_default());
     }
 
     fn send_frame(&mut self, link: LinkId, transfer: u32, blob: BlobId, group: u32, slice: Option<Vec<u8>>) {
@@ -373,10 +401,7 @@ impl Core {
         state.serving = state.serving.saturating_sub(FRAME_BYTES);
         match slice {
             None => {
-                // To be told when that is otherwise: it need not ask again and again.
-                if state.asks.len() < ASKS_KEPT_MAX {
-                    state.asks.insert(blob);
-                }
+                state.note_asked(blob);
                 self.send(link, &Message::Lack { transfer });
             }
             Some(slice) => {

@@ -144,6 +144,10 @@ impl Core {
 
     /// Sends what the other side lacks, as much as there is room for.
     pub(super) fn catch_up(&mut self, link: LinkId, deck: DeckId) {
+        #[cfg(feature = "sim")]
+        if crate::sim::is_broken(crate::sim::Rule::PassOn) && self.editor_of(deck) != Some(self.device()) {
+            return;
+        }
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };

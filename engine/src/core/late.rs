@@ -63,6 +63,10 @@ impl Core {
     /// something was taken in.
     pub(super) fn settle_late(&mut self, deck: DeckId) {
         self.tell_proofs(deck);
+        #[cfg(feature = "sim")]
+        if crate::sim::is_broken(crate::sim::Rule::LateWorkComesBack) {
+            return;
+        }
         if self.is_asleep(deck) {
             return;
         }

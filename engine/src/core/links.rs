@@ -12,7 +12,7 @@ use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
 use crate::disk::{self};
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
-use crate::limits::{DECKS_PER_LINK_MAX, LINK_HEARTBEAT, LINKS_MAX, NAME_BYTES_MAX};
+use crate::limits::{ASKS_KEPT_MAX, DECKS_PER_LINK_MAX, LINK_HEARTBEAT, LINKS_MAX, NAME_BYTES_MAX};
 use crate::role::KeyEpoch;
 use crate::sync::envelope;
 use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
@@ -42,6 +42,15 @@ pub(crate) struct LinkState {
     pub(super) live: LinkLive,
     /// How often each side is to hear of the other, where that was asked for.
     heartbeat: Option<Duration>,
+}
+
+impl LinkState {
+    /// It asked for what it cannot have now. To be told when that is otherwise: it need not ask again and again.
+    pub(super) fn note_asked(&mut self, blob: BlobId) {
+        if self.asks.len() < ASKS_KEPT_MAX {
+            self.asks.insert(blob);
+        }
+    }
 }
 
 impl Core {
@@ -262,6 +271,7 @@ impl Core {
                     self.send_status(link, deck);
                     self.begin_pulse(link);
                     self.set_heartbeat(link);
+                    self.tell_what_was_asked(link);
                 }
             } else {
                 self.pass_on_key(link, deck);

@@ -45,7 +45,7 @@ mod links;
 mod live;
 pub(crate) mod log;
 mod members;
-mod own_log;
+pub(crate) mod own_log;
 mod playback;
 mod policy;
 mod ports;

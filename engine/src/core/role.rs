@@ -272,6 +272,8 @@ impl Core {
             }
             self.claim_anew(deck);
             self.watch_role(deck);
+            // Who has just become the editor by its own hand takes in what was late before.
+            self.settle_late(deck);
             self.settle_by_itself(deck);
             self.see_to_requests(deck);
             self.keep_watch(deck);

@@ -37,6 +37,8 @@ pub(super) struct SimDevice {
     compact_when: Option<CompactWhen>,
     /// How often each side of a link was to hear of the other.
     pub(super) heartbeats: BTreeMap<LinkId, Duration>,
+    /// Whether the disk takes nothing more.
+    pub(super) fails: bool,
 }
 
 impl SimDevice {
@@ -60,6 +62,7 @@ impl SimDevice {
             mirrors: BTreeMap::new(),
             compact_when: None,
             heartbeats: BTreeMap::new(),
+            fails: false,
         }
     }
 
@@ -87,7 +90,7 @@ impl SimDevice {
     }
 
     pub(super) fn crash(&mut self) {
-        self.core = None;
+        (self.core, self.fails) = (None, false);
         self.mirrors.clear();
         self.store = self.store.crash();
         self.saving.clear();
@@ -137,6 +140,11 @@ impl SimDevice {
             let Some((_, ticket, saved)) = self.saving.pop_front() else {
                 break;
             };
+            if self.fails {
+                let result = Err("the disk is full".to_owned());
+                inputs.push(Input::Saved { ticket, result });
+                continue;
+            }
             self.store.persist(1);
             self.unsaved.ends();
             inputs.push(Input::Saved {

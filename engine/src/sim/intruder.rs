@@ -94,6 +94,12 @@ impl Sim {
         self.hand_in(intruder.at.0, Input::Received { link, lane, bytes });
     }
 
+    /// The intruder's link is cut.
+    pub fn leave(&mut self, intruder: Intruder) {
+        let (link, reason) = (intruder.link, "it left".to_owned());
+        self.hand_in(intruder.at.0, Input::LinkDown { link, reason });
+    }
+
     /// What was said to the intruder since this was last asked.
     pub fn heard(&mut self, intruder: Intruder) -> Vec<Message> {
         let heard = self.intruders.entry(intruder.link).or_default();

@@ -5,6 +5,7 @@
 //!
 //! Nothing here waits: a minute of virtual time takes milliseconds.
 
+mod broken;
 mod device;
 mod intruder;
 mod link;
@@ -33,6 +34,8 @@ use crate::sync::holdings::Holding;
 use crate::sync::message::Message;
 use crate::time::Time;
 
+pub(crate) use self::broken::is_broken;
+pub use self::broken::{Rule, with_broken};
 use self::device::{SimClock, SimDevice};
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
@@ -69,6 +72,8 @@ pub struct Sim {
     intruders: BTreeMap<LinkId, Heard>,
     /// What is said, once recording was asked for.
     recording: Option<Vec<(Lane, Bytes)>>,
+    /// Of a thousand messages, how many come twice.
+    doubled: u64,
 }
 
 impl std::fmt::Debug for Sim {
@@ -97,6 +102,7 @@ impl Sim {
             next_link: 1,
             intruders: BTreeMap::new(),
             recording: None,
+            doubled: 0,
         }
     }
 
@@ -223,6 +229,18 @@ impl Sim {
         for link in self.links.iter_mut().filter(|link| link.joins(a.0, b.0)) {
             link.mend();
         }
+    }
+
+    /// From now on a device's disk takes nothing more, until the device was stopped and started again.
+    pub fn fail_disk(&mut self, peer: Peer) {
+        if let Some(device) = self.devices.get_mut(peer.0) {
+            device.fails = true;
+        }
+    }
+
+    /// From now on so many of a thousand control messages come twice: no link does that, and none may hurt by it.
+    pub const fn double_messages(&mut self, per_mille: u64) {
+        self.doubled = per_mille;
     }
 
     /// Stops a device at once, as a power cut would. What its store had not saved is lost.
@@ -512,8 +530,11 @@ impl Sim {
             }
             match lane {
                 Some(lane) => {
+                    let doubled = lane == Lane::Control && delays.next_u64() % 1_000 < self.doubled;
                     for wire in &mut self.links {
-                        wire.send(now, link, lane, bytes.clone());
+                        for _ in 0..=u8::from(doubled) {
+                            wire.send(now, link, lane, bytes.clone());
+                        }
                     }
                 }
                 None => {

@@ -62,6 +62,10 @@ impl Log {
         if self.opened.contains(&canonical.tip) {
             return Ok(None);
         }
+        #[cfg(feature = "sim")]
+        if crate::sim::is_broken(crate::sim::Rule::OneRunOneTerm) {
+            return Ok(None);
+        }
         Ok(Some(self.next_term(
             key,
             nonce,

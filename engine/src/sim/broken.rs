@@ -1,0 +1,38 @@
+//! Rules that a test breaks on purpose, to see that it would notice. Only of the simulator: what ships keeps all of them.
+
+use std::cell::Cell;
+
+/// A rule of the engine that can be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rule {
+    /// A run appends only to a term that it opened.
+    OneRunOneTerm,
+    /// The editor takes late work in.
+    LateWorkComesBack,
+    /// A device passes on what its neighbours lack.
+    PassOn,
+    /// A device asks for the audio that cards refer to.
+    PullAudio,
+}
+
+thread_local! {
+    static BROKEN: Cell<Option<Rule>> = const { Cell::new(None) };
+}
+
+/// Runs with a rule broken, in this thread.
+pub fn with_broken<R>(rule: Rule, run: impl FnOnce() -> R) -> R {
+    struct Mended;
+    impl Drop for Mended {
+        fn drop(&mut self) {
+            BROKEN.set(None);
+        }
+    }
+    BROKEN.set(Some(rule));
+    let _mended = Mended;
+    run()
+}
+
+pub(crate) fn is_broken(rule: Rule) -> bool {
+    BROKEN.get() == Some(rule)
+}

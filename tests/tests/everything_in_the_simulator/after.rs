@@ -1,0 +1,207 @@
+//! When all is mended and quiet: what must hold.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cuecard::core::{Core, DeckError};
+use cuecard::time::Time;
+use cuecard::{Event, Fate, Role};
+
+use crate::world::{Outcome, World};
+
+const LONG: Duration = Duration::from_secs(180);
+
+impl World {
+    /// All cables whole, all devices running, all decks followed, the liar gone; and time.
+    pub(crate) fn heal(&mut self) -> Outcome {
+        for (a, b) in self.cables.clone() {
+            self.sim.mend(a, b);
+        }
+        for &intruder in &self.intruders {
+            self.sim.leave(intruder);
+        }
+        for peer in self.peers.clone() {
+            self.attempt(peer, |core, now, deck| core.set_followed(now, deck, true));
+        }
+        self.settle("all hold the same")?;
+        // Where nobody may edit, the owner takes the role; and what was late comes back with that.
+        if self.editors().is_empty() {
+            for peer in self.peers.clone() {
+                self.attempt(peer, |core, now, deck| core.take_over(now, deck));
+            }
+            self.settle("all hold the same, with an editor again")?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, what: &str) -> Outcome {
+        let end = self.sim.elapsed() + LONG;
+        while self.sim.elapsed() < end {
+            if self.is_settled() {
+                self.note_durable();
+                return Ok(());
+            }
+            self.sim.run_for(Duration::from_millis(500));
+        }
+        Err(self.told(what))
+    }
+
+    fn is_settled(&self) -> bool {
+        let saved = self.peers.iter().all(|&peer| self.sim.is_all_saved(peer));
+        let linked = self.cables.iter().all(|&(a, b)| self.sim.is_linked(a, b));
+        if !saved || !linked {
+            return false;
+        }
+        let heads: BTreeSet<_> = self
+            .peers
+            .iter()
+            .map(|&peer| self.sim.head(peer, self.deck))
+            .collect();
+        if heads.len() != 1 || heads.contains(&None) {
+            return false;
+        }
+        let beside = self.peers.iter().map(|&peer| self.sim.holdings(peer, self.deck));
+        let beside: BTreeSet<_> = beside.collect();
+        beside.len() == 1 && self.editors().len() <= 1 && self.lacks_audio().is_none()
+    }
+
+    /// A device that lacks audio which a card refers to, and which somebody has.
+    fn lacks_audio(&self) -> Option<String> {
+        for blob in self.blobs.keys() {
+            let cards = self.sim.cards(self.peers[0], self.deck);
+            let is_named = cards
+                .iter()
+                .any(|card| card.audio.values().any(|audio| audio.blob == *blob));
+            let has = |peer: &&cuecard::sim::Peer| self.sim.holds_audio(**peer, *blob);
+            if is_named
+                && self.peers.iter().any(|peer| has(&peer))
+                && let Some(peer) = self.peers.iter().find(|peer| !has(peer))
+            {
+                return Some(format!("{peer:?} lacks {blob:?}"));
+            }
+        }
+        None
+    }
+
+    fn told(&mut self, what: &str) -> String {
+        let mut text = format!(
+            "seed {}: {what} did not come: {:?}",
+            self.sim.seed(),
+            self.trouble
+        );
+        let all: BTreeSet<_> = self
+            .peers
+            .iter()
+            .flat_map(|&peer| self.sim.holdings(peer, self.deck))
+            .collect();
+        for peer in self.peers.clone() {
+            let holdings = self.sim.holdings(peer, self.deck);
+            let lacks: Vec<_> = all.difference(&holdings).collect();
+            let mut events = self.sim.take_events(peer);
+            events.retain(|event| !matches!(event, Event::Changed { .. } | Event::SafeWith { .. }));
+            let latest = events.split_off(events.len().saturating_sub(5));
+            text += &format!(
+                "\n{peer:?} {:?}: head {:?}, {:?}, saved {}, lacks {lacks:?}, latest {latest:?}",
+                self.sim.id(peer),
+                self.sim.head(peer, self.deck),
+                self.sim.role(peer, self.deck),
+                self.sim.is_all_saved(peer),
+            );
+        }
+        text += &format!("\naudio: {:?}", self.lacks_audio());
+        text
+    }
+
+    pub(crate) fn check(&mut self) -> Outcome {
+        let (seed, deck) = (self.sim.seed(), self.deck);
+        let wrong = |what: String| Err(format!("seed {seed}: {what}"));
+        let first = self.peers[0];
+        let cards = self.sim.cards(first, deck);
+        let head = self.sim.head(first, deck);
+        let mut editors = 0;
+        for &peer in &self.peers {
+            if self.sim.cards(peer, deck) != cards {
+                return wrong(format!("{peer:?} has other cards"));
+            }
+            if self.sim.document_heads(peer, deck) != head.into_iter().collect::<Vec<_>>() {
+                return wrong(format!("the document of {peer:?} is not the canonical path"));
+            }
+            if self.sim.strayed(peer).is_some() {
+                return wrong(format!("who listens to {peer:?} has another deck than it"));
+            }
+            let proofs = self
+                .sim
+                .act(peer, |core, _| core.proofs(deck))
+                .ok_or("it does not run")?;
+            if proofs.as_ref().is_ok_and(|proofs| !proofs.is_empty()) {
+                return wrong(format!(
+                    "{peer:?} holds that an honest device sealed two lines: {proofs:?}"
+                ));
+            }
+            editors += usize::from(matches!(self.sim.role(peer, deck), Some(Role::Editor { .. })));
+            let state = self.sim.sync_state(peer, deck).ok_or("no deck")?;
+            let apart = state.devices.iter().find(|device| {
+                device.stand.is_some_and(|stand| stand.ahead > 0)
+                    && matches!(device.reach, cuecard::Reach::Linked(_))
+            });
+            if let Some(apart) = apart {
+                return wrong(format!("{peer:?} believes that it lacks something: {apart:?}"));
+            }
+        }
+        if editors != 1 {
+            return wrong(format!("{editors} may edit"));
+        }
+        let left = |core: &mut Core, _: Time, deck| {
+            let mut late = core.late_work(deck)?;
+            late.retain(|late| matches!(core.why_late_work_asks(deck, late), Ok(None)));
+            Ok::<_, DeckError>(late)
+        };
+        for editor in self.editors() {
+            let left = self.attempt(editor, left).unwrap_or_default();
+            if !left.is_empty() {
+                return wrong(format!(
+                    "nobody need be asked, and it did not come back: {left:?}"
+                ));
+            }
+        }
+        for written in self.written.iter().filter(|written| written.durable) {
+            let fates: Vec<_> = self
+                .peers
+                .iter()
+                .map(|&peer| self.sim.fate(peer, deck, written.change))
+                .collect();
+            let kept = match written.draft {
+                None => {
+                    let all = fates.iter().all(|fate| *fate == fates[0]);
+                    all && matches!(fates[0], Some(Fate::Canonical | Fate::Late))
+                }
+                Some(_) => self.sim.fate(written.by, deck, written.change).is_some(),
+            };
+            if !kept {
+                return wrong(format!("{written:?} became {fates:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is edited now reaches everybody.
+    pub(crate) fn go_on(&mut self) -> Outcome {
+        let [editor] = self.editors()[..] else {
+            return Err("nobody, or more than one, may edit".to_owned());
+        };
+        let add = |core: &mut Core, now, deck| {
+            core.edit(now, deck, |edit| edit.add_card("the last one", "?").map(drop))
+                .map(drop)
+        };
+        self.attempt(editor, add).ok_or("the editor may not edit")?;
+        self.settle("all hold what was added in the end")?;
+        let has_it = |peer: &cuecard::sim::Peer| {
+            let cards = self.sim.cards(*peer, self.deck);
+            cards.iter().any(|card| card.front == "the last one")
+        };
+        match self.peers.iter().all(has_it) {
+            true => Ok(()),
+            false => Err(format!("seed {}: the last card is missing", self.sim.seed())),
+        }
+    }
+}

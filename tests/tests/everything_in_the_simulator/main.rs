@@ -1,0 +1,85 @@
+//! Everything at once: two to ten devices in chains, stars, rings, meshes and trees; edits of every kind, undo, typing,
+//! audio, drafts proposed, extended, withdrawn, declined and accepted, handovers, releases, claims, takeovers, requests;
+//! decks set aside and followed again, devices that sleep; cables that are slow, lose, break and flap, messages that come
+//! twice; disks that fail, power that fails, backups that are put back; and a member that says what it likes.
+//!
+//! Then all is mended and quiet. All honest devices hold the same deck and the same beside it, one may edit; every edit that
+//! was durable is part of the deck, a draft or late work; every piece of audio that a card refers to, and that anybody still
+//! has, is whole everywhere. And they go on.
+//!
+//! Each seed is another world. One that fails is named; `CUECARD_SEED=n` runs that one alone, and `CUECARD_SEEDS=n` as many.
+
+mod after;
+mod can_fail;
+mod deeds;
+mod liar;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cuecard_tests::seeds;
+
+use crate::world::{Outcome, World};
+
+const SEEDS: u64 = 1_000;
+
+/// One world, from its beginning to its end.
+pub(crate) fn run(seed: u64) -> Outcome<[u64; deeds::KINDS]> {
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(seed)?;
+        world.live()?;
+        world.heal()?;
+        world.check()?;
+        world.go_on()?;
+        Ok(world.done)
+    }));
+    lived.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("seed {seed}: a panic: {}", text.unwrap_or_default()))
+    })
+}
+
+#[test]
+fn whatever_happens_all_end_with_one_deck_and_nothing_is_lost() {
+    let seeds = seeds(SEEDS);
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
+    let done = Mutex::new([0; deeds::KINDS]);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    match run(seed) {
+                        Ok(did) => {
+                            let mut done = done.lock().unwrap();
+                            done.iter_mut().zip(did).for_each(|(all, one)| *all += one);
+                        }
+                        Err(why) => failed.lock().unwrap().push((seed, why)),
+                    }
+                }
+            });
+        }
+    });
+    let (failed, done) = (failed.into_inner().unwrap(), done.into_inner().unwrap());
+    for (kind, times) in deeds::NAMES.iter().zip(done) {
+        println!("{times:>7} times: {kind}");
+    }
+    for (seed, why) in &failed {
+        println!("{why}\nrun it again with CUECARD_SEED={seed}\n");
+    }
+    let which: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
+    assert!(
+        which.is_empty(),
+        "{} worlds went wrong: seeds {which:?}",
+        which.len()
+    );
+    // Each kind of deed was really done, where enough worlds were run to say so.
+    let many = seeds.end - seeds.start >= 200;
+    assert!(!many || done.iter().all(|times| *times > 0), "{done:?}");
+}
