@@ -55,6 +55,22 @@ async fn both_dial_again_after_a_clean_close_many_times() {
     link_b.close(CloseReason::Here).await;
 }
 
+/// A button "link anew", pressed while there is a link: at both ends it gives way to the fresh one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dial_while_a_link_lives_replaces_it() {
+    let (a, b) = (WebRtc::new(key(1), quick()), WebRtc::new(key(2), quick()));
+    let (at_a, at_b) = bounded(connect(&a, &b)).await;
+    let (dial_a, dial_b) = (a.dialer(at_a.route).unwrap(), b.dialer(at_b.route).unwrap());
+    let (link_a, link_b) = dial_both(&dial_a, &dial_b).await;
+    for old in [&at_a.link, &at_b.link] {
+        let event = bounded(old.recv()).await;
+        assert_eq!(event, LinkEvent::Closed(CloseReason::Replaced));
+    }
+    greet(&*link_a, &*link_b).await;
+    link_a.close(CloseReason::Here).await;
+    link_b.close(CloseReason::Here).await;
+}
+
 /// Found by an app that kept its offer for a "linked by" screen: the offer held the port, and every dial after it said
 /// that the port was in use.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

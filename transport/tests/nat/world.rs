@@ -164,11 +164,12 @@ impl World {
         within(&translator, &rule);
     }
 
-    /// From now on home a's translator has another outer address.
-    pub(crate) fn move_home_a(&self) {
+    /// From now on home a's translator has this outer address instead of that one, and none inside.
+    pub(crate) fn move_home_a(&self, from: &str, to: &str) {
         let translator = self.name("ta");
-        within(&translator, "ip addr del 198.51.100.11/24 dev out");
-        within(&translator, "ip addr add 198.51.100.21/24 dev out");
+        within(&translator, "ip addr flush dev in");
+        within(&translator, &format!("ip addr del {from}/24 dev out"));
+        within(&translator, &format!("ip addr add {to}/24 dev out"));
     }
 
     /// Runs this very test program as a device in a home: the test named there.
