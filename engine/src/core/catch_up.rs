@@ -155,9 +155,15 @@ impl Core {
             .links
             .get_mut(&link)
             .and_then(|state| state.sessions.get_mut(&deck));
-        let Some(session) = session.filter(|session| session.has_room()) else {
+        let Some(session) = session else { return };
+        // The path has turned, and what was sent or being read leads where it no longer goes.
+        if session.cursor.is_some_and(|cursor| !log.is_on_path(cursor)) {
+            let shared = log.find(&session.locator);
+            session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
+        }
+        if !session.has_room() {
             return;
-        };
+        }
         let mut items = Vec::new();
         // Nothing can be taken in without a genesis, and that is on disk before it is sent.
         if !session.has_genesis && !log.is_kept {
@@ -305,21 +311,7 @@ impl Core {
         if !self.log_mut(deck).is_ok_and(Log::take_turned) {
             return;
         }
-        let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
-            return;
-        };
-        let mut links = Vec::new();
-        for (&link, state) in &mut self.links {
-            let Some(session) = state.sessions.get_mut(&deck) else {
-                continue;
-            };
-            links.push(link);
-            if session.cursor.is_some_and(|cursor| !log.is_on_path(cursor)) {
-                let shared = log.find(&session.locator);
-                session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
-            }
-        }
-        for link in links {
+        for link in self.links_of(deck) {
             self.send_status(link, deck);
             self.catch_up(link, deck);
         }

@@ -165,7 +165,8 @@ impl Log {
                 let start = self.chain.line(image.term).map(|line| line.start());
                 let last = at.checked_sub(1).and_then(|at| hashes.get(at)).copied();
                 let head = last.or(start).ok_or_else(|| damaged("a term"))?;
-                path.push((image.term, Cut { len: inside, head }));
+                let end = Cut { len: inside, head };
+                path.push((image.term, image.leaves_for().unwrap_or(end)));
             }
         }
         if path.last().map(|(_, cut)| cut.head) != Some(head) {

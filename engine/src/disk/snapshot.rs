@@ -5,11 +5,12 @@
 //! older one and a longer tail make the same deck.
 
 use cuecard_store::{Batch, SnapshotName, Store, StoreError};
-use minicbor::bytes::ByteVec;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::{DeckImage, LoadError, TermTail, deck_key, from_bytes, read_from, term_stream, to_bytes};
 use crate::id::{ChangeHash, DeckId, TermId};
+use crate::role::Cut;
 
 const SNAPSHOTS: u8 = b's';
 
@@ -53,6 +54,9 @@ pub struct TermImage {
     /// The changes that follow the canonical ones and are in the document no more.
     #[n(4)]
     pub aside: Vec<ByteVec>,
+    /// Where the path ends in this term, if that is on another of its lines: its holder sealed more than one.
+    #[n(5)]
+    leaves_for: Option<(u64, ByteArray<32>)>,
 }
 
 impl SnapshotImage {
@@ -110,7 +114,23 @@ impl TermImage {
             hashes: joined.into(),
             seals: seals.into_iter().map(|(len, seal)| (len, seal.into())).collect(),
             aside: aside.into_iter().map(Into::into).collect(),
+            leaves_for: None,
         }
+    }
+
+    /// The same, where the path goes on to here by another line.
+    pub(crate) fn leaving_for(mut self, end: Cut) -> Self {
+        self.leaves_for = Some((end.len, end.head.0.into()));
+        self
+    }
+
+    /// Where the path ends in this term, if that is on another line than these changes.
+    pub(crate) fn leaves_for(&self) -> Option<Cut> {
+        let (len, head) = self.leaves_for?;
+        Some(Cut {
+            len,
+            head: ChangeHash(*head),
+        })
     }
 
     /// How many of its changes it holds.

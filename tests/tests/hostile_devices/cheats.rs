@@ -9,7 +9,7 @@ use cuecard::{Event, Rights, Role};
 use super::world::*;
 
 /// A slice of one change in mallory's term, and its seal.
-fn line(
+pub(super) fn line(
     world: &World,
     document: &cuecard::document::Document,
     term: TermId,

@@ -15,6 +15,7 @@
 //! | claim without the right to hold | `terms::claims_by_who_may_not_hold_the_role_count_for_nothing_and_are_not_kept_without_end` | `ClaimRefused` |
 //! | charter by one who is not the owner | `authority::a_charter_by_one_who_is_not_the_owner_is_refused_by_name` | "not signed by the deck's owner" |
 //! | two seals | `cheats::two_seals_of_one_term_are_proved_to_everybody` | `TwoSeals`, kept as proof |
+//! | two seals, so that the deck is never compacted again | `forked::*` | it is; the proof and both lines stay |
 //! | flood of drafts | `drafts::a_flood_of_drafts_is_refused_by_name` | `DraftRefused`, `TooMany` |
 //! | a draft too large | `drafts::a_draft_beyond_its_quota_ends_the_link` | "beyond its quota" |
 //! | flood of records | `cheats::a_flood_of_handovers_is_refused_by_name` | "more terms that are not part of the deck" |
@@ -42,6 +43,7 @@
 mod authority;
 mod cheats;
 mod drafts;
+mod forked;
 mod limits;
 mod messages;
 mod playback;

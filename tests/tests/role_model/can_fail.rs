@@ -22,11 +22,11 @@ fn story(most: [u8; KINDS], hostile: Option<u8>) -> Bounds {
 }
 
 /// Owner, edits, handovers, claims, charters and takeovers.
-const HONEST: [u8; KINDS] = [2, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0];
+const HONEST: [u8; KINDS] = [2, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0];
 /// The same with a cheat.
-const CHEATED: [u8; KINDS] = [2, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1];
+const CHEATED: [u8; KINDS] = [2, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1, 0];
 /// Crashes and a copied folder.
-const CRASHED: [u8; KINDS] = [3, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0];
+const CRASHED: [u8; KINDS] = [3, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0];
 
 fn finds(property: &'static str, model: Role, what: &str) {
     let wanted = HasDiscoveries::AnyOf(BTreeSet::from([property]));
@@ -97,7 +97,7 @@ fn without_the_holders_word_first_a_claim_takes_the_role_from_whoever_has_it() {
 #[test]
 fn without_ranks_the_id_decides_among_claims() {
     let mut bounds = story(HONEST, None);
-    bounds.most = [0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0];
+    bounds.most = [0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0];
     without(Rule::RankDecides, bounds, PASSED_OVER);
 }
 

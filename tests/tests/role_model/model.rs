@@ -58,9 +58,11 @@ pub(crate) enum Does {
     IsCopied(Set),
     /// Signs whatever its key can sign, whatever it knows.
     Cheats(Says),
+    /// Answers a claim on a term that this run opened: "I was there all the time".
+    Answers(TermId),
 }
 
-pub(crate) const KINDS: usize = 11;
+pub(crate) const KINDS: usize = 12;
 
 impl Does {
     pub(crate) const fn kind(&self) -> usize {
@@ -76,6 +78,7 @@ impl Does {
             Self::Restarts(_) => 8,
             Self::IsCopied(_) => 9,
             Self::Cheats(_) => 10,
+            Self::Answers(_) => 11,
         }
     }
 }
@@ -103,6 +106,7 @@ impl fmt::Debug for Act {
             Does::Restarts(left) => write!(f, "restarts with {:?}", left.0),
             Does::IsCopied(left) => write!(f, "is copied with {:?}", left.0),
             Does::Cheats(says) => write!(f, "cheats: {says:?}"),
+            Does::Answers(term) => write!(f, "answers the claim on {}", term.short()),
         }
     }
 }
@@ -232,6 +236,13 @@ impl Role {
         } else if knowledge.chain.rights(id) == Some(cuecard::role::Rights::Hold) {
             choices.push(Does::Claims);
         }
+        let opened = state.runs[at].opened.iter().copied();
+        let is_claimed = |term: &TermId| {
+            let children = knowledge.chain.children(*term);
+            let mut claims = children.filter_map(|child| knowledge.chain.term(child));
+            world.holder(*term) == Some(me) && claims.any(|child| child.cause == Cause::Claim)
+        };
+        choices.extend(opened.filter(is_claimed).map(Does::Answers));
         if knowledge.chain.is_owner(id) {
             for members in &self.bounds.members {
                 choices.push(Does::Settles(members.clone()));
@@ -316,6 +327,11 @@ impl Role {
                 durable: left.clone(),
                 opened: Vec::new(),
             }),
+            Does::Answers(parent) => {
+                let line = self.lab.know(&held).chain.line(*parent).unwrap().end();
+                let term = self.sign_term(&mut state, act.run, *parent, Cause::Handover, line, Some(me));
+                state.runs[act.run].opened.push(term);
+            }
             Does::Cheats(says) => {
                 let item = self.lab.world.sign(says.clone());
                 state.made.insert(item);

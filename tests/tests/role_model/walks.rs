@@ -64,7 +64,7 @@ fn walk(seed: u64) -> (u64, Played) {
     let hostile = draw.chance(40).then(|| u8::try_from(draw.below(3)).unwrap());
     let bounds = Bounds {
         steps: STEPS,
-        most: [9, 3, 3, 1, 3, 2, 1, 1, 2, 1, 3],
+        most: [9, 3, 3, 1, 3, 2, 1, 1, 2, 1, 3, 2],
         present: vec![0, 1, 2, 3],
         hostile,
         members: vec![vec![1, 2, 3], vec![2, 3], vec![3, 1]],

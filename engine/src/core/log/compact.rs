@@ -211,12 +211,10 @@ impl Log {
         compaction.patience = compaction.patience.saturating_mul(2);
     }
 
-    /// What the log holds now. `None` where a term's held changes are no longer one line that leads on from what was
-    /// cut: then the log has to stay as it is.
+    /// What the log holds now. `None` where a term's held changes do not lead on from what was cut: then the log has to
+    /// stay as it is. Of a term with more than one line it holds the one that lies in the log; the others, and the seals
+    /// that prove the cheat, stay among the records, which are never cut short.
     fn snapshot_image(&self) -> Option<SnapshotImage> {
-        if self.has_forks() {
-            return None;
-        }
         let on_path: BTreeSet<TermId> = self.inside.iter().map(|step| step.term).collect();
         let mut left = self.compaction.snapped();
         left.retain(|term, len| *len > 0 && !on_path.contains(term));
@@ -229,21 +227,22 @@ impl Log {
         Some(SnapshotImage::new(self.deck, terms, self.document.snapshot()))
     }
 
-    fn term_image(&self, term: TermId, inside: Option<Position>) -> Option<TermImage> {
+    fn term_image(&self, term: TermId, path: Option<Position>) -> Option<TermImage> {
         let cut = self.compaction.snapped_of(term);
-        let line = match inside {
-            Some(step) if step.len >= cut => self.chain.line_to(term, step.cut())?,
-            _ => self.chain.line(term)?,
+        let line = self.logged_line(term)?;
+        // The path goes along that line to its end there, or leaves it for another line of a cheat's.
+        let is_on_line = |step: &Position| line.hash_at(step.len) == Some(step.head);
+        let inside = match path {
+            Some(step) if is_on_line(&step) => Some(step.len),
+            Some(step) => Some(self.chain.common(term, line.end(), step.cut())?.len),
+            None => None,
         };
-        let inside_len = inside.map_or(0, |step| step.len);
+        let leaves_for = path.filter(|step| !is_on_line(step));
+        let inside_len = inside.unwrap_or(0);
         let len = inside_len.max(cut);
         let hashes = (1..=len)
             .map(|number| line.hash_at(number))
             .collect::<Option<Vec<_>>>()?;
-        // The path must be the first part of that line.
-        if inside.is_some_and(|step| line.hash_at(step.len) != Some(step.head)) {
-            return None;
-        }
         let beyond = hashes.iter().skip(usize::try_from(inside_len).ok()?);
         let aside = beyond
             .map(|hash| self.held_bytes(hash))
@@ -254,8 +253,11 @@ impl Log {
             .take_while(|(number, _)| *number <= len)
             .map(|(number, seal)| (number, seal.to_vec()))
             .collect();
-        let inside_len = inside.map(|step| step.len);
-        Some(TermImage::new(term, inside_len, hashes, seals, aside))
+        let image = TermImage::new(term, inside, hashes, seals, aside);
+        Some(match leaves_for {
+            Some(step) => image.leaving_for(step.cut()),
+            None => image,
+        })
     }
 
     /// Changes of a term that its log may no longer hold, from number `from` on, as they lay there: at most `count`, and

@@ -62,12 +62,6 @@ impl Log {
         vec![]
     }
 
-    /// Whether some holder sealed more than one line. Then logs are not cut short: what a snapshot holds of a term is one
-    /// line.
-    pub(super) fn has_forks(&self) -> bool {
-        !self.forks.is_empty()
-    }
-
     /// The line of a term that lies in its log.
     pub(super) fn logged_line(&self, term: TermId) -> Option<Line<'_>> {
         match self.forks.get(&term) {
