@@ -9,8 +9,9 @@ import { showDrafts } from './drafts.js';
 import { showEntry } from './entry.js';
 import * as history_ from './history.js';
 import { listen, showLive } from './live.js';
+import * as present from './present.js';
 import * as stage from './stage.js';
-import { Refused, follow, get, go, on, post, refresh, state } from './state.js';
+import { Refused, enter, follow, get, go, on, refresh, state } from './state.js';
 import * as timeline from './timeline.js';
 
 const TABS = [
@@ -37,6 +38,8 @@ async function show() {
   try {
     if (tab === 'deck') put(host, made);
     const update = await VIEWS[tab](made, state.arg);
+    // A press that began meanwhile is not to be lost.
+    await new Promise(unheld);
     if (mine !== showing) return;
     atStep = typeof update === 'function' ? update : null;
     if (tab !== 'deck') {
@@ -138,23 +141,23 @@ function walkTabs(event) {
   next.click();
 }
 
-async function enter() {
+async function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   if (!token) return;
   // Out of the address before anything else: it is not to be copied with a link.
   history.replaceState(null, '', '/');
-  await post('session', { token });
+  await enter(token);
 }
 
 function closed(error) {
-  const isLocked = error instanceof Refused && error.status === 401;
+  const isLocked = error instanceof Refused && [401, 404].includes(error.status);
   put(document.body, h('main', { class: 'closed' }, h('img', { src: '/icon.svg', alt: '', width: 56, height: 56 }),
     h('h1', {}, isLocked ? 'Locked' : 'Not reached'), h('p', {}, isLocked ? 'Open the address that the command printed: it carries the key to this page.' : 'The command that serves this page does not answer. Is it still running?'), h('p', { class: 'dim' }, error.message)));
 }
 
 async function start() {
   try {
-    await enter();
+    await takeToken();
     state.home = await get('home');
   } catch (error) {
     closed(error);
@@ -167,7 +170,7 @@ async function start() {
   on('route', show);
   on('step', (view) => atStep?.(view));
   on('changed', () => { if (!['deck', 'live'].includes(document.body.dataset.tab)) unheld(show); });
-  on('event', (event) => { if (['link', 'sync'].includes(event?.kind) && document.body.dataset.tab === 'devices') unheld(show); });
+  on('event', (event) => { if (['link', 'sync', 'present', 'play', 'audio'].includes(event?.kind) && document.body.dataset.tab === 'devices') unheld(show); });
   byId('theme').addEventListener('click', nextTheme);
   byId('help').addEventListener('click', keys);
   byId('pick').addEventListener('change', ({ target }) => {
@@ -186,6 +189,7 @@ async function start() {
   if (state.selected) history_.reveal(state.selected);
   listen();
   stage.start();
+  present.start();
   document.body.classList.add('ready');
 }
 

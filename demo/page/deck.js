@@ -2,6 +2,7 @@
 
 import { h, painted, put } from './dom.js';
 import { cardDiff, cardLink, play, tags } from './cards.js';
+import { playForAll } from './present.js';
 import { Scroller } from './scroller.js';
 import { deviceName, go, lane, ofDeck, state } from './state.js';
 import { seen } from './timeline.js';
@@ -82,7 +83,7 @@ export async function showCard(host, id) {
   const origins = (list, name) => list.map(([key, origin]) => h('div', { class: 'field' }, h('span', { class: 'name' }, `${name} ${key}`), h('span', { class: 'text' }, by(origin))));
   put(host, h('div', { class: 'pad card-view' },
     h('div', { class: 'view-head' }, h('p', { class: 'over' }, 'Card'), h('h2', {}, card.front || '(empty)'),
-      told.deleted && h('span', { class: 'badge removed' }, '− deleted'), h('p', { class: 'back-text' }, card.back), h('p', { class: 'extras' }, tags(card.tags), card.audio.map((audio) => play(audio, card.front)))),
+      told.deleted && h('span', { class: 'badge removed' }, '− deleted'), h('p', { class: 'back-text' }, card.back), h('p', { class: 'extras' }, tags(card.tags), card.audio.map((audio) => [play(audio, card.front), playForAll(card, audio)]))),
     blame && h('section', {}, h('h3', {}, 'Who wrote what'),
       h('div', { class: 'fields' },
         blame.texts.map(([name, runs]) => h('div', { class: 'field' }, h('span', { class: 'name' }, name), h('span', { class: 'text blamed' }, blamed(runs)))),

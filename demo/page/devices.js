@@ -1,8 +1,9 @@
-// Who takes part: role, route, round trip, and what each has.
+// Who takes part: role, route, round trip, what each has, and what is ephemeral.
 
 import { h, put } from './dom.js';
 import { go, lane, ofDeck, state } from './state.js';
-import { bytes, short, some, when } from './words.js';
+import { audioHere, looksAt, played } from './present.js';
+import { short, some, when } from './words.js';
 
 const RIGHTS = { read: 'may read', draft: 'may propose drafts', hold: 'may be editor' };
 
@@ -15,7 +16,7 @@ function has(device, all) {
   return parts.join(', ') || 'everything, durably';
 }
 
-function one(device, all) {
+function one(device, shows, all) {
   const linked = device.me ? 'this device' : device.linked ? ['linked', device.route].filter(Boolean).join(', ') : device.heard ? `not linked; last heard ${when(device.heard)}` : 'never linked';
   return h('article', { class: `device ${device.number === null ? '' : lane(device.number)} ${device.linked ? 'linked' : ''}`, 'data-device': device.device.id },
     h('header', {}, h('i', { class: 'dot' }), h('h3', {}, device.device.name),
@@ -25,6 +26,7 @@ function one(device, all) {
       h('div', {}, h('dt', {}, 'Link'), h('dd', {}, h('i', { class: `lamp ${device.linked ? 'on' : ''}` }), linked)),
       !device.me && h('div', {}, h('dt', {}, 'Round trip'), h('dd', {}, device.round_trip_ms === null ? 'not measured yet' : `${device.round_trip_ms.toFixed(1)} ms`, device.loss_per_mille > 0 && `, ${device.loss_per_mille / 10} % lost on the way at first`)),
       h('div', {}, h('dt', {}, 'Has'), h('dd', {}, h('i', { class: `lamp ${device.me || (device.lacks === 0 && !device.has_more) ? 'on' : ''}` }), has(device, all))),
+      shows && h('div', {}, h('dt', {}, 'There'), h('dd', { class: 'shows' }, h('i', { class: 'lamp on' }), looksAt(shows))),
       device.saved && !device.me && h('div', {}, h('dt', {}, 'Saved to'), h('dd', {}, h('a', { href: '#', onclick: (event) => { event.preventDefault(); go({ tab: 'entry', arg: device.saved }); } }, short(device.saved)))),
       device.admitted_by && h('div', {}, h('dt', {}, 'Let in by'), h('dd', {}, device.admitted_by.name)),
       h('div', {}, h('dt', {}, 'Id'), h('dd', {}, h('code', { class: 'hash' }, device.device.id)))));
@@ -32,10 +34,8 @@ function one(device, all) {
 
 export async function showDevices(host) {
   const told = await ofDeck('devices');
-  const { audio } = told;
   put(host, h('div', { class: 'pad' },
     h('div', { class: 'view-head' }, h('h2', {}, 'Devices'), h('p', { class: 'dim' }, told.role.editor ? `${told.role.editor.name} may edit now${told.role.settled ? ', and the owner has settled that' : '; that is provisional until the owner settles it'}.` : 'Nobody may edit at present.')),
-    h('div', { class: 'devices' }, told.devices.map((device) => one(device, state.summary?.entries ?? 0))),
-    h('section', {}, h('h3', {}, 'Audio on this device'), h('p', {}, audio.total ? `${audio.whole} of ${some(audio.total, 'piece')} whole, ${bytes(audio.have)} of ${bytes(audio.bytes)}` : 'This deck names none.'),
-      audio.total > 0 && h('div', { class: 'meter', role: 'meter', 'aria-valuemin': 0, 'aria-valuemax': audio.bytes, 'aria-valuenow': audio.have, 'aria-label': 'Audio that is here', style: { '--part': `${audio.bytes ? (100 * audio.have) / audio.bytes : 100}%` } }))));
+    h('div', { class: 'devices' }, told.devices.map((device) => one(device, told.present.find((other) => other.device.id === device.device.id), state.summary?.entries ?? 0))),
+    played(told.playing, told.role.mine), audioHere(told.audio)));
 }

@@ -1,11 +1,11 @@
 // What happens, as it happens.
 
 import { h, put } from './dom.js';
-import { refreshSoon, state, tell } from './state.js';
+import { at, refreshSoon, state, tell } from './state.js';
 import { clock, some } from './words.js';
 
 const KEPT = 400;
-const KINDS = ['change', 'draft', 'role', 'late', 'link', 'sync', 'audio', 'member', 'trouble'];
+const KINDS = ['change', 'draft', 'role', 'late', 'link', 'sync', 'audio', 'present', 'play', 'member', 'trouble'];
 const lines = [];
 const off = new Set();
 let paused = false;
@@ -15,7 +15,7 @@ let painted = null;
 
 /** Listens, for as long as the page is open. */
 export function listen() {
-  const source = new EventSource('/api/live');
+  const source = new EventSource(at('live'));
   source.onmessage = ({ data }) => {
     const line = JSON.parse(data);
     lines.push(line);

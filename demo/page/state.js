@@ -1,6 +1,6 @@
 // What is looked at, where it comes from, and the link that leads back to it.
 
-import { settled } from './dom.js';
+import { settled, toast } from './dom.js';
 
 const listeners = new Map();
 
@@ -26,6 +26,20 @@ export class Refused extends Error {
   }
 }
 
+// Where data is: a path that only who had the token knows. It is kept for the links of this very server, in whatever tab.
+const PLACE = 'cuecard-place';
+
+/** Hands in the token: it buys a cookie, which no script sees, and the place that the cookie is for. */
+export async function enter(token) {
+  const { place } = await ask('/session', sent({ token }));
+  localStorage.setItem(PLACE, place);
+}
+
+/** The address of data. */
+export const at = (path) => `${localStorage.getItem(PLACE)}/${path}`;
+
+const sent = (given) => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(given) });
+
 async function ask(path, options) {
   const response = await fetch(path, { credentials: 'same-origin', ...options });
   if (response.ok) return response.json();
@@ -41,18 +55,17 @@ export const get = (path, given, signal) => {
     if (value !== null && value !== undefined && value !== '') query.set(name, value);
   }
   const asked = query.size ? `?${query}` : '';
-  return ask(`/api/${path}${asked}`, { signal });
+  return ask(`${at(path)}${asked}`, { signal });
 };
 
-export const post = (path, given = {}) =>
-  ask(`/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(given) });
+export const post = (path, given = {}) => ask(at(path), sent(given));
 
 export const here = (path) => `${state.peer}/${state.deck}/${path}`;
 export const ofDeck = (path, given, signal) => get(here(path), given, signal);
 export const doOnDeck = (path, given) => post(here(path), given);
 
 /** Where a piece of audio is played from. */
-export const audioAddress = (audio) => `/api/${here(`audio/${audio.blob}`)}?mime=${encodeURIComponent(audio.mime)}`;
+export const audioAddress = (audio) => `${at(here(`audio/${audio.blob}`))}?mime=${encodeURIComponent(audio.mime)}`;
 
 // Links: #/peer/deck/tab/arg?at=hash. Everything in them can be sent to a friend who has the deck.
 
@@ -75,6 +88,7 @@ export function follow() {
   const [peer, deck, tab, ...rest] = path.split('/');
   const found = state.home.peers[Number(peer)]?.decks.find((known) => deck && known.id.startsWith(deck));
   const before = { peer: state.peer, deck: state.deck, at: state.at };
+  if (deck && !found) toast('This device does not have the deck of that link.');
   if (found) {
     state.peer = Number(peer);
     state.deck = found.id;

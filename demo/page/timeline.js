@@ -140,7 +140,7 @@ export function start() {
   const forth = h('button', { type: 'button', class: 'icon', 'aria-label': 'One step forward', onclick: () => by(1) }, icon('M6 3.5 10.5 8 6 12.5'));
   parts.range.addEventListener('input', () => { stop(); to(Number(parts.range.value)); });
   put(byId('timeline'), parts.told, h('div', { class: 'slide' }, parts.play, back, h('div', { class: 'track' }, parts.ribbon, parts.range), forth, parts.now));
-  on('changed', () => (state.step === null ? want({ now: true }) : state.at ? toHash(state.at) : null));
+  on('changed', () => (state.at ? toHash(state.at) : want({ now: true })));
   on('summary', ribbon);
   on('at', () => (state.at ? toHash(state.at) : want({ now: true })));
   on('deck', () => { view = null; state.step = null; goal = null; });

@@ -40,7 +40,11 @@ export function bytes(count) {
   return `${(count / 1024 / 1024).toFixed(1)} MiB`;
 }
 
-export const seconds = (ms) => `${Math.floor(ms / 60000)}:${pad(Math.round((ms % 60000) / 1000))}`;
+export function seconds(ms) {
+  const all = Math.round(ms / 1000);
+  return `${Math.floor(all / 60)}:${pad(all % 60)}`;
+}
+
 export const short = (hash) => String(hash ?? '').slice(0, 8);
 
 /** What an entry is about, in a few names. */

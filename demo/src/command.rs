@@ -36,6 +36,8 @@ struct Plan {
     qr: Option<bool>,
     /// Whether it takes what is pasted.
     pastes: bool,
+    /// Whether a page is shown in the person's browser.
+    opens: bool,
     /// What is asked of a person first.
     confirm: Option<String>,
 }
@@ -49,6 +51,7 @@ impl From<Ask> for Plan {
             network: None,
             qr: None,
             pastes: false,
+            opens: false,
             confirm: None,
         }
     }
@@ -107,7 +110,10 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Error> 
         ));
     }
     let mut asked = who.ask(plan.ask).await?;
-    let outcome = unless_ended(converse(&mut asked, plan.qr, plan.pastes, output)).await;
+    let outcome = {
+        let live = Live::new(output, plan.qr).opening(plan.opens);
+        unless_ended(converse(&mut asked, live, plan.pastes)).await
+    };
     // Also where it failed or was ended: other devices are told goodbye. Who does not want to wait for that ends it again.
     let closed = unless_ended(asked.close()).await;
     let told = outcome?;
@@ -130,8 +136,7 @@ fn print(told: &Told, form: LogForm, output: Output) -> Result<(), Error> {
 }
 
 /// Shows what happens until it is over, and gives what is pasted meanwhile.
-async fn converse(asked: &mut Asked, qr: Option<bool>, pastes: bool, output: Output) -> Result<Told, Error> {
-    let mut live = Live::new(output, qr);
+async fn converse(asked: &mut Asked, mut live: Live, pastes: bool) -> Result<Told, Error> {
     let mut pasted: Option<mpsc::Receiver<String>> = None;
     loop {
         let paste = async {
@@ -375,6 +380,11 @@ async fn plan(command: Command, global: &Global, output: Output) -> Result<Plan,
             network: Some(network),
             ..Ask::Follow.into()
         },
+        Command::Inspect(asked) => Plan {
+            network: Some(asked.network),
+            opens: !asked.no_open,
+            ..Ask::Inspect { port: asked.port }.into()
+        },
         Command::Status(others::Status { watch }) => if watch { Ask::Watch } else { Ask::Status }.into(),
         Command::Role(others::Role { what }) => of(OfDeck::Role(match what {
             RoleCommand::Show => RoleAsk::Show,
@@ -446,7 +456,6 @@ async fn plan(command: Command, global: &Global, output: Output) -> Result<Plan,
         | Command::Doctor(_)
         | Command::Completions(_)
         | Command::Man(_)
-        | Command::Inspect(_)
         | Command::Peer(_) => {
             return Err(Error::NoLinks);
         }

@@ -7,9 +7,10 @@ use tempfile::TempDir;
 
 use crate::cli::care::Demo;
 use crate::error::Error;
-use crate::inspect::{self, Serving, Subject};
+use crate::inspect;
 use crate::output::Output;
 use crate::story::{self, Settings, Stage};
+use crate::tell::live::Live;
 use crate::text::say;
 
 /// How a demo ended.
@@ -93,15 +94,8 @@ pub(crate) async fn run(demo: Demo, output: Output, verbose: bool) -> Result<End
         write_out(&next(&place))?;
     }
     if demo.inspect && report.is_good() {
-        let subject = Subject::Stage(story::folders(place.path()));
-        inspect::run(
-            subject,
-            Serving {
-                port: None,
-                open: true,
-            },
-        )
-        .await?;
+        let mut live = Live::new(output, None).opening(true);
+        inspect::of_stage(story::folders(place.path()), None, &mut live).await?;
     }
     if let Some(complaint) = report.complaint() {
         say(&format!("cuecard: {complaint}"));
@@ -135,6 +129,9 @@ fn random_seed() -> Result<u64, Error> {
 const OWN: &str = "cuecard new \"Spanish 101\"   (a deck of your own; then `cuecard add`, and `cuecard share` here and \
     `cuecard join` there)";
 
+/// The page, on two devices of its own.
+const PAGE: &str = "cuecard inspect --demo   (a page in the browser, with a link to cut)";
+
 /// What to try next.
 fn next(place: &Place) -> String {
     let tries = match place {
@@ -144,6 +141,7 @@ fn next(place: &Place) -> String {
                 format!("cuecard log --data-dir {}", laptop.display()),
                 format!("cuecard show --data-dir {}", phone.display()),
                 format!("cuecard log --graph --full --data-dir {}", phone.display()),
+                PAGE.to_owned(),
                 OWN.to_owned(),
             ]
         }
@@ -151,6 +149,7 @@ fn next(place: &Place) -> String {
             "cuecard demo --keep cuecard-demo".to_owned(),
             "cuecard log --graph --full --data-dir cuecard-demo/phone   (after the one above)".to_owned(),
             "cuecard demo --kills 8".to_owned(),
+            PAGE.to_owned(),
             OWN.to_owned(),
         ],
     };

@@ -135,12 +135,6 @@ pub(crate) enum Error {
         /// Who.
         holder: Option<Holder>,
     },
-    /// Another process has the folder open, and so cannot this one serve the page.
-    #[error("{} has this device open, and the page is served by the process that has; end it first", held(.holder.as_ref()))]
-    OpenElsewhere {
-        /// Who.
-        holder: Option<Holder>,
-    },
     /// The running peer speaks another version.
     #[error(
         "the running peer is of another version of cuecard than this command; end it and start it again with this one"
@@ -460,7 +454,7 @@ impl Error {
             | Self::NobodyToAsk(_)
             | Self::NoCode
             | Self::NoHome => Kind::Usage,
-            Self::Busy { .. } | Self::AlreadyUp { .. } | Self::OpenElsewhere { .. } => Kind::Busy,
+            Self::Busy { .. } | Self::AlreadyUp { .. } => Kind::Busy,
             Self::NoDevice { .. }
             | Self::NoDeck
             | Self::NoSuchDeck { .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cuecard::history::{Entry as EngineEntry, WriterKind};
 use cuecard::op::Note;
-use cuecard::{CardId, Deck, DeckError, Engine, TermId};
+use cuecard::{CardId, Deck, DeckError, DeviceId, Engine, TermId};
 use serde::{Deserialize, Serialize};
 
 /// Everything that happened to a deck, newest first.
@@ -71,6 +71,17 @@ pub(crate) struct OpTold {
     pub(crate) text: Option<String>,
     /// The draft that it accepted or declined.
     pub(crate) draft: Option<String>,
+    /// Whose late work it accepted.
+    pub(crate) late: Option<LateOf>,
+}
+
+/// Late work that became part of the deck.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LateOf {
+    /// Of which term, numbered as those of entries.
+    pub(crate) term: Option<u64>,
+    /// Who wrote it.
+    pub(crate) device: Option<String>,
 }
 
 /// Reads a deck's history: its latest entries, so many at the most.
@@ -79,7 +90,7 @@ pub(crate) struct OpTold {
 /// While nothing of the deck has arrived.
 pub(crate) fn of(engine: &Engine, deck: &Deck, limit: usize) -> Result<History, DeckError> {
     let mut entries: Vec<EngineEntry> = deck.history()?.collect();
-    let terms = number_terms(deck, &entries);
+    let terms = Terms::of(deck, &entries);
     entries.truncate(limit);
     let title = deck.info()?.title;
     let mut devices = BTreeMap::new();
@@ -109,22 +120,45 @@ pub(crate) fn of(engine: &Engine, deck: &Deck, limit: usize) -> Result<History, 
     })
 }
 
-/// Terms by number, oldest first; term 0 is the deck's first.
-fn number_terms(deck: &Deck, newest_first: &[EngineEntry]) -> BTreeMap<TermId, u64> {
-    let mut numbers = BTreeMap::from([(TermId::zero_of(deck.id()), 0)]);
-    for entry in newest_first.iter().rev() {
-        if let Some(WriterKind::Term(term)) = entry.writer.as_ref().map(|writer| writer.kind) {
-            let next = numbers.len() as u64;
-            numbers.entry(term).or_insert(next);
+/// The terms by number, oldest first; term 0 is the deck's first. And whose they were.
+struct Terms {
+    numbers: BTreeMap<TermId, u64>,
+    devices: BTreeMap<TermId, DeviceId>,
+}
+
+impl Terms {
+    fn of(deck: &Deck, newest_first: &[EngineEntry]) -> Self {
+        let mut terms = Self {
+            numbers: BTreeMap::from([(TermId::zero_of(deck.id()), 0)]),
+            devices: BTreeMap::new(),
+        };
+        for writer in newest_first
+            .iter()
+            .rev()
+            .filter_map(|entry| entry.writer.as_ref())
+        {
+            if let WriterKind::Term(term) = writer.kind {
+                let next = terms.numbers.len() as u64;
+                terms.numbers.entry(term).or_insert(next);
+                terms.devices.entry(term).or_insert(writer.device);
+            }
         }
+        terms
     }
-    numbers
+
+    fn number(&self, term: TermId) -> Option<u64> {
+        self.numbers.get(&term).copied()
+    }
 }
 
 /// What the cards say that the entries touched, deleted ones included.
 fn fronts(deck: &Deck, entries: &[EngineEntry]) -> Result<BTreeMap<CardId, String>, DeckError> {
     let mut fronts = BTreeMap::new();
-    for card in entries.iter().flat_map(|entry| &entry.notes).filter_map(card_of) {
+    for card in entries
+        .iter()
+        .flat_map(|entry| &entry.notes)
+        .filter_map(Note::card)
+    {
         if !fronts.contains_key(card)
             && let Some(found) = deck.card(card)?
         {
@@ -134,30 +168,7 @@ fn fronts(deck: &Deck, entries: &[EngineEntry]) -> Result<BTreeMap<CardId, Strin
     Ok(fronts)
 }
 
-/// The card that an op touched.
-pub(crate) fn card_of(note: &Note) -> Option<&CardId> {
-    match note {
-        Note::CardAdd { card }
-        | Note::CardText { card, .. }
-        | Note::CardMove { card }
-        | Note::CardDelete { card }
-        | Note::CardRestore { card }
-        | Note::CardTag { card }
-        | Note::CardUntag { card }
-        | Note::AudioAttach { card, .. }
-        | Note::AudioDetach { card, .. }
-        | Note::CardField { card, .. } => Some(card),
-        // Ops on the deck, and those that later versions add.
-        _ => None,
-    }
-}
-
-fn tell(
-    entry: &EngineEntry,
-    terms: &BTreeMap<TermId, u64>,
-    fronts: &BTreeMap<CardId, String>,
-    title: &str,
-) -> Entry {
+fn tell(entry: &EngineEntry, terms: &Terms, fronts: &BTreeMap<CardId, String>, title: &str) -> Entry {
     let (term, draft, is_genesis) = match entry.writer.as_ref().map(|writer| writer.kind) {
         Some(WriterKind::Genesis) => (None, None, true),
         Some(WriterKind::Term(term)) => (Some(term), None, false),
@@ -169,7 +180,7 @@ fn tell(
         .as_ref()
         .map_or_else(|| "unknown".to_owned(), |writer| writer.device.to_string());
     let op = |note: &Note| {
-        let card = card_of(note);
+        let card = note.card();
         let of_deck = matches!(note, Note::DeckRename | Note::DeckField { .. });
         let text = card.and_then(|card| fronts.get(card)).cloned();
         let judged = if let Note::DraftAccept { draft } | Note::DraftDecline { draft, .. } = note {
@@ -177,11 +188,19 @@ fn tell(
         } else {
             None
         };
+        let late = match note {
+            Note::LateAccept { term } => Some(LateOf {
+                term: terms.number(*term),
+                device: terms.devices.get(term).map(ToString::to_string),
+            }),
+            _ => None,
+        };
         OpTold {
             op: note.name().to_owned(),
             card: card.map(ToString::to_string),
             text: text.or_else(|| of_deck.then(|| title.to_owned())),
             draft: judged,
+            late,
         }
     };
     Entry {
@@ -189,7 +208,7 @@ fn tell(
         deps: entry.deps.iter().map(ToString::to_string).collect(),
         device,
         is_genesis,
-        term: term.and_then(|term| terms.get(&term).copied()),
+        term: term.and_then(|term| terms.number(term)),
         term_id: term.map(|term| term.to_string()),
         draft: draft.map(|draft| draft.to_string()),
         time_ms: entry.time_ms,

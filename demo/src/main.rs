@@ -12,6 +12,7 @@
 //! | `paste` | what people paste and answer |
 //! | `doctor/`, `shell` | health; completions and man pages |
 //! | `history`, `graph/` | who did what, and what merged where |
+//! | `present` | who is there, and what is played |
 //! | `inspect/` | the page that shows all of that in a browser |
 //! | `demo`, `story/`, `peer/`, `audio` | devices, a cut cable, and one history in the end |
 //! | `error`, `signal` | why something was not done |
@@ -32,6 +33,7 @@ mod node;
 mod output;
 mod paste;
 mod peer;
+mod present;
 mod shell;
 mod signal;
 mod story;
@@ -82,8 +84,8 @@ fn run(runtime: &Runtime, command: Command, global: &Global) -> Result<ExitCode,
             runtime.block_on(peer::run(&folder, &peer.name))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Inspect(asked) => runtime
-            .block_on(inspect::command(asked, global))
+        Command::Inspect(asked) if asked.demo => runtime
+            .block_on(inspect::demo(&asked, Output::new(global)))
             .map(|()| ExitCode::SUCCESS),
         Command::Completions(completions) => shell::completions(&completions).map(|()| ExitCode::SUCCESS),
         Command::Man(man) => shell::man(&man).map(|()| ExitCode::SUCCESS),

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use clap::CommandFactory as _;
+use clap::{Args as _, Command, CommandFactory as _};
 
-use crate::cli::{Cli, care};
+use crate::cli::{Cli, Global, care};
 use crate::demo::write_out;
 use crate::error::Error;
 
@@ -14,8 +14,19 @@ use crate::error::Error;
 /// When standard output fails.
 pub(crate) fn completions(args: &care::Completions) -> Result<(), Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "cuecard", &mut script);
+    clap_complete::generate(args.shell, &mut shown(), "cuecard", &mut script);
     write_out(&String::from_utf8_lossy(&script))
+}
+
+/// The command as people see it: what is hidden is not completed either.
+fn shown() -> Command {
+    let all = Cli::command();
+    let about = all.get_about().cloned().unwrap_or_default();
+    let commands = all.get_subcommands().filter(|command| !command.is_hide_set());
+    Global::augment_args(Command::new("cuecard"))
+        .about(about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommands(commands.cloned())
 }
 
 /// Writes a page for the command and for each of its commands.

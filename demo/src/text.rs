@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// Whether a character hides, moves or reorders what a person sees: escape sequences, line breaks, direction marks.
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+/// Whether a character hides, moves or reorders what a person sees: escape sequences, line breaks, direction marks. What
+/// joins letters or keeps them apart (U+200C, U+200D) does neither: Persian and Hindi are written with it.
 fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The text with everything escaped that a terminal would obey instead of showing. Cards and device names come from
@@ -24,15 +28,49 @@ pub(crate) fn harmless(text: &str) -> String {
     shown
 }
 
-/// The harmless text, cut to so many characters with an ellipsis.
-pub(crate) fn shortened(text: &str, characters_max: usize) -> String {
-    let shown = harmless(text);
-    if shown.chars().count() <= characters_max {
-        return shown;
+/// How many cells of a terminal a text takes: two for most of Chinese, Japanese and Korean and for emoji, none for marks
+/// upon a letter.
+pub(crate) fn cells(text: &str) -> usize {
+    text.width()
+}
+
+/// The text with spaces behind it, up to so many cells: for columns.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(cells(text))))
+}
+
+/// The width of a column that has these in it.
+pub(crate) fn widest(texts: impl IntoIterator<Item = impl AsRef<str>>) -> usize {
+    texts
+        .into_iter()
+        .map(|text| cells(text.as_ref()))
+        .max()
+        .unwrap_or(0)
+}
+
+/// As much of a text as has room in so many cells; no letter is parted from its marks.
+pub(crate) fn fitting(text: &str, cells_max: usize) -> &str {
+    let mut end = 0;
+    for (at, letter) in text.grapheme_indices(true) {
+        let next = at + letter.len();
+        if text.get(..next).is_none_or(|part| cells(part) > cells_max) {
+            break;
+        }
+        end = next;
     }
-    let mut cut: String = shown.chars().take(characters_max.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+    text.get(..end).unwrap_or(text)
+}
+
+/// The harmless text, cut to so many cells with an ellipsis.
+pub(crate) fn shortened(text: &str, cells_max: usize) -> String {
+    // What is far too long need not be looked at whole: no letter that people write has more characters than that.
+    let all = harmless(text);
+    let end = all.char_indices().nth(cells_max.saturating_mul(16).max(64));
+    let shown = end.and_then(|(end, _)| all.get(..end)).unwrap_or(&all);
+    if shown.len() == all.len() && cells(shown) <= cells_max {
+        return all;
+    }
+    format!("{}…", fitting(shown, cells_max.saturating_sub(1)))
 }
 
 /// A line on standard error. Nobody reading it any more (`2>&1 | head`) is no reason to stop.
@@ -51,6 +89,16 @@ pub(crate) fn bytes(count: u64) -> String {
     };
     let tenths = count.saturating_mul(10) / unit;
     format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
+/// So many of something.
+pub(crate) fn counted<N: std::fmt::Display + PartialEq + From<u8>>(
+    count: N,
+    one: &str,
+    many: &str,
+) -> String {
+    let what = if count == N::from(1) { one } else { many };
+    format!("{count} {what}")
 }
 
 /// A moment as hours, minutes and seconds, UTC.
@@ -175,7 +223,14 @@ mod tests {
 
     #[test]
     fn ordinary_text_of_any_language_stays_as_it_is() {
-        for text in ["¿cómo estás?", "日本語", "naïve", "a\\b"] {
+        for text in [
+            "¿cómo estás?",
+            "日本語",
+            "naïve",
+            "a\\b",
+            "می\u{200c}خواهم",
+            "👨\u{200d}👩\u{200d}👧",
+        ] {
             assert_eq!(harmless(text), text);
         }
     }
@@ -185,6 +240,40 @@ mod tests {
         assert_eq!(shortened("abcdef", 6), "abcdef");
         assert_eq!(shortened("abcdefg", 6), "abcde…");
         assert_eq!(shortened("\x1b\x1b\x1b", 8), "\\u{1b}\\…");
+    }
+
+    #[test]
+    fn columns_are_counted_in_cells() {
+        for (text, width) in [
+            ("hola", 4),
+            ("日本語", 6),
+            ("한국어", 6),
+            ("e\u{301}", 1),
+            ("👋", 2),
+            ("👨\u{200d}👩\u{200d}👧", 2),
+            ("🇪🇸", 2),
+            ("שלום", 4),
+            ("می\u{200c}خواهم", 7),
+        ] {
+            assert_eq!(cells(text), width, "{text}");
+            assert_eq!(padded(text, 9), format!("{text}{}", " ".repeat(9 - width)));
+        }
+        assert_eq!(padded("日本語", 2), "日本語");
+        assert_eq!(widest(["日本語", "hola"]), 6);
+    }
+
+    #[test]
+    fn a_cut_is_between_letters_and_never_wider_than_asked() {
+        assert_eq!(shortened("日本語", 6), "日本語");
+        assert_eq!(shortened("日本語です", 6), "日本…");
+        assert_eq!(shortened("日本語です", 7), "日本語…");
+        assert_eq!(shortened("cafe\u{301}s", 5), "cafe\u{301}s");
+        assert_eq!(shortened("cafe\u{301} solo", 5), "cafe\u{301}…");
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(shortened(&format!("{family}{family}"), 3), format!("{family}…"));
+        assert_eq!(shortened(&format!("{family}{family}"), 2), "…");
+        let marks = format!("a{}bc", "\u{301}".repeat(100_000));
+        assert!(shortened(&marks, 1).chars().count() < 100);
     }
 
     #[test]
@@ -207,6 +296,8 @@ mod tests {
         assert_eq!(bytes(1_058_444), "1.0 MiB");
         assert_eq!(bytes(1_536), "1.5 KiB");
         assert_eq!(bytes(12), "12 bytes");
+        assert_eq!(counted(1_u64, "entry", "entries"), "1 entry");
+        assert_eq!(counted(0_usize, "entry", "entries"), "0 entries");
         assert_eq!(time_of_day(86_399_999), "23:59:59");
         assert_eq!(date_and_time(0), "1970-01-01 00:00:00");
         assert_eq!(date_and_time(951_782_400_000), "2000-02-29 00:00:00");

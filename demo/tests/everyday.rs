@@ -1,4 +1,31 @@
 //! The everyday commands on one device, as a new user tries them: in a pipe, with what is printed compared as a whole.
+//!
+//! What the command promises, and the test that shows it, over all test files of this folder (the page's list is in
+//! `inspect/main.rs`):
+//!
+//! | promise | test |
+//! |---|---|
+//! | no settings at first: a key (0600), where data is, what to do next; XDG folders, `--data-dir` | `everyday::the_first_use_…` |
+//! | `new`, `add`, `edit`, `move`, `rm`, `restore`, `tag`, `undo`, `redo`, `list`, `show`, `rename`, `decks` | `everyday::cards_are_added_…`, `…::cards_of_one_front_…`, `…::a_deck_is_chosen_…` |
+//! | `--audio`, `audio` | `everyday::sound_comes_from_a_file_…` |
+//! | `share`, `join`: text, QR, the answer; no secret in argv | `linking::two_processes_share_…`, `…::the_code_of_an_offer_…`, `…::what_is_no_answer_…`, `terminal::an_offer_is_a_picture_…`, `cli::no_secret_can_be_given_…` |
+//! | `status`, `--watch`: role, devices, route, in sync, safe where, audio and how fast it comes, who is there, what is played | `linking::two_processes_…`, `…::a_transfer_that_is_interrupted_…`, `…::the_running_peer_serves_the_page_…` |
+//! | `role …`, `members …`, `draft …`, `late …` | `linking::running_peers_take_commands_…`, `everyday::a_draft_is_changed_…`, `terminal::what_cannot_be_taken_back_…` |
+//! | `log`, `--graph`, `diff`, `show --at`, `blame` | `log_and_show::…`, `everyday::the_past_can_be_listed_…`, `graph::tests` |
+//! | `export`, `import` | `everyday::a_deck_goes_by_file_…` |
+//! | `inspect`, also while `up` has the folder | `inspect/`, `linking::the_running_peer_serves_the_page_…` |
+//! | `doctor`, `--repair` | `trouble::damaged_data_…`, `…::a_damaged_key_…`, `…::the_doctor_looks_at_the_network`, `…::secrets_of_relays_…` |
+//! | `completions`, `man`: nothing hidden, with the environment | `trouble::shells_are_completed_…` |
+//! | data on stdout and the rest on stderr; `--json` with a version, NDJSON; `--quiet`, `--log-format json` | `everyday::failures_are_json_…`, `linking::…`, `demo::a_person_sees_progress_…` |
+//! | `--color`, `NO_COLOR`; `--no-progress`; bars on a terminal, lines without | `terminal::…`, `log_and_show::no_color_beats_auto_…`, `tell::bars` |
+//! | `--yes` | `terminal::what_cannot_be_taken_back_…` |
+//! | exit codes: 2 usage, 3 not editor, 5 damaged, 6 busy, 7 not found, 8 disk, 130, 143 | each test that fails on purpose; `demo::what_cannot_be_understood_…` |
+//! | every command's help has an example that is understood | `cli::the_help_of_every_command_…` |
+//! | one process has the folder, others ask it; several at a time take turns; a killed one is replaced; nonsense harms nobody | `linking::many_commands_…`, `…::the_socket_of_a_peer_…`, `…::nonsense_on_the_socket_…`, `log_and_show::a_folder_in_use_…` |
+//! | Ctrl-C in a transfer, then resumed | `linking::a_transfer_that_is_interrupted_…` |
+//! | a full disk, a read-only folder, damage, no home | `trouble::…` |
+//! | control and direction characters are harmless; wide characters keep their columns | `everyday::hostile_text_…`, `…::wide_letters_keep_their_columns`, `text::tests` |
+//! | `demo`: two devices to eight, kills, `--json`, `--keep`, no orphans | `demo::…`, `kills::…` |
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -351,6 +378,43 @@ fn hostile_text_cannot_steer_the_terminal() {
         json_of(&json)["cards"][0]["front"],
         "ho\u{1b}[2Jla\u{202e}",
         "JSON tells it as it is"
+    );
+}
+
+/// Chinese, Japanese and Korean letters take two cells, marks upon letters none.
+#[test]
+fn wide_letters_keep_their_columns() {
+    let device = Device::new("ラップトップ");
+    device.ok(&["new", "日本語"]);
+    for (front, back) in [
+        ("猫", "cat"),
+        ("こんにちは", "hello"),
+        ("e\u{301}te\u{301}", "summer"),
+        ("👩\u{200d}🚀", "astronaut"),
+        ("hola", "x"),
+    ] {
+        device.ok(&["add", front, back]);
+    }
+    assert_eq!(
+        device.ok(&["list"]),
+        "\x20  1  猫          cat
+   2  こんにちは  hello
+   3  e\u{301}te\u{301}         summer
+   4  👩\u{200d}🚀          astronaut
+   5  hola        x
+"
+    );
+    let long = "長".repeat(40);
+    device.ok(&["edit", "hola", "--front", &long]);
+    let list = device.ok(&["list"]);
+    assert!(
+        list.ends_with(&format!("   5  {}…  x\n", "長".repeat(15))),
+        "{list}"
+    );
+    let log = device.ok(&["log"]);
+    assert!(
+        log.lines().skip(1).all(|line| line.contains("  ラップトップ  ")),
+        "{log}"
     );
 }
 

@@ -8,7 +8,9 @@
 
 mod common;
 
+use common::visit::Visit;
 use common::{Device, Running, Stream, argument, without_chance};
+use serde_json::json;
 
 const MIB: usize = 1 << 20;
 
@@ -178,6 +180,12 @@ fn a_transfer_that_is_interrupted_goes_on_where_it_was() {
         progress["audio"]["have_bytes"].as_u64().unwrap_or(0)
     };
     let partly = joining.until(Stream::Out, |line| have(line) > 0);
+    let progress: serde_json::Value = serde_json::from_str(&partly).unwrap();
+    let rates = [&progress["audio"], &progress["transfers"][0]].map(|of| of["bytes_per_second"].as_u64());
+    assert!(
+        rates[0].unwrap() > 0 && rates[0] == rates[1],
+        "how fast it comes: {partly}"
+    );
     joining.signal("-INT");
     let (code, heard) = joining.end();
     assert!(
@@ -208,6 +216,92 @@ fn a_transfer_that_is_interrupted_goes_on_where_it_was() {
     assert!(std::fs::read(back).unwrap() == noise(24 * MIB, 7));
     up.signal("-INT");
     assert_eq!(up.end().0, Some(130));
+}
+
+#[test]
+fn the_running_peer_serves_the_page_and_tells_who_is_there_and_what_is_played() {
+    let (laptop, phone) = (a_deck(300_000), Device::new("phone"));
+    let (mut sharing, mut joining) = (laptop.start(&["share"]), phone.start(&["join"]));
+    paste(&mut sharing, &mut joining);
+    assert_eq!((sharing.end().0, joining.end().0), (Some(0), Some(0)));
+    let (mut here, mut there) = (laptop.start(&["up"]), phone.start(&["up"]));
+    there.hear("is up");
+    here.hear("linked with phone");
+    let deck = laptop.json(&["status"])["decks"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let card = laptop.json(&["list"])["cards"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    // `up` has the folder open, so that process serves the page, for as long as it was asked for.
+    let inspect = |device: &Device| {
+        let mut inspecting = device.start(&["inspect", "--no-open"]);
+        let visit = Visit::new(&inspecting.until(Stream::Out, |line| line.contains("#token=")));
+        (inspecting, visit)
+    };
+    let (at_laptop, laptop_page) = inspect(&laptop);
+    let (at_phone, phone_page) = inspect(&phone);
+    assert_eq!(laptop_page.get("home")["peers"][0]["name"], "laptop");
+    assert_eq!(laptop.json(&["status"])["peer"]["pid"], here.pid());
+
+    // Who looks at the page of the phone is seen on the laptop, and what the laptop plays is heard of on the phone.
+    let shown = |line: &str| {
+        let status: serde_json::Value = serde_json::from_str(line).unwrap();
+        status["decks"][0]["here"].clone()
+    };
+    let mut watching = laptop.start(&["status", "--watch", "--json"]);
+    phone_page.post(&format!("0/{deck}/presence"), &json!({ "card": card }));
+    let line = watching.until(Stream::Out, |line| shown(line)["present"][0].is_object());
+    let present = &shown(&line)["present"][0];
+    assert_eq!(
+        (&present["name"], &present["device"]["name"]),
+        (&json!("phone"), &json!("phone")),
+        "{line}"
+    );
+    assert_eq!(present["card"]["front"], "hola", "{line}");
+    let told = laptop.ok(&["status"]);
+    assert!(told.contains("  phone looks at \"hola\"\n"), "{told}");
+    let panel = laptop_page.get(&format!("0/{deck}/devices"));
+    assert_eq!(panel["present"][0]["card"]["front"], "hola", "{panel}");
+
+    let mut hearing = phone.start(&["status", "--watch", "--json"]);
+    laptop_page.post(
+        &format!("0/{deck}/play"),
+        &json!({ "what": "play", "card": card, "slot": "front" }),
+    );
+    let position = |line: &str| {
+        let playing = &shown(line)["playing"];
+        let goes_on = playing["is_playing"] == true && playing["by"]["name"] == "laptop";
+        playing["position_ms"].as_u64().filter(|_| goes_on).unwrap_or(0)
+    };
+    let first = hearing.until(Stream::Out, |line| position(line) > 0);
+    let later = hearing.until(Stream::Out, |line| position(line) > position(&first));
+    assert_eq!(shown(&later)["playing"]["name"], "hola.ogg", "{later}");
+    let told = phone.ok(&["status"]);
+    assert!(
+        told.contains("♪ plays hola.ogg of \"hola\" for everybody, by laptop, at 0:0"),
+        "{told}"
+    );
+    laptop_page.post(&format!("0/{deck}/play"), &json!({ "what": "pause" }));
+    hearing.until(Stream::Out, |line| shown(line)["playing"]["is_playing"] == false);
+    laptop_page.post(&format!("0/{deck}/play"), &json!({ "what": "stop" }));
+    hearing.until(Stream::Out, |line| shown(line)["playing"].is_null());
+
+    // With the command the page ends, and with the page whoever was there; the peer goes on.
+    at_phone.signal("-INT");
+    assert_eq!(at_phone.end().0, Some(130));
+    watching.until(Stream::Out, |line| shown(line)["present"] == json!([]));
+    assert!(!phone_page.is_open() && laptop_page.is_open());
+    assert_eq!(phone.json(&["status"])["peer"]["pid"], there.pid());
+    // And with the peer the page.
+    here.signal("-INT");
+    assert_eq!(here.end().0, Some(130));
+    let (code, heard) = at_laptop.end();
+    assert_eq!(code, Some(1), "{heard}");
+    assert!(!laptop_page.is_open());
 }
 
 #[test]

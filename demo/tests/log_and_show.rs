@@ -95,6 +95,13 @@ fn a_list_has_a_line_an_entry_and_a_graph_joins_runs() {
         graph.contains("card.add ×12") && graph.contains("\"sea and manners\" by phone"),
         "\n{graph}"
     );
+    for text in [&list, &graph] {
+        let accepted = text.lines().find(|line| line.contains("late.accept")).unwrap();
+        assert!(
+            accepted.contains("late work by phone"),
+            "whose it was: {accepted}"
+        );
+    }
     for text in [&list, &graph, &full] {
         assert!(!text.contains('\x1b'), "no escape codes in a pipe\n{text}");
         assert!(text.contains("laptop") && text.contains("phone"), "names\n{text}");

@@ -233,9 +233,14 @@ fn secrets_of_relays_come_by_file_or_environment_and_are_never_said() {
 
 #[test]
 fn shells_are_completed_and_every_command_has_a_man_page_with_its_example() {
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = cuecard(&["completions", shell]).output().unwrap();
         let text = String::from_utf8(script.stdout).unwrap();
+        let inner = ["__peer", "'peer'", "\"peer\"", "'peer:", "One device of the demo"];
+        assert!(
+            !inner.iter().any(|inner| text.contains(inner)),
+            "what is hidden is not completed: {shell}"
+        );
         assert!(
             text.contains("cuecard") && text.contains("draft") && text.contains("propose"),
             "{shell}"
@@ -249,5 +254,18 @@ fn shells_are_completed_and_every_command_has_a_man_page_with_its_example() {
     assert!(page("cuecard.1").contains("Exit codes"));
     assert!(page("cuecard-draft-new.1").contains("words for the sea"));
     assert!(page("cuecard-share.1").contains("stay"));
+    for (name, variables) in [
+        (
+            "cuecard.1",
+            &["CUECARD_DATA_DIR", "CUECARD_DECK", "NO_COLOR", "RUST_LOG"][..],
+        ),
+        ("cuecard-add.1", &["CUECARD_DATA_DIR", "CUECARD_DECK"]),
+        ("cuecard-up.1", &["CUECARD_BIND", "CUECARD_STUN", "CUECARD_TURN"]),
+    ] {
+        let page = page(name);
+        for variable in variables {
+            assert!(page.contains(variable), "{name} does not name {variable}\n{page}");
+        }
+    }
     assert!(!pages.join("cuecard-peer.1").exists());
 }

@@ -126,7 +126,7 @@ pub(super) fn deleted_card(deck: &Deck, asked: &str) -> Result<Card, Error> {
     }
     let mut fit: Vec<Card> = Vec::new();
     for entry in deck.history()? {
-        for id in entry.notes.iter().filter_map(crate::history::card_of) {
+        for id in entry.notes.iter().filter_map(cuecard::op::Note::card) {
             if fit.iter().any(|card| card.id == *id) {
                 continue;
             }
@@ -212,11 +212,7 @@ pub(super) fn named(node: &Node, device: DeviceId) -> String {
 }
 
 pub(super) fn device_told(node: &Node, device: DeviceId) -> DeviceTold {
-    DeviceTold {
-        id: device.to_string(),
-        name: node.name_of(device),
-        here: device == node.engine().device(),
-    }
+    DeviceTold::of(node.engine(), device)
 }
 
 /// The entry whose hash begins so.

@@ -30,6 +30,7 @@ use cuecard::{Deck, EditError};
 use crate::ask::talk::Talk;
 use crate::ask::{Ask, OfDeck, Told};
 use crate::error::Error;
+use crate::inspect;
 use crate::node::Node;
 
 /// Does what is asked. What was done is durable when this returns; dropping it ends what was under way.
@@ -49,6 +50,7 @@ pub(crate) async fn perform(node: &Arc<Node>, ask: Ask, talk: &mut Talk) -> Resu
         Ask::Status => Ok(Told::Status(Box::new(status::status(node)?))),
         Ask::Watch => status::watch(node, talk).await,
         Ask::Follow => status::follow(node, talk).await,
+        Ask::Inspect { port } => inspect::of_node(node, port, talk).await,
         Ask::Join { code, stay } => link::join(node, &code, stay, talk).await,
         Ask::Import { file } => files::import(node, &file).await,
         Ask::Of { deck, what } => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cuecard::transport::RouteKind;
-use cuecard::{BlobId, Deck, DeckId, DeviceId, DraftState, Event, Reach, Stand, SyncState};
+use cuecard::{BlobId, BlobProgress, Deck, DeckId, DeviceId, DraftState, Event, Reach, Stand, SyncState};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::ask::happening::{Happening, Progress, Transfer};
@@ -15,6 +15,7 @@ use crate::ask::told::{
 use crate::error::Error;
 use crate::node::Node;
 use crate::node::links::{LinkState, Links, name_of};
+use crate::present;
 
 use super::{drafts, find, role};
 
@@ -73,6 +74,8 @@ fn deck_status(node: &Node, deck: &Deck) -> Result<DeckStatus, Error> {
         entries: deck.entry_count()?,
         head: head.to_string(),
         audio: audio(node, deck)?.0,
+        present: present::present(node.engine(), deck)?,
+        playing: present::playing(node.engine(), deck)?,
         safe_with: deck
             .safe_where(head)?
             .map(|safety| safety.with.iter().map(|device| node.name_of(*device)).collect())
@@ -98,11 +101,11 @@ pub(super) fn audio(node: &Node, deck: &Deck) -> Result<(AudioTotals, Vec<Transf
             pieces.entry(audio.blob).or_insert((audio.bytes, audio.name));
         }
     }
-    let under_way: BTreeMap<BlobId, u64> = node
+    let under_way: BTreeMap<BlobId, BlobProgress> = node
         .engine()
         .audio()
         .into_iter()
-        .map(|progress| (progress.blob, progress.have_bytes))
+        .map(|progress| (progress.blob, progress))
         .collect();
     let mut totals = AudioTotals {
         all: pieces.len(),
@@ -111,11 +114,12 @@ pub(super) fn audio(node: &Node, deck: &Deck) -> Result<(AudioTotals, Vec<Transf
     let mut transfers = Vec::new();
     for (blob, (size_bytes, name)) in pieces {
         let is_whole = deck.open_audio(blob).is_ok();
-        let have_bytes = if is_whole {
-            size_bytes
-        } else {
-            under_way.get(&blob).copied().unwrap_or(0).min(size_bytes)
+        let (have_bytes, bytes_per_second) = match under_way.get(&blob) {
+            _ if is_whole => (size_bytes, 0),
+            Some(progress) => (progress.have_bytes.min(size_bytes), progress.bytes_per_second),
+            None => (0, 0),
         };
+        totals.bytes_per_second += bytes_per_second;
         totals.whole += usize::from(is_whole);
         totals.have_bytes += have_bytes;
         totals.size_bytes += size_bytes;
@@ -125,6 +129,7 @@ pub(super) fn audio(node: &Node, deck: &Deck) -> Result<(AudioTotals, Vec<Transf
                 name,
                 have_bytes,
                 size_bytes,
+                bytes_per_second,
             });
         }
     }

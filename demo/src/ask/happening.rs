@@ -34,6 +34,11 @@ pub(crate) enum Happening {
         /// How long it is waited for.
         holds_s: u64,
     },
+    /// The page is served. Secret: whoever has the address can see and do everything.
+    Page {
+        /// Where.
+        address: String,
+    },
     /// A device is linked.
     Linked {
         /// Which.
@@ -103,4 +108,6 @@ pub(crate) struct Transfer {
     pub(crate) have_bytes: u64,
     /// Bytes in all.
     pub(crate) size_bytes: u64,
+    /// Bytes that come a second, lately.
+    pub(crate) bytes_per_second: u64,
 }

@@ -46,6 +46,11 @@ pub(crate) enum Ask {
     Watch,
     /// What happens, as it happens.
     Follow,
+    /// Serve the page that shows everything, on loopback.
+    Inspect {
+        /// The port; one that is free if none is named.
+        port: Option<u16>,
+    },
     /// Answer an offer.
     Join {
         /// The offer's code.

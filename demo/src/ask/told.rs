@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use cuecard::{DeviceId, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::history::History;
+use crate::present::{PlayingTold, PresentTold};
 
 /// What is told at the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,6 +173,16 @@ pub(crate) struct DeviceTold {
     pub(crate) here: bool,
 }
 
+impl DeviceTold {
+    pub(crate) fn of(engine: &Engine, device: DeviceId) -> Self {
+        Self {
+            id: device.to_string(),
+            name: engine.name_of(device).unwrap_or_else(|| device.short()),
+            here: device == engine.device(),
+        }
+    }
+}
+
 /// A deck, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeckName {
@@ -231,6 +243,10 @@ pub(crate) struct DeckHere {
     pub(crate) head: String,
     /// Its audio.
     pub(crate) audio: AudioTotals,
+    /// Who else is there.
+    pub(crate) present: Vec<PresentTold>,
+    /// What is played for everybody.
+    pub(crate) playing: Option<PlayingTold>,
     /// The devices that hold the latest entry durably.
     pub(crate) safe_with: Vec<String>,
     /// Drafts that wait for the editor.
@@ -252,6 +268,8 @@ pub(crate) struct AudioTotals {
     pub(crate) have_bytes: u64,
     /// Bytes in all.
     pub(crate) size_bytes: u64,
+    /// Bytes that come a second, lately.
+    pub(crate) bytes_per_second: u64,
 }
 
 impl AudioTotals {

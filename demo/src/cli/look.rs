@@ -106,7 +106,8 @@ pub(crate) struct Blame {
 }
 
 /// The page that shows all of this in a browser, served to this machine alone: the merge history as a graph, each point of
-/// it, drafts, conflicts, devices. It keeps the devices that are known linked, as `cuecard up` does.
+/// it, drafts, conflicts, devices. It keeps the devices that are known linked, as `cuecard up` does; where `cuecard up` runs
+/// already, that process serves the page until Ctrl-C ends this one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

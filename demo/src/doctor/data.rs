@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::home::{Home, try_writing};
 use crate::node::reach::running_peer;
 use crate::paste;
-use crate::text::bytes;
+use crate::text::{bytes, counted};
 
 use super::Findings;
 
@@ -233,7 +233,7 @@ async fn decks(home: &Home, now_ms: u64, findings: &mut Findings) {
         );
     }
     let decks = engine.decks();
-    findings.well("decks", format!("{} decks open", decks.len()));
+    findings.well("decks", counted(decks.len(), "deck opens", "decks open"));
     let newest = decks
         .iter()
         .filter_map(|deck| deck.history().ok()?.next())

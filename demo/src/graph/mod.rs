@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::history::{Entry, History};
-use crate::text::{Paint, harmless, shortened, some_of, time_of_day};
+use crate::text::{Paint, harmless, padded, shortened, some_of, time_of_day, widest};
 
 use self::rows::{Knot, Layout, Row, Strand};
 
@@ -110,7 +110,7 @@ pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
         .filter_map(|lane| devices.iter().find(|(_, number)| *number == lane))
         .map(|(device, _)| shortened(&device_name(history, device), 20))
         .collect();
-    let name_width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let name_width = widest(&names);
     let mut drawing = legend(&names, lanes > names.len(), paint);
     for (at, told) in rows.iter().enumerate() {
         let column = told.lane;
@@ -130,7 +130,7 @@ pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
             .iter()
             .position(|&known| known == device)
             .unwrap_or(0);
-        let name = format!("{:name_width$}", names.get(lane).map_or("", String::as_str));
+        let name = padded(names.get(lane).map_or("", String::as_str), name_width);
         drawing.push_str(&format!(
             "{}  {}  {}\n",
             paint.lane(column, &name),
@@ -236,6 +236,12 @@ pub(crate) fn subjects(history: &History, entry: &Entry) -> Vec<String> {
                 .get(draft)
                 .map(|note| format!("\"{}\" ", shortened(note, 40)));
             names.push(format!("{}by {}", note.unwrap_or_default(), shortened(&by, 20)));
+        } else if let Some(late) = &op.late {
+            names.push(match (&late.device, late.term) {
+                (Some(device), _) => format!("late work by {}", shortened(&device_name(history, device), 20)),
+                (None, Some(term)) => format!("late work of term {term}"),
+                (None, None) => "late work".to_owned(),
+            });
         } else if let Some(text) = &op.text {
             names.push(shortened(text, 24));
         }

@@ -38,6 +38,7 @@ impl Story {
             card: None,
             text: accepted.is_none().then(|| about.to_owned()),
             draft: accepted,
+            late: None,
         };
         let entry = Entry {
             hash: hash.to_owned(),

@@ -41,6 +41,7 @@ pub(super) const ASSETS: &[(&str, &str, &[u8])] = &[
     asset!("drafts.js", SCRIPT),
     asset!("devices.js", SCRIPT),
     asset!("live.js", SCRIPT),
+    asset!("present.js", SCRIPT),
     asset!("stage.js", SCRIPT),
 ];
 

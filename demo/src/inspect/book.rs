@@ -1,17 +1,26 @@
 //! One deck of one device, as it is looked at: what was read of it is kept until the deck changes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use cuecard::{BlobId, CardId, Deck, DeviceId, Engine, HistoryError};
+use cuecard::{BlobId, Card, CardId, Deck, DeviceId, Engine, HistoryError};
+
+use crate::node::links::lock;
 
 use super::index::Index;
 use super::list::{Line, Wish};
-use super::views::{Cards, Views, cards_at};
+use super::views::{Cards, Views, cards_at, cards_now};
 
 /// Points that are worked out ahead lie so many entries apart at least, and are so many at most.
 const MILESTONE_ENTRIES: usize = 200;
 const MILESTONES: usize = 96;
+/// The first that are worked out lie so many times as far apart.
+const COARSE: usize = 12;
+/// What is worked out ahead looks so often whether it may go on.
+const GIVES_WAY: Duration = Duration::from_millis(2);
 /// Lists that are kept: one, and what was searched for while typing.
 const LISTS: usize = 8;
 
@@ -22,12 +31,32 @@ pub(super) struct Book {
     index: Mutex<Option<Arc<Index>>>,
     views: Mutex<Views>,
     fronts: Mutex<(u64, Fronts)>,
+    living: Mutex<(u64, Arc<Vec<CardId>>)>,
+    /// How many wait for an answer.
+    asked: AtomicUsize,
     /// The lists that were asked for last, each with the version it is of.
     lists: Mutex<Vec<Listed>>,
 }
 
 /// A list that was asked for: the version it is of, what was asked, what was found.
 type Listed = (u64, Wish, Arc<Vec<Line>>);
+
+/// The cards at a step, of which some were read.
+pub(super) struct Window {
+    /// Those.
+    pub(super) shown: Vec<Arc<Card>>,
+    /// All, in order.
+    pub(super) ids: Vec<CardId>,
+}
+
+/// That somebody waits for an answer.
+pub(super) struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What the cards say, by id; deleted ones too.
 pub(super) type Fronts = Arc<HashMap<CardId, String>>;
@@ -40,6 +69,8 @@ impl Book {
             index: Mutex::default(),
             views: Mutex::default(),
             fronts: Mutex::default(),
+            living: Mutex::default(),
+            asked: AtomicUsize::default(),
             lists: Mutex::default(),
         }
     }
@@ -54,7 +85,9 @@ impl Book {
         {
             return Ok(index.clone());
         }
+        let began = Instant::now();
         let index = Arc::new(Index::read(&self.deck, known.as_deref())?);
+        tracing::debug!(entries = index.len(), took = ?began.elapsed(), "the history was read");
         lock(&self.views).keep_those_at(|step| index.heads_at(step));
         *known = Some(index.clone());
         Ok(index)
@@ -62,33 +95,102 @@ impl Book {
 
     /// The cards at a step.
     pub(super) fn cards_at(&self, index: &Index, step: usize) -> Result<Cards, HistoryError> {
-        self.cards_for(index, step, false)
+        self.cards_for(index, step, false, &|| ())
     }
 
-    fn cards_for(&self, index: &Index, step: usize, is_milestone: bool) -> Result<Cards, HistoryError> {
-        let heads = index.heads_at(step);
+    fn cards_for(
+        &self,
+        index: &Index,
+        step: usize,
+        is_milestone: bool,
+        pause: &dyn Fn(),
+    ) -> Result<Cards, HistoryError> {
         let nearest = lock(&self.views).nearest(step);
-        let cards = match nearest {
-            Some((at, _, cards)) if at == step => cards,
-            Some((_, from, cards)) => cards_at(&self.deck, &heads, Some((&from, &cards)))?,
-            None => cards_at(&self.deck, &heads, None)?,
+        let (at, from) = match nearest {
+            Some(known) => known,
+            None => {
+                let newest = index.len().saturating_sub(1);
+                let heads = index.heads_at(newest);
+                let cards = cards_now(&self.deck, &heads, pause)?;
+                lock(&self.views).keep(newest, heads, cards.clone(), true);
+                (newest, cards)
+            }
+        };
+        let heads = index.heads_at(step);
+        let cards = if at == step {
+            from
+        } else {
+            let touched = index.touched(at.min(step) + 1..=at.max(step));
+            cards_at(&self.deck, &heads, &from, &touched, pause)?
         };
         lock(&self.views).keep(step, heads, cards.clone(), is_milestone);
         Ok(cards)
     }
 
-    /// Works out points all over the history, so that no step of the slider has far to go.
+    /// The cards at a step, of which only some are to be seen: now, nothing else is read.
+    pub(super) fn window(
+        &self,
+        index: &Index,
+        step: usize,
+        some: Range<usize>,
+    ) -> Result<Window, HistoryError> {
+        let is_known = lock(&self.views).nearest(step).is_some_and(|(at, _)| at == step);
+        if step + 1 < index.len() || is_known {
+            let cards = self.cards_at(index, step)?;
+            let end = some.end.min(cards.len());
+            let shown = cards.get(some.start.min(end)..end).unwrap_or_default();
+            return Ok(Window {
+                shown: shown.to_vec(),
+                ids: cards.iter().map(|card| card.id.clone()).collect(),
+            });
+        }
+        let ids = self.living(index)?;
+        let mut shown = Vec::new();
+        for id in ids.iter().skip(some.start).take(some.len()) {
+            shown.extend(self.deck.card(id)?.map(Arc::new));
+        }
+        Ok(Window {
+            shown,
+            ids: ids.to_vec(),
+        })
+    }
+
+    /// The cards that are there now, in order.
+    pub(super) fn living(&self, index: &Index) -> Result<Arc<Vec<CardId>>, HistoryError> {
+        let mut known = lock(&self.living);
+        if known.0 != index.version {
+            *known = (index.version, Arc::new(self.deck.card_ids()?));
+        }
+        Ok(known.1.clone())
+    }
+
+    /// Works out points all over the history, so that no step of the slider has far to go: a few far apart first. Whoever
+    /// waits for an answer comes before.
     pub(super) fn read_ahead(&self) -> Result<(), HistoryError> {
         let index = self.index()?;
+        let pause = || {
+            while self.asked.load(Ordering::Relaxed) > 0 {
+                std::thread::sleep(GIVES_WAY);
+            }
+        };
         let apart = (index.len() / MILESTONES).max(MILESTONE_ENTRIES);
-        let mut step = index.len().saturating_sub(1);
-        loop {
-            self.cards_for(&index, step, true)?;
-            match step.checked_sub(apart) {
-                Some(below) => step = below,
-                None => return Ok(()),
+        for apart in [apart * COARSE, apart] {
+            let mut step = index.len().saturating_sub(1);
+            loop {
+                self.cards_for(&index, step, true, &pause)?;
+                match step.checked_sub(apart) {
+                    Some(below) => step = below,
+                    None => break,
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Somebody waits for an answer, for as long as what this gives is there.
+    pub(super) fn asked(&self) -> Waits<'_> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Waits(&self.asked)
     }
 
     /// What all the cards say, deleted ones too.
@@ -153,9 +255,4 @@ impl Book {
     pub(super) fn has_audio(&self, blob: BlobId) -> bool {
         self.deck.open_audio(blob).is_ok()
     }
-}
-
-/// Consistent even if a holder panicked: each change under these locks is one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,11 @@
 //! it has open, can knock: so whoever asks for data shows a cookie that only the holder of the address got.
 //!
 //! - The address carries a random token in its *fragment*, which no server and no log sees. The page hands it in once
-//!   and gets a cookie that scripts cannot read and other sites cannot send.
+//!   and gets a cookie that scripts cannot read and other sites cannot send, and the *place* where data is.
+//! - Cookies do not know ports: the browser would send ours to every other server of this machine that a person visits,
+//!   whoever runs it. So the cookie belongs to the place, a path that is random as well: it goes with requests to that path
+//!   alone, which nobody else can name. The page keeps the place where only pages of this very port can read it. Neither
+//!   the place nor the cookie is of any use without the other.
 //! - `Host` must be loopback with our port, or a name elsewhere could be bent to point here (DNS rebinding).
 //! - `Origin`, where there is one, must be ours, and what changes something must have it.
 
@@ -16,6 +20,10 @@ use std::sync::Arc;
 use crate::error::Error;
 
 use super::App;
+
+const COOKIE: &str = "cuecard";
+/// Where the token is handed in.
+pub(super) const DOOR: &str = "/session";
 
 /// What a page may do: nothing but load its own parts. Markup made of strings is refused by the browser itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
@@ -42,10 +50,11 @@ const HEADERS: [(HeaderName, &str); 8] = [
     ),
 ];
 
-/// The two secrets of a run, and where it is reached.
+/// The secrets of a run, and where it is reached.
 pub(super) struct Guard {
     token: String,
     session: String,
+    place: String,
     port: u16,
 }
 
@@ -58,6 +67,7 @@ impl Guard {
         Ok(Self {
             token: secret()?,
             session: secret()?,
+            place: format!("/{}", secret()?),
             port,
         })
     }
@@ -67,25 +77,23 @@ impl Guard {
         format!("http://127.0.0.1:{}/#token={}", self.port, self.token)
     }
 
+    /// The path below which all data is.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     /// The cookie for whoever has the token. It lives as long as the browser, and is of no use after this run.
     pub(super) fn cookie_for(&self, token: &str) -> Option<String> {
         let cookie = || {
             format!(
-                "{}={}; Path=/; HttpOnly; SameSite=Strict",
-                self.cookie_name(),
-                self.session
+                "{COOKIE}={}; Path={}; HttpOnly; SameSite=Strict",
+                self.session, self.place
             )
         };
         same(token, &self.token).then(cookie)
     }
 
-    /// Cookies do not know ports: two inspectors must not take each other's.
-    fn cookie_name(&self) -> String {
-        format!("cuecard_{}", self.port)
-    }
-
     fn has_session(&self, headers: &HeaderMap) -> bool {
-        let name = self.cookie_name();
         let cookies = headers
             .get_all(header::COOKIE)
             .into_iter()
@@ -93,7 +101,7 @@ impl Guard {
         let mut pairs = cookies
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|pair| pair.trim().split_once('='));
-        pairs.any(|(key, value)| key == name && same(value, &self.session))
+        pairs.any(|(key, value)| key == COOKIE && same(value, &self.session))
     }
 
     fn is_ours(&self, authority: &str) -> bool {
@@ -128,7 +136,9 @@ impl Guard {
         if !is_visit && site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
             return Some((StatusCode::FORBIDDEN, "another site may not ask this"));
         }
-        if !path.starts_with("/api/") {
+        let below = path.strip_prefix(self.place.as_str());
+        let is_data = below.is_some_and(|below| below.starts_with('/'));
+        if !is_data && path != DOOR {
             let reads = matches!(*request.method(), Method::GET | Method::HEAD);
             return (!reads).then_some((StatusCode::METHOD_NOT_ALLOWED, "this is only to be read"));
         }
@@ -143,8 +153,7 @@ impl Guard {
                 return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "this takes JSON"));
             }
         }
-        let is_open = path == "/api/session" && request.method() == Method::POST;
-        (!is_open && !self.has_session(headers)).then_some((
+        (is_data && !self.has_session(headers)).then_some((
             StatusCode::UNAUTHORIZED,
             "open the address that `cuecard inspect` printed",
         ))

@@ -2,6 +2,8 @@
 //! heads at each step. Brought up to date at the cost of what is new, plus one pass over numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use cuecard::history::{Entry, WriterKind};
 use cuecard::op::Note;
@@ -15,7 +17,7 @@ pub(super) struct Index {
     /// Counts up with each change of the deck that was seen.
     pub(super) version: u64,
     /// In the order in which they became known: numbers into this list name entries.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Arc<Entry>>,
     by_hash: HashMap<ChangeHash, u32>,
     /// Runs joined.
     pub(super) joined: Layout,
@@ -88,7 +90,7 @@ impl Index {
     fn push(&mut self, entry: Entry) {
         let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.by_hash.insert(entry.hash, number);
-        self.entries.push(entry);
+        self.entries.push(Arc::new(entry));
     }
 
     fn arrange(&mut self, deck: &Deck) {
@@ -150,6 +152,7 @@ impl Index {
         let accepted: Vec<(&Entry, TermId)> = self
             .entries
             .iter()
+            .map(Arc::as_ref)
             .flat_map(|entry| {
                 entry
                     .notes
@@ -197,7 +200,7 @@ impl Index {
     }
 
     pub(super) fn entry(&self, number: u32) -> Option<&Entry> {
-        self.entries.get(number as usize)
+        self.entries.get(number as usize).map(Arc::as_ref)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -222,6 +225,15 @@ impl Index {
         let numbers = place.and_then(|place| self.heads.get(place));
         let entries = numbers.into_iter().flatten().filter_map(|&at| self.entry(at));
         entries.map(|entry| entry.hash).collect()
+    }
+
+    /// The cards that the entries of some steps touched.
+    pub(super) fn touched(&self, steps: RangeInclusive<usize>) -> BTreeSet<&CardId> {
+        let entries = steps.filter_map(|step| self.entry(self.at_step(step)?));
+        entries
+            .flat_map(|entry| &entry.notes)
+            .filter_map(Note::card)
+            .collect()
     }
 
     /// The rows, joined or not.

@@ -14,6 +14,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use serde_json::{Value, json};
 
+use crate::present;
+
 use super::App;
 
 /// A sign of life so often: a connection that is gone is noticed.
@@ -90,6 +92,12 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
         Event::ClaimRefused { by, .. } => (
             "role",
             format!("{} claimed the role, and may not hold it", name(by)),
+        ),
+        Event::PresenceChanged { device, .. } => ("present", shows(engine, event, *device)),
+        Event::PlaybackChanged { .. } => ("play", plays(engine, event)),
+        Event::PlaybackRefused { by, reason, .. } => (
+            "play",
+            format!("what {} plays counts for nothing: {reason}", name(by)),
         ),
         Event::DraftProposed { draft, author, .. } => (
             "draft",
@@ -173,6 +181,47 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
         Event::Lagged { missed } => ("lagged", format!("{missed} events were missed")),
         // What later versions add shows by its name.
         other => ("other", format!("{other:?}").chars().take(200).collect()),
+    }
+}
+
+fn shows(engine: &Engine, event: &Event, device: DeviceId) -> String {
+    let deck = event.deck().and_then(|deck| engine.deck(deck));
+    let all = deck
+        .and_then(|deck| present::present(engine, &deck).ok())
+        .unwrap_or_default();
+    let found = all
+        .into_iter()
+        .find(|other| other.device.id == device.to_string());
+    let Some(other) = found else {
+        let name = engine.name_of(device).unwrap_or_else(|| device.short());
+        return format!("{name} is not there any more");
+    };
+    match other.card {
+        Some(card) => format!(
+            "{} looks at “{}”",
+            other.name,
+            card.front.chars().take(60).collect::<String>()
+        ),
+        None => format!("{} is there", other.name),
+    }
+}
+
+fn plays(engine: &Engine, event: &Event) -> String {
+    let deck = event.deck().and_then(|deck| engine.deck(deck));
+    match deck.and_then(|deck| present::playing(engine, &deck).ok().flatten()) {
+        None => "nothing is played any more".to_owned(),
+        Some(now) => {
+            let what = if now.is_playing {
+                "is played"
+            } else {
+                "stands still"
+            };
+            let by = now.by.map_or_else(|| "nobody".to_owned(), |by| by.name);
+            format!(
+                "“{}” {what} for everybody, by {by}",
+                now.name.chars().take(60).collect::<String>()
+            )
+        }
     }
 }
 

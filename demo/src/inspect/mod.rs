@@ -32,21 +32,23 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cuecard::{DeckId, Engine};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::cli::Global;
+use crate::ask::talk::Talk;
+use crate::ask::{Happening, Told};
 use crate::cli::look::Inspect;
-use crate::command::network;
 use crate::error::Error;
-use crate::home::Home;
-use crate::node::{Node, is_in_use};
-use crate::text::say;
+use crate::node::Node;
+use crate::node::links::lock;
+use crate::output::Output;
+use crate::tell::live::Live;
 use crate::{signal, story};
 
 use book::Book;
@@ -58,23 +60,6 @@ const LISTENERS_MAX: usize = 16;
 /// Answers that are under way are waited for so long at the end.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is looked at.
-pub(crate) enum Subject {
-    /// This device, as the running peer.
-    Node(Arc<Node>),
-    /// The two devices of a demo, whose folders these are; made up if they are empty.
-    Stage([PathBuf; 2]),
-}
-
-/// How it is served.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Serving {
-    /// The port; one that is free if none is named.
-    pub(crate) port: Option<u16>,
-    /// Whether to show the page in the person's browser.
-    pub(crate) open: bool,
-}
-
 /// All that the page is served from.
 struct App {
     guard: Guard,
@@ -82,22 +67,24 @@ struct App {
     stage: Option<Arc<Stage>>,
     books: Mutex<BTreeMap<(usize, DeckId), Arc<Book>>>,
     closing: watch::Receiver<bool>,
-    listeners: Arc<AtomicUsize>,
+    listeners: AtomicUsize,
 }
 
-/// A place among those who listen, given back when dropped.
-struct Place(Arc<AtomicUsize>);
+/// A place among those who listen, given back when dropped. With the last of them, nobody is there any more.
+struct Place(Arc<App>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.listeners.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.nobody_is_there();
+        }
     }
 }
 
 impl App {
     /// A deck of a device, if it has it.
     fn book(&self, peer: usize, deck: DeckId) -> Option<Arc<Book>> {
-        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut books = lock(&self.books);
         if let Some(book) = books.get(&(peer, deck)) {
             return Some(book.clone());
         }
@@ -107,10 +94,17 @@ impl App {
         Some(book)
     }
 
-    fn listen(&self) -> Option<Place> {
+    fn listen(self: &Arc<Self>) -> Option<Place> {
         let before = self.listeners.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.listeners.clone());
+        let place = Place(self.clone());
         (before < LISTENERS_MAX).then_some(place)
+    }
+
+    fn nobody_is_there(&self) {
+        for book in lock(&self.books).values() {
+            // A deck that is not followed any more shows nobody.
+            let _ = book.deck.set_presence(None);
+        }
     }
 
     /// Reads what every page asks for first, before it is asked for.
@@ -126,106 +120,119 @@ impl App {
     }
 }
 
-/// Serves the page until the person has seen enough.
+/// A page that is served. It ends when this is dropped, with all that listens to it.
+struct Page {
+    app: Arc<App>,
+    address: String,
+    serving: JoinHandle<std::io::Result<()>>,
+    close: watch::Sender<bool>,
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.app.nobody_is_there();
+    }
+}
+
+impl Page {
+    /// Begins to serve, at a port or at one that is free.
+    async fn open(peers: Vec<Engine>, stage: Option<Arc<Stage>>, port: Option<u16>) -> Result<Self, Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
+            .await
+            .map_err(Error::Listen)?;
+        let port = listener.local_addr().map_err(Error::Listen)?.port();
+        let (close, closing) = watch::channel(false);
+        let app = Arc::new(App {
+            guard: Guard::new(port)?,
+            peers,
+            stage,
+            books: Mutex::default(),
+            closing,
+            listeners: AtomicUsize::default(),
+        });
+        app.read_ahead();
+        let mut ends = app.closing.clone();
+        let served = axum::serve(listener, routes::router(&app)).with_graceful_shutdown(async move {
+            // Gone is as good as closing.
+            let _ = ends.wait_for(|closing| *closing).await;
+        });
+        Ok(Self {
+            address: app.guard.address(),
+            app,
+            serving: tokio::spawn(served.into_future()),
+            close,
+        })
+    }
+
+    /// For as long as it can be served; gives why it cannot any more.
+    async fn served(&mut self) -> Error {
+        match (&mut self.serving).await {
+            Ok(Ok(())) => Error::Listen(std::io::ErrorKind::ConnectionAborted.into()),
+            Ok(Err(error)) => Error::Listen(error),
+            Err(error) => Error::Task(error),
+        }
+    }
+
+    /// Nobody listens any more: the streams end, and with them the last answers.
+    async fn end(mut self) {
+        let _ = self.close.send(true);
+        let _ = tokio::time::timeout(ENDS_WITHIN, &mut self.serving).await;
+    }
+}
+
+/// Serves the page on this device until whoever asked for it hangs up.
+///
+/// # Errors
+/// When the port cannot be had.
+pub(crate) async fn of_node(node: &Node, port: Option<u16>, talk: &Talk) -> Result<Told, Error> {
+    let mut page = Page::open(vec![node.engine().clone()], None, port).await?;
+    let address = page.address.clone();
+    talk.say(Happening::Page { address }).await;
+    Err(page.served().await)
+}
+
+/// Serves the page on the two devices of a demo, whose folders these are, until the person has seen enough. The story is
+/// made up if the folders are empty.
 ///
 /// # Errors
 /// When a device cannot be opened, or the port cannot be had.
-pub(crate) async fn run(subject: Subject, serving: Serving) -> Result<(), Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, serving.port.unwrap_or(0)))
-        .await
-        .map_err(Error::Listen)?;
-    let port = listener.local_addr().map_err(Error::Listen)?.port();
-    let (peers, stage, node) = match subject {
-        Subject::Node(node) => (vec![node.engine().clone()], None, Some(node)),
-        Subject::Stage(folders) => {
-            let stage = Arc::new(Stage::open(&folders).await?);
-            (stage.engines().to_vec(), Some(stage), None)
-        }
+pub(crate) async fn of_stage(folders: [PathBuf; 2], port: Option<u16>, live: &mut Live) -> Result<(), Error> {
+    let stage = Arc::new(Stage::open(&folders).await?);
+    let begun = if stage.has_begun() {
+        stage.link().await
+    } else {
+        stage.begin().await
     };
-    if let Some(stage) = &stage {
-        let begun = if stage.has_begun() {
-            stage.link().await
-        } else {
-            stage.begin().await
-        };
-        begun.map_err(|oops| Error::Demo(oops.why().to_owned()))?;
-    }
-    let (close, closing) = watch::channel(false);
-    let app = Arc::new(App {
-        guard: Guard::new(port)?,
-        peers,
-        stage,
-        books: Mutex::default(),
-        closing,
-        listeners: Arc::default(),
-    });
-    app.read_ahead();
-    let address = app.guard.address();
-    say("the page is at this address, for whoever has it; Ctrl-C ends it");
-    crate::demo::write_out(&format!("{address}\n"))?;
-    let _leads_here = serving.open.then(|| show(&address));
-    let mut ends = app.closing.clone();
-    let served = axum::serve(listener, routes::router(&app)).with_graceful_shutdown(async move {
-        let _ = ends.wait_for(|closing| *closing).await;
-    });
-    let mut serving = tokio::spawn(served.into_future());
-    let code = tokio::select! {
-        code = signal::ended() => code,
-        ended = &mut serving => {
-            let ended = ended.map_err(|error| Error::Listen(std::io::Error::other(error)))?;
-            return ended.map_err(Error::Listen);
-        }
+    begun.map_err(|oops| Error::Demo(oops.why().to_owned()))?;
+    let mut page = Page::open(stage.engines().to_vec(), Some(stage.clone()), port).await?;
+    live.show(&Happening::Page {
+        address: page.address.clone(),
+    })?;
+    let why = tokio::select! {
+        code = signal::ended() => Error::Interrupted(code),
+        why = page.served() => why,
     };
-    // Nobody listens any more: the streams end, and with them the last answers.
-    let _ = close.send(true);
-    let _ = tokio::time::timeout(ENDS_WITHIN, serving).await;
-    if let Some(stage) = &app.stage {
-        stage.end().await;
-    }
-    if let Some(node) = node {
-        node.close().await?;
-    }
-    Err(Error::Interrupted(code))
+    page.end().await;
+    stage.end().await;
+    Err(why)
 }
 
-/// Does what was typed.
+/// Shows the page on two devices made up for the occasion. They are removed when this is over.
 ///
 /// # Errors
-/// As [`run`].
-pub(crate) async fn command(asked: Inspect, global: &Global) -> Result<(), Error> {
-    let serving = Serving {
-        port: asked.port,
-        open: !asked.no_open,
-    };
-    if asked.demo {
-        // Removed when this is over.
-        let place = tempfile::Builder::new().prefix("cuecard-demo-").tempdir();
-        let place = place.map_err(|error| Error::folder(&std::env::temp_dir(), error))?;
-        return run(Subject::Stage(story::folders(place.path())), serving).await;
-    }
-    let home = Home::find(global.data_dir.clone())?;
-    if !home.has_device() {
-        return Err(Error::NoDevice {
-            folder: home.folder().to_owned(),
-        });
-    }
-    let network = network(&asked.network)?;
-    let node = match Node::open(&home, "cuecard inspect", Some(&network)).await {
-        Err(error) if is_in_use(&error) => {
-            return Err(Error::OpenElsewhere {
-                holder: home.holder(),
-            });
-        }
-        opened => opened?,
-    };
-    node.run()?;
-    run(Subject::Node(node), serving).await
+/// As [`of_stage`].
+pub(crate) async fn demo(asked: &Inspect, output: Output) -> Result<(), Error> {
+    let place = tempfile::Builder::new().prefix("cuecard-demo-").tempdir();
+    let place = place.map_err(|error| Error::folder(&std::env::temp_dir(), error))?;
+    let mut live = Live::new(output, None).opening(!asked.no_open);
+    of_stage(story::folders(place.path()), asked.port, &mut live).await
 }
 
 /// Opens the person's browser; where there is none, the address is on the screen. What programs are started with is for
 /// all of the machine to see, so the browser gets a file that only this person can read, and the file leads here. It is
 /// there for as long as what this returns.
-fn show(address: &str) -> Option<TempDir> {
+pub(crate) fn show(address: &str) -> Option<TempDir> {
     let folder = tempfile::Builder::new().prefix("cuecard-").tempdir().ok()?;
     let file = folder.path().join("inspect.html");
     let page = format!("<!doctype html><meta http-equiv=\"refresh\" content=\"0;url={address}\">\n");

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
 use cuecard::history::WriterKind;
 use cuecard::{CardId, ChangeHash};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::App;
 use super::book::Book;
 use super::index::{Index, draft_of, op_of, term_of};
 use super::list::{self, Group, Wish};
-use super::routes::{Answer, DIFF_MAX, LISTED_MAX, Of, Oops, PAGE_MAX, read};
+use super::routes::{DIFF_MAX, LISTED_MAX, Nothing, Of, Oops, PAGE_MAX};
 use super::told::{self, Length};
 
 /// Cards that a step of the slider marks.
@@ -53,54 +51,40 @@ fn lines_of(book: &Book, index: &Index, wish: &Wish) -> Result<Arc<Vec<list::Lin
     })
 }
 
-pub(super) async fn rows(
-    State(app): State<Arc<App>>,
-    Path(of): Path<Of>,
-    Query(asked): Query<RowsAsked>,
-) -> Answer {
-    read(app, of, move |book, index, _| {
-        let wish = asked.wish()?;
-        let lines = lines_of(book, index, &wish)?;
-        Ok(list::page(
-            book,
-            index,
-            &wish,
-            &lines,
-            asked.from,
-            asked.count.min(PAGE_MAX),
-        ))
-    })
-    .await
+pub(super) fn rows(book: &Book, index: &Index, _: &Of, asked: RowsAsked) -> Result<Value, Oops> {
+    let wish = asked.wish()?;
+    let lines = lines_of(book, index, &wish)?;
+    Ok(list::page(
+        book,
+        index,
+        &wish,
+        &lines,
+        asked.from,
+        asked.count.min(PAGE_MAX),
+    ))
 }
 
 /// In which line an entry is.
-pub(super) async fn find(
-    State(app): State<Arc<App>>,
-    Path(of): Path<Of>,
-    Query(asked): Query<RowsAsked>,
-) -> Answer {
-    read(app, of, move |book, index, _| {
-        let wish = asked.wish()?;
-        let number = number_of(index, &asked.hash)?;
-        let lines = lines_of(book, index, &wish)?;
-        let layout = index.layout(wish.full);
-        let has = |line: &list::Line| match line {
-            list::Line::Heading { .. } => false,
-            list::Line::Row(row) => {
-                let places = layout
-                    .rows
-                    .get(*row)
-                    .map(|row| row.places.clone())
-                    .unwrap_or_default();
-                layout
-                    .order
-                    .get(places)
-                    .is_some_and(|numbers| numbers.contains(&number))
-            }
-        };
-        Ok(json!({ "version": index.version, "line": lines.iter().position(has) }))
-    })
-    .await
+pub(super) fn find(book: &Book, index: &Index, _: &Of, asked: RowsAsked) -> Result<Value, Oops> {
+    let wish = asked.wish()?;
+    let number = number_of(index, &asked.hash)?;
+    let lines = lines_of(book, index, &wish)?;
+    let layout = index.layout(wish.full);
+    let has = |line: &list::Line| match line {
+        list::Line::Heading { .. } => false,
+        list::Line::Row(row) => {
+            let places = layout
+                .rows
+                .get(*row)
+                .map(|row| row.places.clone())
+                .unwrap_or_default();
+            layout
+                .order
+                .get(places)
+                .is_some_and(|numbers| numbers.contains(&number))
+        }
+    };
+    Ok(json!({ "version": index.version, "line": lines.iter().position(has) }))
 }
 
 fn number_of(index: &Index, hash: &str) -> Result<u32, Oops> {
@@ -113,63 +97,69 @@ fn number_of(index: &Index, hash: &str) -> Result<u32, Oops> {
     })
 }
 
-pub(super) async fn entry(State(app): State<Arc<App>>, Path(of): Path<Of>) -> Answer {
-    read(app, of, |book, index, of| {
-        let number = number_of(index, of.hash.as_deref().unwrap_or_default())?;
-        let entry = index.entry(number).ok_or_else(|| Oops::missing("no such entry"))?;
-        // What it did to the line it goes on: for one that accepts a draft, all that came with it.
-        let before: Vec<ChangeHash> = entry.deps.first().copied().into_iter().collect();
-        let after = [entry.hash];
-        let is_beginning = before.is_empty();
-        let changes = book.deck.diff(&before, &after)?;
-        let deck = if is_beginning {
-            Value::Null
-        } else {
-            told::deck_diff(&book.deck.at(&before)?.info()?, &book.deck.at(&after)?.info()?)
-        };
-        let upon: Vec<Value> = entry
-            .deps
-            .iter()
-            .filter_map(|dep| index.number(dep))
-            .map(|dep| told::line(book, index, dep))
-            .collect();
-        let leads_to = (0..).zip(&index.entries).filter(|(_, other)| other.deps.contains(&entry.hash));
-        let leads_to: Vec<Value> =
-            leads_to.take(LISTED_MAX).map(|(other, _)| told::line(book, index, other)).collect();
-        let writer = entry.writer.as_ref();
-        let draft = draft_of(entry).map(|draft| {
-            let info = book.deck.draft_of(draft).info().ok();
-            json!({ "id": draft.to_string(), "note": info.map(|info| info.note) })
-        });
-        let run: Vec<Value> =
-            run_of(index, number).iter().take(LISTED_MAX).map(|&other| told::line(book, index, other)).collect();
-        Ok(json!({
-            "version": index.version,
-            "hash": entry.hash.to_string(),
-            "step": index.step_of(number),
-            "op": op_of(entry),
-            "kind": told::kind(index, number, entry),
-            "device": told::device_number(index, entry),
-            "name": book.name_of(writer.map(|writer| writer.device)),
-            "about": told::about(book, &[entry]),
-            "term": term_of(entry).map(|term| json!({ "number": index.terms.get(&term), "id": term.to_string() })),
-            "draft": draft,
-            "late": index.late.contains(&number),
-            "safe": safe(book, entry.hash)?,
-            "seq": entry.seq,
-            "time": entry.time_ms,
-            "reverses": entry.reversal.map(|reversal| reversal.change().to_string()),
-            "notes": told::notes(book, entry, LISTED_MAX),
-            "noted": entry.notes.len(),
-            "upon": upon,
-            "leads_to": leads_to,
-            "run": run,
-            "deck": deck,
-            "diff": told::diff(book, &changes, DIFF_MAX, Length::Whole),
-            "beginning": writer.is_some_and(|writer| writer.kind == WriterKind::Genesis),
-        }))
-    })
-    .await
+pub(super) fn entry(book: &Book, index: &Index, of: &Of, _: Nothing) -> Result<Value, Oops> {
+    let number = number_of(index, of.hash.as_deref().unwrap_or_default())?;
+    let entry = index
+        .entry(number)
+        .ok_or_else(|| Oops::missing("no such entry"))?;
+    // What it did to the line it goes on: for one that accepts a draft, all that came with it.
+    let before: Vec<ChangeHash> = entry.deps.first().copied().into_iter().collect();
+    let after = [entry.hash];
+    let is_beginning = before.is_empty();
+    let changes = book.deck.diff(&before, &after)?;
+    let deck = if is_beginning {
+        Value::Null
+    } else {
+        told::deck_diff(&book.deck.at(&before)?.info()?, &book.deck.at(&after)?.info()?)
+    };
+    let upon: Vec<Value> = entry
+        .deps
+        .iter()
+        .filter_map(|dep| index.number(dep))
+        .map(|dep| told::line(book, index, dep))
+        .collect();
+    let leads_to = (0..)
+        .zip(&index.entries)
+        .filter(|(_, other)| other.deps.contains(&entry.hash));
+    let leads_to: Vec<Value> = leads_to
+        .take(LISTED_MAX)
+        .map(|(other, _)| told::line(book, index, other))
+        .collect();
+    let writer = entry.writer.as_ref();
+    let draft = draft_of(entry).map(|draft| {
+        let info = book.deck.draft_of(draft).info().ok();
+        json!({ "id": draft.to_string(), "note": info.map(|info| info.note) })
+    });
+    let run: Vec<Value> = run_of(index, number)
+        .iter()
+        .take(LISTED_MAX)
+        .map(|&other| told::line(book, index, other))
+        .collect();
+    Ok(json!({
+        "version": index.version,
+        "hash": entry.hash.to_string(),
+        "step": index.step_of(number),
+        "op": op_of(entry),
+        "kind": told::kind(index, number, entry),
+        "device": told::device_number(index, entry),
+        "name": book.name_of(writer.map(|writer| writer.device)),
+        "about": told::about(book, &[entry]),
+        "term": term_of(entry).map(|term| json!({ "number": index.terms.get(&term), "id": term.to_string() })),
+        "draft": draft,
+        "late": index.late.contains(&number),
+        "safe": safe(book, entry.hash)?,
+        "seq": entry.seq,
+        "time": entry.time_ms,
+        "reverses": entry.reversal.map(|reversal| reversal.change().to_string()),
+        "notes": told::notes(book, entry, LISTED_MAX),
+        "noted": entry.notes.len(),
+        "upon": upon,
+        "leads_to": leads_to,
+        "run": run,
+        "deck": deck,
+        "diff": told::diff(book, &changes, DIFF_MAX, Length::Whole),
+        "beginning": writer.is_some_and(|writer| writer.kind == WriterKind::Genesis),
+    }))
 }
 
 /// The entries that are drawn as one with this one, newest first; none where it stands alone.
@@ -200,95 +190,81 @@ pub(super) struct AtAsked {
     count: usize,
 }
 
-pub(super) async fn at(
-    State(app): State<Arc<App>>,
-    Path(of): Path<Of>,
-    Query(asked): Query<AtAsked>,
-) -> Answer {
-    read(app, of, move |book, index, _| {
-        let newest = index.len().saturating_sub(1);
-        let step = match &asked.hash {
-            Some(hash) => index.step_of(number_of(index, hash)?).unwrap_or(newest),
-            None => asked.step.unwrap_or(newest).min(newest),
-        };
-        let heads = index.heads_at(step);
-        let cards = book.cards_at(index, step)?;
-        let number = index.at_step(step);
-        let before = step
-            .checked_sub(1)
-            .map(|before| index.heads_at(before))
-            .unwrap_or_default();
-        let marks = if step == 0 {
-            Vec::new()
-        } else {
-            book.deck.diff(&before, &heads)?
-        };
-        let place = |card: &CardId| cards.iter().position(|known| known.id == *card);
-        let marked: Vec<Value> = marks
-            .iter()
-            .take(MARKED_MAX)
-            .map(|mark| json!([mark.card().as_str(), place(mark.card())]))
-            .collect();
-        let shown: Vec<Value> = cards
-            .iter()
-            .skip(asked.from)
-            .take(asked.count.min(PAGE_MAX))
-            .map(|card| told::card(book, card, Length::Listed))
-            .collect();
-        let heads_told: Vec<Value> = heads
-            .iter()
-            .filter_map(|head| index.number(head))
-            .map(|head| told::line(book, index, head))
-            .collect();
-        Ok(json!({
-            "version": index.version,
-            "step": step,
-            "steps": index.len(),
-            "now": step == newest,
-            "entry": number.map(|number| told::line(book, index, number)),
-            "heads": heads_told,
-            "title": book.deck.at(&heads)?.info()?.title,
-            "total": cards.len(),
-            "from": asked.from,
-            "cards": shown,
-            "marked": marked,
-            "diff": told::diff(book, &marks, MARKED_MAX, Length::Listed),
-        }))
-    })
-    .await
+pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<Value, Oops> {
+    let newest = index.len().saturating_sub(1);
+    let step = match &asked.hash {
+        Some(hash) => index.step_of(number_of(index, hash)?).unwrap_or(newest),
+        None => asked.step.unwrap_or(newest).min(newest),
+    };
+    let heads = index.heads_at(step);
+    let some = asked.from..asked.from.saturating_add(asked.count.min(PAGE_MAX));
+    let window = book.window(index, step, some)?;
+    let number = index.at_step(step);
+    let before = step
+        .checked_sub(1)
+        .map(|before| index.heads_at(before))
+        .unwrap_or_default();
+    let marks = if step == 0 {
+        Vec::new()
+    } else {
+        book.deck.diff(&before, &heads)?
+    };
+    let place = |card: &CardId| window.ids.iter().position(|known| known == card);
+    let marked: Vec<Value> = marks
+        .iter()
+        .take(MARKED_MAX)
+        .map(|mark| json!([mark.card().as_str(), place(mark.card())]))
+        .collect();
+    let shown: Vec<Value> = window
+        .shown
+        .iter()
+        .map(|card| told::card(book, card, Length::Listed))
+        .collect();
+    let heads_told: Vec<Value> = heads
+        .iter()
+        .filter_map(|head| index.number(head))
+        .map(|head| told::line(book, index, head))
+        .collect();
+    Ok(json!({
+        "version": index.version,
+        "step": step,
+        "steps": index.len(),
+        "now": step == newest,
+        "entry": number.map(|number| told::line(book, index, number)),
+        "heads": heads_told,
+        "title": book.deck.at(&heads)?.info()?.title,
+        "total": window.ids.len(),
+        "from": asked.from,
+        "cards": shown,
+        "marked": marked,
+        "diff": told::diff(book, &marks, MARKED_MAX, Length::Listed),
+    }))
 }
 
-pub(super) async fn card(
-    State(app): State<Arc<App>>,
-    Path(of): Path<Of>,
-    Query(asked): Query<AtAsked>,
-) -> Answer {
-    read(app, of, move |book, index, of| {
-        let id: CardId = of.card.as_deref().unwrap_or_default().parse()?;
-        let newest = index.len().saturating_sub(1);
-        let step = asked.step.unwrap_or(newest).min(newest);
-        let view = book.deck.at(&index.heads_at(step))?;
-        let found = view
-            .card(&id)?
-            .ok_or_else(|| Oops::missing("there was no such card then"))?;
-        let blame = view.blame(&id)?.map(|blame| told::blame(book, index, &blame));
-        let mut entries = index.entries_of(&id);
-        let listed: Vec<Value> = entries
-            .by_ref()
-            .take(LISTED_MAX)
-            .map(|number| told::line(book, index, number))
-            .collect();
-        Ok(json!({
-            "version": index.version,
-            "step": step,
-            "card": told::card(book, &found, Length::Whole),
-            "deleted": found.deleted,
-            "blame": blame,
-            "entries": listed,
-            "more": entries.count(),
-        }))
-    })
-    .await
+pub(super) fn card(book: &Book, index: &Index, of: &Of, asked: AtAsked) -> Result<Value, Oops> {
+    let id: CardId = of.card.as_deref().unwrap_or_default().parse()?;
+    let newest = index.len().saturating_sub(1);
+    let step = asked.step.unwrap_or(newest).min(newest);
+    let view = book.deck.at(&index.heads_at(step))?;
+    let found = view
+        .card(&id)?
+        .ok_or_else(|| Oops::missing("there was no such card then"))?;
+    let blame = view.blame(&id)?.map(|blame| told::blame(book, index, &blame));
+    let mut entries = index.entries_of(&id);
+    let listed: Vec<Value> = entries
+        .by_ref()
+        .take(LISTED_MAX)
+        .map(|number| told::line(book, index, number))
+        .collect();
+    Ok(json!({
+        "version": index.version,
+        "step": step,
+        "card": told::card(book, &found, Length::Whole),
+        "deleted": found.deleted,
+        "blame": blame,
+        "entries": listed,
+        "more": entries.count(),
+    }))
 }
 
 #[derive(Deserialize)]
@@ -297,43 +273,33 @@ pub(super) struct CompareAsked {
     b: String,
 }
 
-pub(super) async fn compare(
-    State(app): State<Arc<App>>,
-    Path(of): Path<Of>,
-    Query(asked): Query<CompareAsked>,
-) -> Answer {
-    read(app, of, move |book, index, _| {
-        let (a, b) = (number_of(index, &asked.a)?, number_of(index, &asked.b)?);
-        let heads = |number: u32| {
-            index
-                .step_of(number)
-                .map(|step| index.heads_at(step))
-                .unwrap_or_default()
-        };
-        let (before, after) = (heads(a), heads(b));
-        let changes = book.deck.diff(&before, &after)?;
-        let deck = told::deck_diff(&book.deck.at(&before)?.info()?, &book.deck.at(&after)?.info()?);
-        Ok(json!({
-            "version": index.version,
-            "a": told::line(book, index, a),
-            "b": told::line(book, index, b),
-            "deck": deck,
-            "diff": told::diff(book, &changes, DIFF_MAX, Length::Whole),
-        }))
-    })
-    .await
+pub(super) fn compare(book: &Book, index: &Index, _: &Of, asked: CompareAsked) -> Result<Value, Oops> {
+    let (a, b) = (number_of(index, &asked.a)?, number_of(index, &asked.b)?);
+    let heads = |number: u32| {
+        index
+            .step_of(number)
+            .map(|step| index.heads_at(step))
+            .unwrap_or_default()
+    };
+    let (before, after) = (heads(a), heads(b));
+    let changes = book.deck.diff(&before, &after)?;
+    let deck = told::deck_diff(&book.deck.at(&before)?.info()?, &book.deck.at(&after)?.info()?);
+    Ok(json!({
+        "version": index.version,
+        "a": told::line(book, index, a),
+        "b": told::line(book, index, b),
+        "deck": deck,
+        "diff": told::diff(book, &changes, DIFF_MAX, Length::Whole),
+    }))
 }
 
-pub(super) async fn conflicts(State(app): State<Arc<App>>, Path(of): Path<Of>) -> Answer {
-    read(app, of, |book, index, _| {
-        let found = book.deck.conflicts()?;
-        let told = found
-            .iter()
-            .take(LISTED_MAX)
-            .map(|conflict| told::conflict(book, index, conflict));
-        Ok(json!({ "version": index.version, "total": found.len(), "conflicts": told.collect::<Vec<_>>() }))
-    })
-    .await
+pub(super) fn conflicts(book: &Book, index: &Index, _: &Of, _: Nothing) -> Result<Value, Oops> {
+    let found = book.deck.conflicts()?;
+    let told = found
+        .iter()
+        .take(LISTED_MAX)
+        .map(|conflict| told::conflict(book, index, conflict));
+    Ok(json!({ "version": index.version, "total": found.len(), "conflicts": told.collect::<Vec<_>>() }))
 }
 
 /// Where an entry is safe: on this device's disk, and on which others'.

@@ -6,13 +6,15 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use cuecard::{BlobId, DeckId, DraftId};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::book::Book;
+use super::guard::DOOR;
 use super::index::Index;
 use super::{App, assets, live, now, past, sound};
 
@@ -65,28 +67,32 @@ pub(super) type Answer = Result<Json<Value>, Oops>;
 
 pub(super) fn router(app: &Arc<App>) -> Router {
     let of_deck = Router::new()
-        .route("/summary", get(now::summary))
-        .route("/rows", get(past::rows))
-        .route("/find", get(past::find))
-        .route("/entry/{hash}", get(past::entry))
-        .route("/at", get(past::at))
-        .route("/card/{card}", get(past::card))
-        .route("/compare", get(past::compare))
-        .route("/conflicts", get(past::conflicts))
-        .route("/drafts", get(now::drafts))
-        .route("/drafts/{draft}", get(now::draft))
+        .route("/summary", look(now::summary))
+        .route("/rows", look(past::rows))
+        .route("/find", look(past::find))
+        .route("/entry/{hash}", look(past::entry))
+        .route("/at", look(past::at))
+        .route("/card/{card}", look(past::card))
+        .route("/compare", look(past::compare))
+        .route("/conflicts", look(past::conflicts))
+        .route("/drafts", look(now::drafts))
+        .route("/drafts/{draft}", look(now::draft))
         .route("/drafts/{draft}/accept", post(now::accept))
         .route("/drafts/{draft}/decline", post(now::decline))
         .route("/late/{term}/{head}/accept", post(now::accept_late))
-        .route("/devices", get(now::devices))
+        .route("/devices", look(now::devices))
+        .route("/presence", post(now::presence))
+        .route("/play", post(now::play))
         .route("/audio/{blob}", get(audio));
+    let data = Router::new()
+        .route("/home", get(home))
+        .route("/live", get(listen))
+        .route("/stage", get(stage))
+        .route("/stage/{what}", post(act))
+        .nest("/{peer}/{deck}", of_deck);
     Router::new()
-        .route("/api/session", post(session))
-        .route("/api/home", get(home))
-        .route("/api/live", get(listen))
-        .route("/api/stage", get(stage))
-        .route("/api/stage/{what}", post(act))
-        .nest("/api/{peer}/{deck}", of_deck)
+        .route(DOOR, post(session))
+        .nest(app.guard.place(), data)
         .fallback(|uri: Uri| async move { assets::asset(uri.path()) })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), super::guard::guard))
@@ -100,7 +106,10 @@ struct Token {
 
 async fn session(State(app): State<Arc<App>>, Json(Token { token }): Json<Token>) -> Response {
     match app.guard.cookie_for(&token) {
-        Some(cookie) => ([(header::SET_COOKIE, cookie)], Json(json!({}))).into_response(),
+        Some(cookie) => {
+            let place = json!({ "place": app.guard.place() });
+            ([(header::SET_COOKIE, cookie)], Json(place)).into_response()
+        }
         None => (
             StatusCode::UNAUTHORIZED,
             Json(json!({ "error": "this is not the token of this run" })),
@@ -181,18 +190,26 @@ impl Of {
     }
 }
 
-/// Reads where it may wait for the deck or the disk.
-pub(super) async fn read(
-    app: Arc<App>,
-    of: Of,
-    read: impl FnOnce(&Book, &Index, &Of) -> Result<Value, Oops> + Send + 'static,
-) -> Answer {
-    let read = move || {
-        let book = of.book(&app)?;
-        let index = book.index()?;
-        read(&book, &index, &of)
-    };
-    Ok(Json(tokio::task::spawn_blocking(read).await??))
+/// What asks for nothing beside where it stands.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+/// A way to look at a deck: reads where it may wait for the deck or the disk.
+fn look<A: DeserializeOwned + Send + 'static>(
+    read: fn(&Book, &Index, &Of, A) -> Result<Value, Oops>,
+) -> MethodRouter<Arc<App>> {
+    get(
+        move |State(app): State<Arc<App>>, Path(of): Path<Of>, Query(asked): Query<A>| async move {
+            let read = move || {
+                let book = of.book(&app)?;
+                let _waits = book.asked();
+                let index = book.index()?;
+                read(&book, &index, &of, asked)
+            };
+            let told: Result<Value, Oops> = tokio::task::spawn_blocking(read).await?;
+            Ok::<_, Oops>(Json(told?))
+        },
+    )
 }
 
 #[derive(Deserialize)]

@@ -3,20 +3,18 @@
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cuecard::card::{FieldValue, TextField};
-use cuecard::transport::webrtc::{Config, Connected, SavedRoute, WebRtc};
+use cuecard::transport::webrtc::Config;
 use cuecard::transport::{Backoff, Cable};
-use cuecard::{
-    AudioAbout, CardId, Deck, DeckInvite, DraftId, Engine, Event, KeptLink, Member, Reach, Rights, Role,
-};
+use cuecard::{AudioAbout, CardId, Deck, DeckInvite, DraftId, Engine, Event, Member, Reach, Rights, Role};
 use serde_json::{Value, json};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::audio;
+use crate::node::links::{Links, lock};
 
 use super::routes::Oops;
 
@@ -64,8 +62,7 @@ const MORE: [[(&str, &str); 4]; 2] = [
 pub(super) struct Stage {
     engines: [Engine; 2],
     cable: Cable,
-    /// Tasks that keep the two linked; ended with the stage.
-    links: Mutex<Vec<AbortHandle>>,
+    links: [Links; 2],
     cut: Mutex<bool>,
     /// How often each side wrote at a press.
     pressed: Mutex<[usize; 2]>,
@@ -81,10 +78,20 @@ impl Stage {
     pub(super) async fn open(folders: &[PathBuf; 2]) -> Result<Self, cuecard::OpenError> {
         let [laptop, phone] = folders;
         let open = |name: &'static str, folder: &Path| Engine::builder().name(name).open(folder.to_owned());
+        let engines = [open("laptop", laptop).await?, open("phone", phone).await?];
+        let cable = Cable::new();
+        let links = engines.each_ref().map(|engine| {
+            let config = Config {
+                heartbeat: HEARTBEAT,
+                cable: Some(cable.clone()),
+                ..Config::loopback()
+            };
+            Links::new(engine, config, BACKOFF)
+        });
         Ok(Self {
-            engines: [open("laptop", laptop).await?, open("phone", phone).await?],
-            cable: Cable::new(),
-            links: Mutex::default(),
+            engines,
+            cable,
+            links,
             cut: Mutex::new(false),
             pressed: Mutex::default(),
         })
@@ -99,33 +106,17 @@ impl Stage {
         self.engines.iter().any(|engine| !engine.decks().is_empty())
     }
 
-    fn webrtc(&self, of: &Engine) -> WebRtc {
-        let config = Config {
-            heartbeat: HEARTBEAT,
-            cable: Some(self.cable.clone()),
-            ..Config::loopback()
-        };
-        WebRtc::new(of.key().clone(), config)
-    }
-
     /// Links the two: by the routes that they remember, or by codes.
     pub(super) async fn link(&self) -> Outcome<()> {
-        let mut known = 0;
-        for engine in &self.engines {
-            for (_, route) in engine.routes()? {
-                let dialer = self.webrtc(engine).dialer(SavedRoute::from_bytes(&route)?)?;
-                let task = tokio::spawn(kept(engine.keep_linked(dialer, BACKOFF)));
-                lock(&self.links).push(task.abort_handle());
-                known += 1;
-            }
-        }
-        if known >= self.engines.len() {
+        let [laptop, phone] = &self.engines;
+        let [here, there] = &self.links;
+        if !laptop.routes()?.is_empty() && !phone.routes()?.is_empty() {
+            here.dial_remembered()?;
+            there.dial_remembered()?;
             return self.wait(|stage| stage.are_linked()).await;
         }
-        let [laptop, phone] = &self.engines;
-        let deck = first_deck(laptop)?;
-        let (here, there) = (self.webrtc(laptop), self.webrtc(phone));
-        let offer = here.offer_with(deck.invite(Rights::Read)?.to_bytes()).await?;
+        let invite = first_deck(laptop)?.invite(Rights::Read)?;
+        let offer = here.offer(Some(&invite)).await?;
         let answer = there.answer(&offer.code()).await?;
         let invite = DeckInvite::from_bytes(answer.payload()).ok_or("the offer carries no deck")?;
         let code = answer.code();
@@ -133,24 +124,15 @@ impl Stage {
         // They hold the ports that dialling wants.
         drop((offer, answer));
         phone.join(&invite).await?;
-        for (engine, webrtc, connected) in [(laptop, here, at_laptop), (phone, there, at_phone)] {
-            let Connected { link, route } = connected;
-            engine.remember_route(link.peer(), &route.to_bytes()).await?;
-            let over = engine.attach(link);
-            let (engine, dialer) = (engine.clone(), webrtc.dialer(route)?);
-            let task = tokio::spawn(async move {
-                over.ended().await;
-                kept(engine.keep_linked(dialer, BACKOFF)).await;
-            });
-            lock(&self.links).push(task.abort_handle());
-        }
+        here.keep(at_laptop).await?;
+        there.keep(at_phone).await?;
         self.wait(|stage| stage.are_linked()).await
     }
 
     /// Ends the links, and saves everything.
     pub(super) async fn end(&self) {
-        for task in lock(&self.links).drain(..) {
-            task.abort();
+        for links in &self.links {
+            links.let_go();
         }
         for engine in &self.engines {
             // A disk that failed has said so before.
@@ -411,12 +393,6 @@ impl Stage {
     }
 }
 
-/// Keeps a device linked for as long as this runs.
-async fn kept(link: KeptLink) {
-    let mut state = link.state();
-    while state.changed().await.is_ok() {}
-}
-
 fn words(at: usize, next: usize) -> (String, String) {
     let some = MORE.get(at).and_then(|words| words.get(next % words.len()));
     let (front, back) = some.copied().unwrap_or(("otra", "another"));
@@ -432,9 +408,4 @@ fn first_deck(engine: &Engine) -> Outcome<Deck> {
         .into_iter()
         .next()
         .ok_or("this device has no deck")?)
-}
-
-/// Consistent even if a holder panicked: each change under these locks is one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,11 @@
 //! The deck at any step of its history, quickly: what was worked out for one step is the start for the steps near it.
 //!
-//! Reading a whole deck of the past costs what the deck holds; going from one point to another costs what was done
-//! between them. So a step of the slider starts from the nearest point that is known, and points in between are kept.
+//! Reading a whole deck of the past costs what the deck holds; going from one point to another costs the cards that were
+//! touched between them. So a step of the slider starts from the nearest point that is known, and points in between are kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cuecard::history::CardDiff;
 use cuecard::{Card, CardId, ChangeHash, Deck, HistoryError};
 
 /// The cards at one point, those that are not deleted, in order.
@@ -14,8 +13,6 @@ pub(super) type Cards = Arc<Vec<Arc<Card>>>;
 
 /// How many points are kept: cards are shared between them, so one is little more than its list.
 const KEPT: usize = 160;
-/// With more changes than this, sorting anew is quicker than putting each in its place.
-const ONE_BY_ONE: usize = 64;
 
 /// The points that are kept of one deck.
 #[derive(Debug, Default)]
@@ -45,14 +42,14 @@ impl Views {
     }
 
     /// The nearest point that is kept, to start from.
-    pub(super) fn nearest(&self, step: usize) -> Option<(usize, Vec<ChangeHash>, Cards)> {
+    pub(super) fn nearest(&self, step: usize) -> Option<(usize, Cards)> {
         let below = self.points.range(..=step).next_back();
         let above = self.points.range(step..).next();
         let (at, point) = [below, above]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| at.abs_diff(step))?;
-        Some((*at, point.heads.clone(), point.cards.clone()))
+        Some((*at, point.cards.clone()))
     }
 
     /// Keeps a point, in the place of the one that was not used for longest.
@@ -78,62 +75,48 @@ impl Views {
     }
 }
 
-/// The cards at `heads`, from those at another point or from nothing.
+/// All cards of the deck as it is now, one by one: others have their turn between them.
+///
+/// # Errors
+/// Where a reorganisation took the point out of the deck.
+pub(super) fn cards_now(deck: &Deck, heads: &[ChangeHash], pause: &dyn Fn()) -> Result<Cards, HistoryError> {
+    let mut cards = Vec::new();
+    for id in deck.card_ids()? {
+        pause();
+        cards.extend(deck.card(&id)?.filter(|card| !card.deleted).map(Arc::new));
+    }
+    // Reading the past takes longer, and stands still.
+    if heads != [deck.head()?] {
+        let living = deck.at(heads)?.cards()?.into_iter().filter(|card| !card.deleted);
+        cards = living.map(Arc::new).collect();
+    }
+    Ok(Arc::new(cards))
+}
+
+/// The cards at `heads`, from those at another point: with each card that an entry between the two touched read anew.
 ///
 /// # Errors
 /// Where a reorganisation took the point out of the deck.
 pub(super) fn cards_at(
     deck: &Deck,
     heads: &[ChangeHash],
-    from: Option<(&[ChangeHash], &Cards)>,
+    from: &Cards,
+    touched: &BTreeSet<&CardId>,
+    pause: &dyn Fn(),
 ) -> Result<Cards, HistoryError> {
-    let Some((before, cards)) = from else {
-        let cards = deck.at(heads)?.cards()?;
-        return Ok(Arc::new(
-            cards
-                .into_iter()
-                .filter(|card| !card.deleted)
-                .map(Arc::new)
-                .collect(),
-        ));
-    };
-    let changes = deck.diff(before, heads)?;
-    if changes.is_empty() {
-        return Ok(cards.clone());
-    }
-    if changes.len() > ONE_BY_ONE {
-        let mut by_id: HashMap<&CardId, Arc<Card>> =
-            cards.iter().map(|card| (&card.id, card.clone())).collect();
-        for change in &changes {
-            match change {
-                CardDiff::Removed(card) => by_id.remove(&card.id),
-                CardDiff::Added(card) | CardDiff::Changed { after: card, .. } => {
-                    by_id.insert(&card.id, Arc::new(card.clone()))
-                }
-            };
-        }
-        let mut cards: Vec<Arc<Card>> = by_id.into_values().collect();
-        cards.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-        return Ok(Arc::new(cards));
-    }
-    let mut cards = cards.as_ref().clone();
-    for change in changes {
-        let (gone, come) = match change {
-            CardDiff::Removed(card) => (Some(card), None),
-            CardDiff::Added(card) => (None, Some(card)),
-            CardDiff::Changed { before, after } => (Some(before), Some(after)),
-        };
-        if let Some(gone) = gone
-            && let Ok(place) = cards.binary_search_by(|card| key(card).cmp(&key(&gone)))
-        {
-            cards.remove(place);
-        }
-        if let Some(come) = come
-            && let Err(place) = cards.binary_search_by(|card| key(card).cmp(&key(&come)))
-        {
-            cards.insert(place, Arc::new(come));
+    let view = deck.at(heads)?;
+    let mut come: HashMap<&CardId, Arc<Card>> = HashMap::with_capacity(touched.len());
+    for &id in touched {
+        pause();
+        if let Some(card) = view.card(id)?.filter(|card| !card.deleted) {
+            come.insert(id, Arc::new(card));
         }
     }
+    let stay = from.iter().filter(|card| !touched.contains(&card.id));
+    let mut cards: Vec<Arc<Card>> = stay.cloned().collect();
+    // Nearly in order: few are out of it, and a stable sort finds the runs that are.
+    cards.extend(come.into_values());
+    cards.sort_by(|a, b| key(a).cmp(&key(b)));
     Ok(Arc::new(cards))
 }
 

@@ -1,7 +1,7 @@
 //! Cards and decks, for people.
 
 use crate::ask::told::{AudioTold, CardTold, DeckStatus, DeviceTold, ShownTold};
-use crate::text::{Paint, bytes, harmless, shortened};
+use crate::text::{Paint, bytes, cells, counted, harmless, padded, shortened, widest};
 
 use super::{audio_totals, short};
 
@@ -11,13 +11,13 @@ pub(super) fn decks(decks: &[DeckStatus], paint: Paint) -> String {
         .iter()
         .map(|deck| {
             let id = paint.dim(short(&deck.deck.id));
-            let title = format!("{:width$}", title(deck));
+            let title = padded(&title(deck), width);
             match &deck.here {
                 None => format!("{id}  {}\n", paint.bold(&title)),
                 Some(here) => format!(
-                    "{id}  {}  {} cards, {}, {}\n",
+                    "{id}  {}  {}, {}, {}\n",
                     paint.bold(&title),
-                    here.cards,
+                    counted(here.cards, "card", "cards"),
                     audio_totals(&here.audio),
                     here.role.is,
                 ),
@@ -33,25 +33,27 @@ fn title(deck: &DeckStatus) -> String {
     shortened(&deck.deck.title, 40)
 }
 
-fn widest(texts: impl Iterator<Item = String>) -> usize {
-    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+/// A line a card: its number, its texts, its tags.
+fn lines(cards: &[CardTold], paint: Paint) -> impl Iterator<Item = (&CardTold, String)> {
+    let fronts: Vec<String> = cards.iter().map(|card| shortened(&card.front, 32)).collect();
+    let width = widest(&fronts);
+    cards.iter().zip(fronts).map(move |(card, front)| {
+        let number = card.number.map_or_else(String::new, |number| number.to_string());
+        let line = format!(
+            "{number:>4}  {}  {}{}",
+            padded(&front, width),
+            shortened(&card.back, 60),
+            paint.dim(&tags(card)),
+        );
+        (card, line)
+    })
 }
 
-/// A line a card: its number, its texts, its tags, and a note for sound.
+/// A line a card, with a note for sound.
 pub(super) fn list(cards: &[CardTold], paint: Paint) -> String {
-    let width = widest(cards.iter().map(|card| shortened(&card.front, 32)));
-    cards
-        .iter()
-        .map(|card| {
-            let number = card.number.map_or_else(String::new, |number| number.to_string());
-            let sound = if card.audio.is_empty() { "" } else { "  ♪" };
-            format!(
-                "{number:>4}  {:width$}  {}{}{sound}\n",
-                shortened(&card.front, 32),
-                shortened(&card.back, 60),
-                paint.dim(&tags(card)),
-            )
-        })
+    let sound = |card: &CardTold| if card.audio.is_empty() { "" } else { "  ♪" };
+    lines(cards, paint)
+        .map(|(card, line)| format!("{line}{}\n", sound(card)))
         .collect()
 }
 
@@ -85,11 +87,7 @@ pub(super) fn whole(card: &CardTold, paint: Paint) -> String {
     let mut text = |name: &str, text: &str| {
         for (at, line) in text.split('\n').enumerate() {
             let name = if at == 0 { name } else { "" };
-            told.push_str(&format!(
-                "{} {}\n",
-                paint.dim(&format!("{:>8}", shortened(name, 24))),
-                harmless(line)
-            ));
+            told.push_str(&format!("{} {}\n", paint.dim(&label(name)), harmless(line)));
         }
     };
     text("front", &card.front);
@@ -97,12 +95,7 @@ pub(super) fn whole(card: &CardTold, paint: Paint) -> String {
     for (name, content) in &card.texts {
         text(name, content);
     }
-    let line = |name: &str, content: String| {
-        format!(
-            "{} {content}\n",
-            paint.dim(&format!("{:>8}", shortened(name, 24)))
-        )
-    };
+    let line = |name: &str, content: String| format!("{} {content}\n", paint.dim(&label(name)));
     if !card.tags.is_empty() {
         told.push_str(&line("tags", tags(card).trim_start().to_owned()));
     }
@@ -141,6 +134,12 @@ pub(super) fn whole(card: &CardTold, paint: Paint) -> String {
     told
 }
 
+/// What stands before a part of a card, aligned with the others.
+fn label(name: &str) -> String {
+    let name = shortened(name, 24);
+    format!("{}{name}", " ".repeat(8_usize.saturating_sub(cells(&name))))
+}
+
 pub(super) fn named(device: &DeviceTold) -> String {
     let here = if device.here { " (this device)" } else { "" };
     format!("{}{here}", shortened(&device.name, 40))
@@ -177,23 +176,11 @@ pub(super) fn shown(deck: &ShownTold, paint: Paint) -> String {
         ));
     }
     told.push('\n');
-    for card in &deck.cards {
-        told.push_str(&list_one(card, &deck.cards, paint));
+    for (card, line) in lines(&deck.cards, paint) {
+        told.push_str(&format!("{line}\n"));
         for audio in &card.audio {
             told.push_str(&format!("      {}\n", paint.dim(&audio_line(audio))));
         }
     }
     told
-}
-
-/// As [`list`], with a width that fits all; its note for sound is left to the lines below it.
-fn list_one(card: &CardTold, all: &[CardTold], paint: Paint) -> String {
-    let width = widest(all.iter().map(|card| shortened(&card.front, 32)));
-    let number = card.number.map_or_else(String::new, |number| number.to_string());
-    format!(
-        "{number:>4}  {:width$}  {}{}\n",
-        shortened(&card.front, 32),
-        shortened(&card.back, 60),
-        paint.dim(&tags(card)),
-    )
 }

@@ -1,21 +1,22 @@
 //! What happens while something is under way: lines, bars, or JSON.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use cuecard::transport::invite::Code;
+use tempfile::TempDir;
 
 use crate::ask::Happening;
 use crate::ask::happening::Progress;
 use crate::ask::told::{DeckName, StatusTold};
 use crate::demo::write_out;
 use crate::error::Error;
+use crate::inspect;
 use crate::output::Output;
-use crate::text::{bytes, harmless, say, shortened};
+use crate::text::{bytes, counted, harmless, say, shortened};
 
-use super::bars::{self, Rate};
-use super::{json, may, short, status};
+use super::bars;
+use super::{json, may, pace, short, status};
 
 /// Without a terminal, how far it has come is said this often at the most.
 const LINES_EVERY: Duration = Duration::from_secs(5);
@@ -27,8 +28,11 @@ pub(crate) struct Live {
     drawn: usize,
     progress: Option<Progress>,
     said_at: Option<Instant>,
-    rates: BTreeMap<String, Rate>,
     qr: Option<bool>,
+    /// Whether a page is shown in the person's browser.
+    opens: bool,
+    /// What led the browser there.
+    led: Option<TempDir>,
 }
 
 impl Drop for Live {
@@ -46,9 +50,16 @@ impl Live {
             drawn: 0,
             progress: None,
             said_at: None,
-            rates: BTreeMap::new(),
             qr,
+            opens: false,
+            led: None,
         }
+    }
+
+    /// Whether a page is shown in the person's browser, and not its address alone.
+    pub(crate) const fn opening(mut self, opens: bool) -> Self {
+        self.opens = opens;
+        self
     }
 
     /// Shows one happening.
@@ -56,6 +67,11 @@ impl Live {
     /// # Errors
     /// When standard output fails.
     pub(crate) fn show(&mut self, happening: &Happening) -> Result<(), Error> {
+        if let Happening::Page { address } = happening
+            && self.opens
+        {
+            self.led = inspect::show(address);
+        }
         if self.output.json {
             return write_out(&json(happening));
         }
@@ -92,6 +108,10 @@ impl Live {
                 ));
                 write_out(&format!("{code}\n"))?;
             }
+            Happening::Page { address } => {
+                self.say("the page is at this address, for whoever has it; Ctrl-C ends it");
+                write_out(&format!("{address}\n"))?;
+            }
             Happening::Linked { device, route } => {
                 let route = route
                     .as_ref()
@@ -123,8 +143,10 @@ impl Live {
                 dialled,
                 decks,
             } => self.say(&format!(
-                "{} is up, with {decks} decks; it dials {dialled} devices. Ctrl-C ends it.",
-                shortened(&device.name, 40)
+                "{} is up, with {}; it dials {}. Ctrl-C ends it.",
+                shortened(&device.name, 40),
+                counted(*decks, "deck", "decks"),
+                counted(*dialled, "device", "devices")
             )),
         }
         Ok(())
@@ -153,8 +175,6 @@ impl Live {
 
     fn progress(&mut self, progress: Progress) {
         let now = Instant::now();
-        let rate = self.rates.entry(progress.deck.id.clone()).or_default();
-        rate.note(now, progress.audio.have_bytes);
         let is_news = self.progress.as_ref() != Some(&progress);
         let was_whole = self
             .progress
@@ -186,9 +206,7 @@ impl Live {
         if progress.audio.is_whole() {
             return;
         }
-        let none = Rate::default();
-        let rate = self.rates.get(&progress.deck.id).unwrap_or(&none);
-        let lines = bars::lines(progress, rate, self.output.err, self.output.width());
+        let lines = bars::lines(progress, self.output.err, self.output.width());
         self.drawn = lines.len();
         let _ = io::stderr().write_all((lines.join("\n") + "\n").as_bytes());
     }
@@ -222,16 +240,17 @@ fn title(deck: &DeckName) -> String {
 fn progress_line(progress: &Progress) -> String {
     let changes = match progress.changes_all {
         Some(all) if all > progress.changes => format!("{} of {all} changes", progress.changes),
-        _ => format!("{} changes", progress.changes),
+        _ => counted(progress.changes, "change", "changes"),
     };
     let audio = &progress.audio;
     let audio = match audio.all {
         0 => String::new(),
         all => format!(
-            ", audio {} of {all}, {} of {}",
+            ", audio {} of {all}, {} of {}{}",
             audio.whole,
             bytes(audio.have_bytes),
-            bytes(audio.size_bytes)
+            bytes(audio.size_bytes),
+            pace(audio)
         ),
     };
     format!("{}: {changes}{audio}", title(&progress.deck))

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::ask::told::{AudioTotals, Changed, DeckName, Told};
 use crate::ask::{RightsTold, VERSION};
 use crate::error::Failure;
-use crate::text::{Paint, bytes, harmless, shortened};
+use crate::text::{Paint, bytes, counted, harmless, shortened};
 
 /// How a history is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -166,7 +166,11 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
             deck,
             new_changes,
             missing_audio,
-        } => Printed::from(format!("{}  {new_changes} new changes\n", deck_line(deck, paint))).beside(
+        } => Printed::from(format!(
+            "{}  {}\n",
+            deck_line(deck, paint),
+            counted(*new_changes, "new change", "new changes")
+        )).beside(
             &match missing_audio {
                 0 => String::new(),
                 missing => format!(
@@ -228,11 +232,25 @@ pub(crate) fn audio_totals(audio: &AudioTotals) -> String {
         format!("{whole}, {}", bytes(audio.size_bytes))
     } else {
         format!(
-            "{whole}, {} of {}",
+            "{whole}, {} of {}{}",
             bytes(audio.have_bytes),
-            bytes(audio.size_bytes)
+            bytes(audio.size_bytes),
+            pace(audio)
         )
     }
+}
+
+/// `, 1.2 MiB/s, 3 s left`; nothing while nothing comes.
+pub(crate) fn pace(audio: &AudioTotals) -> String {
+    let left = audio.size_bytes.saturating_sub(audio.have_bytes);
+    left.checked_div(audio.bytes_per_second)
+        .map_or_else(String::new, |left| {
+            format!(
+                ", {}/s, {} left",
+                bytes(audio.bytes_per_second),
+                bars::seconds(left)
+            )
+        })
 }
 
 pub(crate) const fn may(rights: RightsTold) -> &'static str {

@@ -3,7 +3,7 @@
 use crate::ask::told::{BlameTold, CardDiffTold, CardTold, DiffTold};
 use crate::graph;
 use crate::history::{Entry, History};
-use crate::text::{Paint, date_and_time, harmless, shortened, some_of, time_of_day};
+use crate::text::{Paint, date_and_time, harmless, padded, shortened, some_of, time_of_day};
 
 use super::{LogForm, deck_line, short};
 
@@ -46,10 +46,10 @@ fn line(history: &History, entry: &Entry, paint: Paint) -> String {
         String::new()
     };
     format!(
-        "{}  {}  {:12}  {chapter:9}  {:14}  {}{head}\n",
+        "{}  {}  {}  {chapter:9}  {:14}  {}{head}\n",
         paint.dim(short(&entry.hash)),
         time_of_day(entry.time_ms),
-        shortened(name, 12),
+        padded(&shortened(name, 12), 12),
         harmless(op),
         some_of(&graph::subjects(history, entry), 4),
     )
@@ -169,11 +169,12 @@ pub(super) fn blame(blame: &BlameTold, paint: Paint) -> String {
             .as_ref()
             .map_or_else(|| "unknown".to_owned(), |device| shortened(&device.name, 16));
         told.push_str(&format!(
-            "{}  {}  {who:16}  {:9}  {:12}  {}\n",
+            "{}  {}  {}  {:9}  {}  {}\n",
             paint.dim(short(&piece.entry)),
             date_and_time(piece.time_ms),
+            padded(&who, 16),
             harmless(&piece.wrote_as),
-            shortened(&piece.place, 20),
+            padded(&shortened(&piece.place, 20), 12),
             shortened(&piece.text, 60),
         ));
     }

@@ -1,7 +1,7 @@
 //! Role, members and drafts, for people.
 
 use crate::ask::told::{CardDiffTold, DeviceTold, DraftTold, LateTold, MemberTold, RoleTold};
-use crate::text::{Paint, date_and_time, harmless, shortened};
+use crate::text::{Paint, counted, date_and_time, harmless, padded, shortened, widest};
 
 use super::cards::named;
 use super::{Printed, past, short};
@@ -26,11 +26,7 @@ pub(super) fn role(role: &RoleTold, did: Option<&str>, paint: Paint) -> Printed 
 }
 
 pub(super) fn members(members: &[MemberTold], did: Option<&str>, paint: Paint) -> Printed {
-    let width = members
-        .iter()
-        .map(|member| named(&member.device).chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = widest(members.iter().map(|member| named(&member.device)));
     let lines: String = members
         .iter()
         .map(|member| {
@@ -44,7 +40,7 @@ pub(super) fn members(members: &[MemberTold], did: Option<&str>, paint: Paint) -
             format!(
                 "{}  {}  {:5}{by}{linked}\n",
                 paint.dim(short(&member.device.id)),
-                paint.bold(&format!("{:width$}", named(&member.device))),
+                paint.bold(&padded(&named(&member.device), width)),
                 member.rights
             )
         })
@@ -65,11 +61,11 @@ fn draft_line(draft: &DraftTold, paint: Paint) -> String {
         state.push_str(&format!(" {}", shortened(reason, 80)));
     }
     format!(
-        "{}  {}  {}, {} changes, {}, {state}\n",
+        "{}  {}  {}, {}, {}, {state}\n",
         paint.dim(short(&draft.id)),
         paint.bold(&shortened(&draft.note, 40)),
         by(&draft.author),
-        draft.changes,
+        counted(draft.changes, "change", "changes"),
         date_and_time(draft.time_ms),
     )
 }
@@ -122,10 +118,10 @@ pub(super) fn late(late: &[LateTold], did: Option<&str>, paint: Paint) -> Printe
                 ""
             };
             format!(
-                "{}  {}, {} changes{after}\n",
+                "{}  {}, {}{after}\n",
                 paint.dim(short(&late.head)),
                 by(&late.author),
-                late.changes
+                counted(late.changes, "change", "changes")
             )
         })
         .collect();

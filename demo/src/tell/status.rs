@@ -1,7 +1,8 @@
 //! How everything stands, for people.
 
 use crate::ask::told::{DeckHere, DeckStatus, DeviceStatus, StatusTold};
-use crate::text::{Paint, date_and_time, harmless, shortened};
+use crate::present::{PlayingTold, PresentTold};
+use crate::text::{Paint, counted, date_and_time, harmless, padded, shortened, widest};
 
 use super::{audio_totals, deck_line, people, short};
 
@@ -35,12 +36,12 @@ pub(crate) fn text(status: &StatusTold, paint: Paint) -> String {
     if !status.devices.is_empty() {
         told.push_str(&format!("\n{}\n", paint.bold("devices")));
     }
-    let width = status
-        .devices
-        .iter()
-        .map(|device| shortened(&device.device.name, 24).chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = widest(
+        status
+            .devices
+            .iter()
+            .map(|device| shortened(&device.device.name, 24)),
+    );
     for device in &status.devices {
         told.push_str(&device_told(device, width, paint));
     }
@@ -64,13 +65,15 @@ fn deck_lines(here: &DeckHere) -> Vec<String> {
     let mut lines = vec![
         format!("{}; rights here: {}", people::role_line(&here.role), here.rights),
         format!(
-            "{} cards, {} entries, head {}, {}",
-            here.cards,
-            here.entries,
+            "{}, {}, head {}, {}",
+            counted(here.cards, "card", "cards"),
+            counted(here.entries, "entry", "entries"),
             short(&here.head),
             audio_totals(&here.audio)
         ),
     ];
+    lines.extend(here.playing.as_ref().map(playing));
+    lines.extend(here.present.iter().map(present));
     if !here.safe_with.is_empty() {
         lines.push(format!(
             "its latest entry is safe here and with {}",
@@ -78,18 +81,64 @@ fn deck_lines(here: &DeckHere) -> Vec<String> {
         ));
     }
     if here.drafts_waiting > 0 {
-        lines.push(format!("{} drafts wait for the editor", here.drafts_waiting));
+        lines.push(format!(
+            "{} for the editor",
+            counted(here.drafts_waiting, "draft waits", "drafts wait")
+        ));
     }
     if here.drafts_open > 0 {
-        lines.push(format!("{} own drafts are open", here.drafts_open));
+        lines.push(counted(
+            here.drafts_open,
+            "own draft is open",
+            "own drafts are open",
+        ));
     }
     if here.late_work > 0 {
         lines.push(format!(
-            "{} pieces of late work; `cuecard late list`",
-            here.late_work
+            "{} of late work; `cuecard late list`",
+            counted(here.late_work, "piece", "pieces")
         ));
     }
     lines
+}
+
+/// `plays hola.wav of "hola" for everybody, by laptop: 0:02 of 0:06`.
+fn playing(playing: &PlayingTold) -> String {
+    let what = if playing.is_playing {
+        "plays"
+    } else {
+        "stands still:"
+    };
+    let by = playing
+        .by
+        .as_ref()
+        .map_or_else(String::new, |by| format!(", by {}", shortened(&by.name, 40)));
+    let length = playing
+        .length_ms
+        .map_or_else(String::new, |length| format!(" of {}", minutes(length)));
+    format!(
+        "♪ {what} {} of {:?} for everybody{by}, at {}{length}",
+        shortened(&playing.name, 40),
+        shortened(&playing.card.front, 40),
+        minutes(playing.position_ms),
+    )
+}
+
+fn minutes(ms: u64) -> String {
+    format!("{}:{:02}", ms / 60_000, ms / 1000 % 60)
+}
+
+fn present(present: &PresentTold) -> String {
+    let at = match (&present.card, present.is_typing) {
+        (Some(card), true) => format!("writes on {:?}", shortened(&card.front, 40)),
+        (Some(card), false) => format!("looks at {:?}", shortened(&card.front, 40)),
+        (None, _) => "is there".to_owned(),
+    };
+    let name = shortened(&present.name, 40);
+    if present.name == present.device.name {
+        return format!("{name} {at}");
+    }
+    format!("{name} (on {}) {at}", shortened(&present.device.name, 40))
 }
 
 fn device_told(device: &DeviceStatus, width: usize, paint: Paint) -> String {
@@ -126,8 +175,8 @@ fn device_told(device: &DeviceStatus, width: usize, paint: Paint) -> String {
         })
         .collect();
     format!(
-        "  {:width$}  {}  {link}{decks}\n",
-        shortened(&device.device.name, 24),
+        "  {}  {}  {link}{decks}\n",
+        padded(&shortened(&device.device.name, 24), width),
         paint.dim(short(&device.device.id)),
     )
 }

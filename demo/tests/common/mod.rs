@@ -9,6 +9,7 @@
 
 #[cfg(unix)]
 pub(crate) mod terminal;
+pub(crate) mod visit;
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! Who is let in, asked by plain HTTP: what no browser would let a page send.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use cuecard_browser::Browser;
+
 use crate::served::Served;
 
 /// A request with these headers beside the right host.
@@ -36,56 +41,76 @@ fn sign_in(served: &Served, token: &str) -> String {
     let headers = [("Origin", origin.as_str()), ("Content-Type", "application/json")];
     request(
         served,
-        "POST /api/session",
+        "POST /session",
         &headers,
         &format!("{{\"token\":\"{token}\"}}"),
     )
+}
+
+/// What the token buys: a cookie, and the place that it is for.
+fn bought(entered: &str) -> (String, String) {
+    assert_eq!(status(entered), 200, "{entered}");
+    let cookie = header(entered, "set-cookie").unwrap();
+    let body: serde_json::Value = serde_json::from_str(entered.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let place = body["place"].as_str().unwrap();
+    (cookie.split(';').next().unwrap().to_owned(), place.to_owned())
 }
 
 #[test]
 fn only_who_has_the_token_gets_in_and_only_from_here() {
     let served = Served::start(&["--demo"]);
     let get = |path: &str, headers: &[(&str, &str)]| request(&served, &format!("GET {path}"), headers, "");
-
-    // Without a cookie, or with the token in its place, there is nothing.
-    assert_eq!(status(&get("/api/home", &[])), 401);
-    let name = format!("cuecard_{}", served.authority().rsplit(':').next().unwrap());
-    assert_eq!(
-        status(&get(
-            "/api/home",
-            &[("Cookie", &format!("{name}={}", served.token()))]
-        )),
-        401
-    );
     assert_eq!(status(&sign_in(&served, &"0".repeat(64))), 401);
     assert_eq!(status(&sign_in(&served, "")), 401);
 
-    // The token buys a cookie that no script reads and no other site sends.
+    // The token buys a cookie that no script reads and no other site sends, and the place that the cookie is for.
     let entered = sign_in(&served, served.token());
-    assert_eq!(status(&entered), 200, "{entered}");
-    let cookie = header(&entered, "set-cookie").unwrap();
-    assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
-        "{cookie}"
-    );
-    assert!(!cookie.contains(served.token()), "the cookie is not the token");
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    let home = get("/api/home", &[("Cookie", &cookie)]);
-    assert_eq!(status(&home), 200, "{home}");
-    assert!(home.contains("Spanish 101"), "{home}");
+    let (cookie, place) = bought(&entered);
+    let rules = header(&entered, "set-cookie").unwrap();
+    for rule in ["HttpOnly", "SameSite=Strict", &format!("Path={place};")] {
+        assert!(rules.contains(rule), "{rule}: {rules}");
+    }
+    assert!(place.len() > 64, "nobody guesses it: {place}");
+    for (what, secret) in [("cookie", &cookie), ("place", &place)] {
+        assert!(!secret.contains(served.token()), "the {what} is not the token");
+    }
+    assert!(!cookie.contains(&place[1..]), "nor is one of the two the other");
+    let home = format!("{place}/home");
+    let answer = get(&home, &[("Cookie", &cookie)]);
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(answer.contains("Spanish 101"), "{answer}");
 
-    // With the cookie, too: not for another site, nor under another name.
+    // Neither alone is of any use, nor is the token.
+    assert_eq!(status(&get(&home, &[])), 401);
+    for no in [
+        "cuecard=".to_owned(),
+        format!("cuecard={}", served.token()),
+        format!("cuecard={}", &place[1..]),
+    ] {
+        assert_eq!(status(&get(&home, &[("Cookie", &no)])), 401, "{no}");
+    }
+    for path in [
+        "/home",
+        "/api/home",
+        "//home",
+        &format!("/{}/home", "0".repeat(64)),
+        &format!("{place}x/home"),
+    ] {
+        assert_eq!(status(&get(path, &[("Cookie", &cookie)])), 404, "{path}");
+    }
+
+    // With both, too: not for another site, nor under another name.
     for origin in [
         "http://evil.example",
         "null",
         "https://127.0.0.1:1",
         "http://127.0.0.1:1",
     ] {
-        let answer = get("/api/home", &[("Cookie", &cookie), ("Origin", origin)]);
+        let answer = get(&home, &[("Cookie", &cookie), ("Origin", origin)]);
         assert_eq!(status(&answer), 403, "{origin}: {answer}");
     }
     for site in ["cross-site", "same-site"] {
-        let answer = get("/api/home", &[("Cookie", &cookie), ("Sec-Fetch-Site", site)]);
+        let answer = get(&home, &[("Cookie", &cookie), ("Sec-Fetch-Site", site)]);
         assert_eq!(status(&answer), 403, "{site}: {answer}");
     }
     let port = served.authority().rsplit(':').next().unwrap();
@@ -96,20 +121,26 @@ fn only_who_has_the_token_gets_in_and_only_from_here() {
         "127.0.0.1:1",
         "",
     ] {
-        let asked = format!(
-            "GET /api/home HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
-        );
+        let asked =
+            format!("GET {home} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
         assert_eq!(status(&served.ask(&asked)), 421, "{host}");
         let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         assert_eq!(status(&served.ask(&asked)), 421, "{host}");
     }
     let local = format!(
-        "GET /api/home HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        "GET {home} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(status(&served.ask(&local)), 200);
 
     // What changes something says where it comes from, and is JSON: a form of another site can be neither.
-    let cut = |headers: &[(&str, &str)]| status(&request(&served, "POST /api/stage/cut", headers, "{}"));
+    let cut = |headers: &[(&str, &str)]| {
+        status(&request(
+            &served,
+            &format!("POST {place}/stage/cut"),
+            headers,
+            "{}",
+        ))
+    };
     let (origin, json) = (("Origin", served.origin()), ("Content-Type", "application/json"));
     let cookie = ("Cookie", cookie.as_str());
     assert_eq!(cut(&[cookie, json]), 403, "no origin");
@@ -123,22 +154,67 @@ fn only_who_has_the_token_gets_in_and_only_from_here() {
 
     // And nobody makes it swallow more than it should.
     let large = format!("{{\"text\":\"{}\"}}", "x".repeat(100_000));
+    let write = format!("POST {place}/stage/write");
     assert_eq!(
-        status(&request(
-            &served,
-            "POST /api/stage/write",
-            &[cookie, origin, json],
-            &large
-        )),
+        status(&request(&served, &write, &[cookie, origin, json], &large)),
         413
     );
     assert_eq!(status(&request(&served, "POST /", &[origin, json], "{}")), 405);
 }
 
+/// Cookies do not know ports: a server of somebody else on this machine, which the person visits with the same browser, is
+/// sent all that the browser has for this host, path by path.
+#[test]
+fn another_server_of_this_machine_is_not_sent_the_cookie() {
+    let Some(browser) = Browser::start("the cookie and other servers") else {
+        return;
+    };
+    let served = Served::start(&["--demo"]);
+    let page = served.open(&browser);
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", other.local_addr().unwrap());
+    let visited = std::thread::spawn(move || {
+        // The visit, and whatever that page asks of its own server: until it asks for what ends this.
+        let mut heard = String::new();
+        while !heard.contains("GET /the-end") {
+            let (mut stream, _) = other.accept().unwrap();
+            let mut bytes = vec![0; 8192];
+            let count = stream.read(&mut bytes).unwrap();
+            heard.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            let body = "<!doctype html><title>theirs</title>";
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nSet-Cookie: theirs=1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+        heard
+    });
+    page.go_to(&format!("{address}/"));
+    let seen = page.eval(
+        "(async () => { for (const path of ['/', '/home', '/session', '/api/home', '/the-end']) await fetch(path, { credentials: 'include' }); \
+         return [document.cookie, Object.keys(localStorage).length]; })()",
+    );
+    let heard = visited.join().unwrap();
+    assert!(
+        heard.contains("theirs=1"),
+        "cookies of this host are sent: {heard}"
+    );
+    assert!(!heard.contains("cuecard"), "{heard}");
+    assert_eq!(
+        seen,
+        serde_json::json!(["theirs=1", 0]),
+        "nor can its scripts read anything of ours"
+    );
+    // The way back is open: what the page was given is still there.
+    page.go_to(served.origin());
+    page.wait_for("document.body.classList.contains('ready') && document.querySelector('.row.entry')");
+}
+
 #[test]
 fn every_answer_carries_the_policy_and_no_part_of_the_page_goes_around_it() {
     let served = Served::start(&["--demo"]);
-    for path in ["/", "/app.js", "/style.css", "/nothing", "/api/home"] {
+    for path in ["/", "/app.js", "/style.css", "/nothing", "/home", "/session"] {
         let answer = request(&served, &format!("GET {path}"), &[], "");
         let policy = header(&answer, "content-security-policy").unwrap_or_else(|| panic!("{answer}"));
         for rule in [
@@ -166,12 +242,18 @@ fn every_answer_carries_the_policy_and_no_part_of_the_page_goes_around_it() {
 fn the_scripts_make_no_markup_of_strings_and_fetch_from_nowhere_else() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
     let mut scripts = 0;
+    let index = std::fs::read_to_string(folder.join("index.html")).unwrap();
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         if name.ends_with(".js") {
             scripts += 1;
+            // Else the browser would find out about it one round after the other.
+            assert!(
+                index.contains(&format!("=\"/{name}\"")),
+                "{name} is not asked for at once"
+            );
             let never = [
                 "innerHTML",
                 "outerHTML",
@@ -204,16 +286,11 @@ fn the_scripts_make_no_markup_of_strings_and_fetch_from_nowhere_else() {
 fn ctrl_c_ends_it_while_a_page_listens() {
     let mut served = Served::start(&["--demo"]);
     let entered = sign_in(&served, served.token());
-    let cookie = header(&entered, "set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
+    let (cookie, place) = bought(&entered);
     // A page that listens for what happens holds its connection for as long as it can.
     let mut listener = std::net::TcpStream::connect(served.authority()).unwrap();
     let host = served.authority();
-    let listen = format!("GET /api/live HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n");
+    let listen = format!("GET {place}/live HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n");
     std::io::Write::write_all(&mut listener, listen.as_bytes()).unwrap();
     let mut first = [0; 15];
     std::io::Read::read_exact(&mut listener, &mut first).unwrap();

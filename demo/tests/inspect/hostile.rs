@@ -8,7 +8,7 @@ use cuecard::{AudioAbout, Engine};
 use cuecard_browser::Browser;
 use serde_json::json;
 
-use crate::served::{Served, keep_picture};
+use crate::served::{keep_picture, serve};
 
 /// What is tried in every place that takes text. Each would leave a mark on the page if it acted.
 const MARKUP: [&str; 5] = [
@@ -68,13 +68,7 @@ fn what_a_deck_holds_is_shown_as_text_and_does_nothing() {
     let Some(browser) = Browser::start("hostile decks") else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(make(folder.path()));
-    let served = Served::start(&["--data-dir", folder.path().to_str().unwrap()]);
+    let (_folder, served) = serve(make);
     let page = served.open(&browser);
     let shown = |text: &str| {
         page.wait_for(&format!("document.body.innerText.includes({})", json!(text)));
@@ -113,10 +107,12 @@ fn what_a_deck_holds_is_shown_as_text_and_does_nothing() {
     keep_picture(&page, "hostile");
     // Audio that is a page is bytes, whatever its link says.
     let served_as = page.eval(
-        "(async () => { const deck = (await (await fetch('/api/home')).json()).peers[0].decks[0].id; \
-         const at = await (await fetch(`/api/0/${deck}/at?count=60`)).json(); \
+        "(async () => { const place = localStorage.getItem('cuecard-place'); \
+         const data = (path, more) => fetch(`${place}/${path}`, more); \
+         const deck = (await (await data('home')).json()).peers[0].decks[0].id; \
+         const at = await (await data(`0/${deck}/at?count=60`)).json(); \
          const audio = at.cards.flatMap(c => c.audio)[0]; \
-         const got = await fetch(`/api/0/${deck}/audio/${audio.blob}?mime=text/html`, { headers: { range: 'bytes=0-6' } }); \
+         const got = await data(`0/${deck}/audio/${audio.blob}?mime=text/html`, { headers: { range: 'bytes=0-6' } }); \
          return [got.status, got.headers.get('content-type'), got.headers.get('x-content-type-options'), got.headers.get('content-range'), await got.text()]; })()",
     );
     let size = "<script>window.harmed = 7</script>".len();

@@ -30,12 +30,12 @@ fn a_large_deck_is_shown_in_windows_and_every_step_of_it_is_right() {
     page.wait_for("(() => { const c = [...document.querySelectorAll('.row.card')]; return c.length && c.at(-1).getBoundingClientRect().bottom <= document.querySelector('.cards').getBoundingClientRect().bottom + 1; })()");
     keep_picture(&page, "large");
     // The slider's way (from what is near) and the whole way (from nothing) come to the same deck, at leaps and at steps.
-    let deck = page.eval("(async () => (await (await fetch('/api/home')).json()).peers[0].decks[0].id)()");
+    let deck = page.eval("(async () => { window.data = async (path) => (await fetch(`${localStorage.getItem('cuecard-place')}/${path}`)).json(); return (await data('home')).peers[0].decks[0].id; })()");
     let steps = [1_999_u64, 1_998, 1_700, 3, 1_000, 1_001, 999, 0, 1_250, 60];
     let of = |served: &Served, page: &cuecard_browser::Page, step: u64| {
         assert!(served.address.starts_with("http"));
         page.eval(&format!(
-            "(async () => {{ const a = await (await fetch('/api/0/{}/at?step={step}&from=0&count=400')).json(); const b = await (await fetch('/api/0/{}/at?step={step}&from=400&count=400')).json(); return [a.total, a.cards.concat(b.cards).map(c => [c.id, c.front, c.back, c.tags].join())]; }})()",
+            "(async () => {{ const a = await data('0/{}/at?step={step}&from=0&count=400'); const b = await data('0/{}/at?step={step}&from=400&count=400'); return [a.total, a.cards.concat(b.cards).map(c => [c.id, c.front, c.back, c.tags].join())]; }})()",
             deck.as_str().unwrap(), deck.as_str().unwrap()
         ))
     };

@@ -10,7 +10,7 @@ use cuecard::{Deck, Engine, Events, Member, Rights, Role};
 use cuecard_browser::Browser;
 use serde_json::json;
 
-use crate::served::{Served, keep_picture};
+use crate::served::{keep_picture, serve};
 
 async fn until(events: &mut Events, is_so: impl Fn() -> bool) {
     let waiting = async {
@@ -78,13 +78,7 @@ fn late_work_is_flagged_in_the_graph() {
     let Some(browser) = Browser::start("late work on the page") else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(make(folder.path()));
-    let served = Served::start(&["--data-dir", folder.path().to_str().unwrap()]);
+    let (_folder, served) = serve(make);
     let page = served.open(&browser);
     keep_picture(&page, "late-work");
     let late = page.eval("[...document.querySelectorAll('.row.entry.late')].map(r => [r.dataset.op, r.querySelector('.badge.late').innerText])");

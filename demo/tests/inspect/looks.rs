@@ -94,6 +94,27 @@ fn contrast(page: &Page) -> f64 {
 }
 
 #[test]
+fn nothing_moves_for_who_wants_no_motion() {
+    let Some(browser) = Browser::start("the page without motion") else {
+        return;
+    };
+    let served = Served::start(&["--demo"]);
+    let page = served.open(&browser);
+    page.wait_for("document.querySelector('.cable.live')");
+    let moving = "document.getAnimations().length";
+    page.wait_for(&format!("{moving} > 0"));
+    page.prefer("prefers-reduced-motion", "reduce");
+    page.wait_for(&format!("{moving} === 0"));
+    // Also what moves when something is done.
+    page.click("#tab-devices");
+    page.click("[aria-label='One step back']");
+    page.wait_for("document.body.classList.contains('past')");
+    assert_eq!(page.eval(moving), json!(0));
+    assert_eq!(page.eval("[...document.querySelectorAll('*')].filter(e => { const s = getComputedStyle(e); return s.transitionDuration.split(', ').some(d => parseFloat(d) > 0) && s.transitionProperty !== 'none'; }).length"), json!(0));
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn it_is_used_by_keyboard_alone() {
     let Some(browser) = Browser::start("the page by keyboard") else {
         return;

@@ -176,6 +176,25 @@ fn a_person_reads_the_history_and_travels_through_it() {
         page.eval("location.hash").as_str().unwrap().contains("?at="),
         "the link says where"
     );
+    // Opened anew, by whoever got the link: the same point of the past.
+    let link = page.eval("location.href");
+    let told = text(&page, ".told");
+    page.go_to("about:blank");
+    page.go_to(link.as_str().unwrap());
+    page.wait_for(
+        "document.body.classList.contains('past') && document.querySelector('.gone .card-diff.removed')",
+    );
+    assert_eq!(text(&page, ".told"), told);
+    page.go_to("about:blank");
+    page.go_to(&format!("{}/#/0/0000/deck", served.origin()));
+    page.wait_for(
+        "document.querySelector('#toast').innerText.includes('does not have the deck of that link')",
+    );
+    page.go_to("about:blank");
+    page.go_to(link.as_str().unwrap());
+    page.wait_for(
+        "document.body.classList.contains('past') && document.querySelector('.gone .card-diff.removed')",
+    );
     page.click("#now");
     page.wait_for("!document.body.classList.contains('past') && document.querySelector('#now').hidden");
 
@@ -242,6 +261,75 @@ fn a_person_reads_the_history_and_travels_through_it() {
     }
     keep_picture(&page, "devices");
     no_complaints(&page);
+}
+
+#[test]
+fn two_people_see_where_the_other_is_and_hear_the_same() {
+    let Some(browser) = Browser::start("two people at a time") else {
+        return;
+    };
+    let served = Served::start(&["--demo"]);
+    let (laptop, phone) = (served.open(&browser), served.open(&browser));
+    phone.click("[data-station=phone] .link");
+    phone.wait_for("document.querySelector('#role').innerText === 'laptop is editor'");
+    // The phone reads a card; the laptop sees that.
+    phone.wait_for("document.querySelector('.row.card')");
+    phone.eval(
+        "[...document.querySelectorAll('.row.card')].find(c => c.innerText.includes('la casa')).click()",
+    );
+    open_tab(&laptop, "devices");
+    laptop.wait_for("document.querySelector('.shows')?.innerText.includes('looks at la casa')");
+    assert_eq!(text(&laptop, ".device:has(.shows) h3"), "phone");
+    keep_picture(&laptop, "devices-present");
+    // The laptop, the editor, plays a melody for both.
+    assert_eq!(count(&phone, ".for-all"), 0, "a viewer plays for nobody");
+    open_tab(&phone, "devices");
+    phone.wait_for("document.querySelector('.played')?.innerText.includes('Nothing.')");
+    laptop.click("#tab-deck");
+    laptop.wait_for("document.querySelector('.row.card .play')");
+    laptop.eval("document.querySelector('.row.card:has(.play)').click()");
+    laptop.wait_for("document.querySelector('.for-all')");
+    laptop.click(".for-all");
+    phone.wait_for(
+        "document.querySelector('.played').innerText.includes('melody.wav of hola, by laptop, at 0:0')",
+    );
+    let at = "Number(document.querySelector('.played .meter').getAttribute('aria-valuenow'))";
+    let first = phone.eval(at).as_f64().unwrap();
+    phone.wait_for(&format!("{at} > {first}"));
+    // It has six seconds: where it stands is left as it is before the pages are looked at.
+    laptop.eval(
+        "(async () => { const [peer, deck] = document.querySelector('#pick').value.split('/'); \
+         window.say = (what) => fetch(`${localStorage.getItem('cuecard-place')}/${peer}/${deck}/play`, \
+             { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ what }) }); \
+         await say('pause'); })()",
+    );
+    phone.wait_for("document.querySelector('.played').innerText.includes('stands still at')");
+    assert_eq!(count(&phone, ".played button"), 0);
+    keep_picture(&phone, "devices-played");
+    open_tab(&laptop, "devices");
+    laptop.wait_for("document.querySelector('#all-go-on')");
+    laptop.click("#all-go-on");
+    laptop.wait_for("document.querySelector('#all-pause')");
+    laptop.eval("say('stop').then(() => 1)");
+    phone.wait_for("document.querySelector('.played').innerText.includes('Nothing.')");
+    // All of it is in the log; and who turns to something else is there no more.
+    open_tab(&phone, "live");
+    for told in [
+        "laptop looks at “hola”",
+        "“melody.wav” is played for everybody, by laptop",
+        "stands still",
+        "nothing is played any more",
+    ] {
+        phone.wait_for(&format!(
+            "[...document.querySelectorAll('.live-line')].some(l => l.innerText.includes({}))",
+            json!(told)
+        ));
+    }
+    laptop.wait_for("document.querySelector('.shows')");
+    phone.click("[data-station=laptop] .link");
+    laptop.wait_for("!document.querySelector('.shows')");
+    no_complaints(&laptop);
+    no_complaints(&phone);
 }
 
 #[test]

@@ -74,6 +74,18 @@ impl Served {
     }
 }
 
+/// A data folder that is filled first, and the command that serves it.
+pub(crate) fn serve(fill: impl AsyncFnOnce(&Path)) -> (tempfile::TempDir, Served) {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(fill(folder.path()));
+    let served = Served::start(&["--data-dir", folder.path().to_str().unwrap()]);
+    (folder, served)
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();

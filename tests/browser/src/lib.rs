@@ -129,6 +129,12 @@ impl Page {
         self.call("Emulation.setEmulatedMedia", json!({ "features": [scheme] }));
     }
 
+    /// What else the person prefers, as `prefers-reduced-motion`.
+    pub fn prefer(&self, feature: &str, value: &str) {
+        let feature = json!({ "name": feature, "value": value });
+        self.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+    }
+
     /// Presses and releases a key, by the name that `KeyboardEvent.key` gives it.
     pub fn press(&self, key: &str) {
         let (code, text) = match key {
