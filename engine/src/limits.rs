@@ -155,6 +155,8 @@ pub const LINK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Test: `tests/tests/hostile_devices/limits.rs::a_greeting_beyond_the_limits_is_refused`.
 pub const DECKS_PER_LINK_MAX: usize = 64;
 /// How often each side of a link hears of the other where nothing is to follow from silence: what links are set up with.
+///
+/// Test: `tests/tests/as_an_app_sees_it/asleep.rs::where_others_take_over_soon_silence_is_noticed_soon`.
 pub const LINK_HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Links of one engine.
 ///
@@ -239,11 +241,17 @@ pub const ROLE_REQUESTS_EVERY: std::time::Duration = std::time::Duration::from_s
 pub const TYPING_WINDOW: std::time::Duration = std::time::Duration::from_millis(16);
 /// After a device slept, how long it waits for somebody to say who has the role, before it signs anything of its own accord:
 /// links come back within half a second where there is a way.
+///
+/// Test: `tests/tests/as_an_app_sees_it/asleep.rs::who_wakes_up_alone_waits_no_longer_than_it_must`.
 pub const RESUMED_ALONE: std::time::Duration = std::time::Duration::from_secs(2);
 /// How long a device that goes to sleep takes for what is under way: phones give a moment, no more.
+///
+/// Test: `tests/tests/as_an_app_sees_it/asleep.rs::an_app_goes_to_sleep_at_once_and_is_linked_again_when_it_wakes`.
 pub const SUSPEND_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
 /// Own changes kept at hand until they are durable, so that they can leave before: as many slices as may be under way. More
 /// than that is sent from the disk.
+///
+/// Test: none; it bounds memory alone, and shows nowhere.
 pub const FRESH_CHANGES_MAX: usize = SLICES_UNACKED_MAX * SLICE_CHANGES_MAX;
 /// Typed ops that wait for one window: nobody types that fast, and a program that does gets one change for so many.
 ///
