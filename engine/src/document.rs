@@ -13,7 +13,7 @@ mod replaced;
 mod telling;
 pub mod undo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -106,6 +106,27 @@ impl Document {
         self.automerge
             .get_change_by_hash(change)
             .map(|change| change.raw_bytes().to_vec())
+    }
+
+    /// The bytes of many changes, by their hashes. Asked for one by one, each costs a way through all columns: 540 µs at
+    /// 10,000 changes, and 10 together.
+    pub(crate) fn changes_bytes(&self, changes: &[ChangeHash]) -> BTreeMap<ChangeHash, Vec<u8>> {
+        // A bundle is how Automerge makes some changes anew and no others. Its bytes are not used.
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            self.automerge.bundle(changes.iter().copied())?.to_changes()
+        }));
+        let mut found = BTreeMap::new();
+        for change in made.into_iter().flatten().flatten() {
+            found.insert(change.hash(), change.raw_bytes().to_vec());
+        }
+        for change in changes {
+            if !found.contains_key(change)
+                && let Some(bytes) = self.change_bytes(change)
+            {
+                found.insert(*change, bytes);
+            }
+        }
+        found
     }
 
     /// How many cards there are, tombstones too.

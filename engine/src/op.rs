@@ -12,6 +12,20 @@ use crate::id::{CardId, DraftId};
 
 pub use note::{Note, NoteError, Notes, Reversal};
 
+/// Whether a change may hold an op whose name, in its quotes, is this. Parsing every change of a long log would cost more
+/// than reading it, and the message is spelled in the clear.
+pub(crate) fn names(change: &[u8], op: &[u8]) -> bool {
+    let mut rest = change;
+    while let Some(quote) = rest.iter().position(|byte| *byte == b'"') {
+        let (_, from) = rest.split_at(quote);
+        if from.starts_with(op) {
+            return true;
+        }
+        rest = from.get(1..).unwrap_or_default();
+    }
+    false
+}
+
 /// An operation on a deck.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -7,7 +7,7 @@
 use crate::core::log::{Owed, Stored};
 use crate::core::{Core, LinkId, Output, ReadId};
 use crate::id::DeckId;
-use crate::limits::{BRANCHES_BYTES_MAX, SLICE_CHANGES_MAX};
+use crate::limits::{BRANCHES_BYTES_MAX, RECORDS_PER_MESSAGE_MAX, SLICE_CHANGES_MAX};
 use crate::sync::holdings::{Digest, Holding};
 use crate::sync::message::{Item, Message, Position};
 use crate::sync::session::Reading;
@@ -107,7 +107,7 @@ impl Core {
                 false => &mut session.owed,
             };
             match owed.pop_front() {
-                Some(Owed::Item(item)) if items.len() < SLICE_CHANGES_MAX => items.push(item),
+                Some(Owed::Item(item)) if items.len() < RECORDS_PER_MESSAGE_MAX => items.push(item),
                 Some(next @ Owed::Item(_)) => {
                     owed.push_front(next);
                     let items = std::mem::take(&mut items);
@@ -151,13 +151,13 @@ impl Core {
         let stored = log.stored(end, after.cut());
         // What only a snapshot holds any more comes from the document.
         let (begins, here) = match &stored {
-            Stored::Log(_) => (log.records_cut(end.term, after.len + 1, SLICE_CHANGES_MAX), false),
+            Stored::Log(_) => (log.records_cut(end.term, after.len + 1, wanted), false),
             Stored::Here(_) => (vec![], true),
         };
         let is_enough = !here && begins.iter().any(|record| record.seal.is_some());
         let (next, count) = (
             after.len + 1 + begins.len() as u64,
-            SLICE_CHANGES_MAX - begins.len(),
+            SLICE_CHANGES_MAX.saturating_sub(begins.len()),
         );
         let Some(session) = self.session(link, deck) else {
             return;

@@ -8,7 +8,7 @@ use crate::core::{Core, LinkId, ReadId};
 use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::DeckId;
-use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
+use crate::limits::{RECORDS_PER_MESSAGE_MAX, SLICE_BYTES_AIM, SLICE_BYTES_MAX};
 use crate::role::{Charter, Cut, Verified};
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
@@ -198,7 +198,7 @@ impl Core {
                 Next::Term(begins, bytes) => {
                     items.push(Item::Term(bytes.into()));
                     at = begins;
-                    if items.len() >= SLICE_CHANGES_MAX {
+                    if items.len() >= RECORDS_PER_MESSAGE_MAX {
                         break None;
                     }
                 }
@@ -207,7 +207,7 @@ impl Core {
         };
         if let Some(end) = question {
             session.cursor = Some(at);
-            let wanted = end.len.saturating_sub(at.len);
+            let wanted = end.len.saturating_sub(at.len).min(session.slice.0);
             self.ask_log(link, deck, at, end, wanted, items, false);
         } else if !items.is_empty() {
             session.sent_up_to(at, 0);
@@ -274,7 +274,7 @@ impl Core {
         let is_sealed = records.iter().any(|record| record.seal.is_some());
         if !is_sealed && log.is_cut(after.term, after.len + records.len() as u64 + 1) {
             // The log was cut while it was being read.
-            records = log.records_cut(after.term, after.len + 1, SLICE_CHANGES_MAX);
+            records = log.records_cut(after.term, after.len + 1, reading.wanted);
         }
         let mut items = std::mem::take(&mut reading.items);
         let before = items.len();
@@ -408,6 +408,12 @@ fn cut_at_seal(
         begins && bytes <= SLICE_BYTES_MAX
     });
     let fitting = fits.count().max(1);
+    let mut bytes = 0;
+    let aimed = records.iter().take_while(|record| {
+        bytes += record.change.len();
+        bytes <= SLICE_BYTES_AIM
+    });
+    let wanted = wanted.min(aimed.count());
     let sealed = |record: &LogRecord| record.seal.is_some();
     let before = records.iter().take(fitting.min(wanted)).rposition(sealed);
     let last = before.or_else(|| records.iter().take(fitting).position(sealed))?;

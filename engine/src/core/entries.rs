@@ -9,7 +9,7 @@ use crate::disk;
 use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
-use crate::limits::SLICE_CHANGES_MAX;
+use crate::limits::RECORDS_PER_MESSAGE_MAX;
 use crate::role::{Admit, Genesis, LateWork};
 use crate::sync::message::{DraftItem, Item};
 
@@ -273,7 +273,7 @@ impl Core {
 }
 
 fn take_draft(deck: DeckId, item: &DraftItem, before: usize) -> Result<DraftLog, TakeError> {
-    if before >= SLICE_CHANGES_MAX {
+    if before >= RECORDS_PER_MESSAGE_MAX {
         return Err(TakeError::Refused(
             "more drafts than a slice can accept".to_owned(),
         ));

@@ -10,7 +10,7 @@ use crate::core::log::{Log, Next, Owed, Stored, TakeError};
 use crate::core::{Applied, BlobDone, Core, DeckError, Input, StoreHasFailed, Ticket};
 use crate::disk::LogRecord;
 use crate::id::{BlobId, DeckId, LinkId};
-use crate::limits::SLICE_CHANGES_MAX;
+use crate::limits::{RECORDS_PER_MESSAGE_MAX, SLICE_CHANGES_MAX};
 use crate::sync::message::{Item, Message, Position};
 use crate::time::Time;
 
@@ -74,7 +74,7 @@ impl Core {
                 Next::Term(begins, bytes) => {
                     items.push(Item::Term(bytes.into()));
                     at = begins;
-                    if items.len() >= SLICE_CHANGES_MAX {
+                    if items.len() >= RECORDS_PER_MESSAGE_MAX {
                         break None;
                     }
                 }
@@ -122,7 +122,7 @@ impl Core {
         let is_sealed = records.iter().any(|record| record.seal.is_some());
         if !is_sealed && log.is_cut(at.term, at.len + records.len() as u64 + 1) {
             // The log was cut while it was being read.
-            records = log.records_cut(at.term, at.len + 1, SLICE_CHANGES_MAX);
+            records = log.records_cut(at.term, at.len + 1, SLICE_CHANGES_MAX as u64);
         }
         let wanted = end.len.saturating_sub(at.len);
         let slice = push_slice(log, at, end, wanted, records, &mut items);
@@ -190,9 +190,10 @@ fn changes_to(log: &Log, at: Position, end: Position) -> Changes {
     let (begins, read) = match log.stored(end, at.cut()) {
         Stored::Here(records) => (records, None),
         Stored::Log(stream) => {
-            let begins = log.records_cut(end.term, at.len + 1, SLICE_CHANGES_MAX);
+            let begins = log.records_cut(end.term, at.len + 1, SLICE_CHANGES_MAX as u64);
             let is_enough = begins.iter().any(|record| record.seal.is_some());
-            let (next, count) = (at.len + 1 + begins.len() as u64, SLICE_CHANGES_MAX - begins.len());
+            let next = at.len + 1 + begins.len() as u64;
+            let count = SLICE_CHANGES_MAX.saturating_sub(begins.len());
             (begins, (!is_enough).then_some((stream, next, count)))
         }
     };

@@ -3,7 +3,7 @@
 use automerge::Change;
 
 use crate::id::{ChangeHash, DraftId, TermId};
-use crate::op::{Note, Notes};
+use crate::op::{Note, Notes, names};
 
 /// The hash of a change; `None` if the bytes are not one (a damaged disk).
 pub(crate) fn hash_of(bytes: &[u8]) -> Option<ChangeHash> {
@@ -42,11 +42,6 @@ pub(crate) fn number_of(bytes: &[u8]) -> Option<u64> {
 const LATE_ACCEPT: &[u8] = b"\"late.accept\"";
 const DRAFT_ACCEPT: &[u8] = b"\"draft.accept\"";
 const DRAFT_DECLINE: &[u8] = b"\"draft.decline\"";
-
-/// Parsing every change of a long log would cost more than reading it; the message is spelled in the clear.
-fn names(bytes: &[u8], op: &[u8]) -> bool {
-    bytes.windows(op.len()).any(|window| window == op)
-}
 
 /// The draft that a change accepts, if it accepts one, and what the change depends on: the draft's head is among it.
 pub(crate) fn acceptance(bytes: &[u8]) -> Option<(DraftId, Vec<ChangeHash>)> {

@@ -48,7 +48,7 @@ use crate::id::DraftId;
 use crate::limits::{
     CHANGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX, SLICE_BYTES_MAX, TEXT_BYTES_MAX,
 };
-use crate::op::{NoteError, Notes};
+use crate::op::{NoteError, Notes, names};
 
 pub(crate) use places::Places;
 
@@ -61,10 +61,7 @@ pub fn late_heads(changes: &[&[u8]], previous: ChangeHash) -> Result<Vec<ChangeH
     const LATE_ACCEPT: &[u8] = b"\"late.accept\"";
     let (mut late, mut before) = (Vec::new(), None);
     for bytes in changes {
-        let names = bytes
-            .windows(LATE_ACCEPT.len())
-            .any(|window| window == LATE_ACCEPT);
-        if names {
+        if names(bytes, LATE_ACCEPT) {
             let (change, _) = chunk::read(bytes)?;
             // A chunk begins with the first bytes of its hash, which is enough to tell two dependencies apart.
             let is_before = |head: &ChangeHash| match before {

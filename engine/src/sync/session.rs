@@ -8,7 +8,7 @@ use crate::core::Apart;
 use crate::core::log::Owed;
 use crate::disk::LogRecord;
 use crate::id::{ChangeHash, DeviceId, ReadId};
-use crate::limits::{SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
+use crate::limits::{SLICE_CHANGES_FIRST, SLICE_CHANGES_MAX, SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::clock::Offset;
 use crate::sync::exchange::Exchange;
 use crate::sync::holdings::Digest;
@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) acked: Option<Position>,
     /// Whether the app was told that it holds all that this device does.
     pub(crate) in_sync: bool,
+    /// How many changes the next slice may have.
+    pub(crate) slice: SliceAim,
     /// Ends of slices that it has not acknowledged, and their bytes, oldest first.
     in_flight: VecDeque<InFlight>,
     /// How many messages of entries it was sent, and how many this device took from it.
@@ -73,6 +75,16 @@ pub(crate) struct Session {
     pub(crate) drafts: Exchange,
 }
 
+/// How many changes the next slice may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SliceAim(pub(crate) u64);
+
+impl Default for SliceAim {
+    fn default() -> Self {
+        Self(SLICE_CHANGES_FIRST)
+    }
+}
+
 /// A slice that was not acknowledged yet.
 #[derive(Debug)]
 struct InFlight {
@@ -109,6 +121,9 @@ impl Session {
 
     /// A slice of so many bytes that ends there is on its way.
     pub(crate) fn sent_up_to(&mut self, position: Position, bytes: usize) {
+        if bytes > 0 {
+            self.slice.0 = self.slice.0.saturating_mul(4).min(SLICE_CHANGES_MAX as u64);
+        }
         self.cursor = Some(position);
         self.sent += 1;
         self.in_flight.push_back(InFlight {
@@ -148,6 +163,7 @@ impl Session {
     /// The other side said anew where it stands: forget what was guessed.
     pub(crate) fn restart_at(&mut self, cursor: Option<Position>) {
         self.cursor = cursor;
+        self.slice = SliceAim::default();
         self.in_flight.clear();
         self.reading = None;
         self.first.clear();

@@ -3,6 +3,7 @@
 use cuecard::card::TextField;
 use cuecard::core::Core;
 use cuecard::id::{ChangeHash, TermId};
+use cuecard::limits::SLICE_CHANGES_MAX;
 use cuecard::sim::Sim;
 use cuecard::sync::message::{DraftMark, Item, Message, Position};
 use cuecard::transport::memory::Conditions;
@@ -32,7 +33,7 @@ fn a_small_message_cannot_become_a_large_list() {
             items: vec![Item::Changes {
                 term: position.term,
                 from: 1,
-                changes: vec![vec![].into(); 201],
+                changes: vec![vec![].into(); SLICE_CHANGES_MAX + 1],
                 seal: vec![].into(),
                 after: position.head,
             }],

@@ -16,7 +16,7 @@ use crate::core::own_log;
 use crate::disk::snapshot::{self, Kept, SnapshotImage, TermImage};
 use crate::disk::{LogRecord, TermTail};
 use crate::id::{ChangeHash, TermId, Ticket};
-use crate::limits::SLICE_BYTES_MAX;
+use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::Cut;
 
 /// When a deck is compacted: when the changes behind its snapshot reach one of these.
@@ -260,20 +260,30 @@ impl Log {
         })
     }
 
-    /// Changes of a term that its log may no longer hold, from number `from` on, as they lay there: at most `count`, and
-    /// at most a slice of bytes. None where the log holds them.
-    pub(crate) fn records_cut(&self, term: TermId, from: u64, count: usize) -> Vec<LogRecord> {
+    /// Changes of a term that its log may no longer hold, from number `from` on, as they lay there: about `count`, so that
+    /// the last is sealed, and at most a slice of bytes. None where the log holds them.
+    pub(crate) fn records_cut(&self, term: TermId, from: u64, count: u64) -> Vec<LogRecord> {
         let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
         let Some(line) = self.logged_line(term) else {
             return vec![];
         };
-        let to = cut.min(from.saturating_add(count as u64).saturating_sub(1));
+        let seals = self.compaction.seals.get(&term);
+        let most = SLICE_CHANGES_MAX as u64;
+        let end = seals.and_then(|seals| seals.end_near(from, count.min(most)));
+        let to = end
+            .unwrap_or(u64::MAX)
+            .min(cut)
+            .min(from.saturating_add(most - 1));
         let hashes: Vec<ChangeHash> = (from..=to).map_while(|number| line.hash_at(number)).collect();
         let (mut records, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
-        let seals = self.compaction.seals.get(&term);
+        let beside = |hash: &&ChangeHash| self.bytes_aside(hash).is_none();
+        let inside: Vec<ChangeHash> = hashes.iter().filter(beside).copied().collect();
+        let mut inside = self.document.changes_bytes(&inside);
         for (number, hash) in (from..).zip(&hashes) {
-            let change = self.held_bytes(hash);
-            let Some(change) = change else { break };
+            let change = inside.remove(hash);
+            let Some(change) = change.or_else(|| self.held_bytes(hash)) else {
+                break;
+            };
             bytes += change.len();
             if bytes > SLICE_BYTES_MAX && !records.is_empty() {
                 break;

@@ -1,16 +1,16 @@
 //! Seals of changes that are in a snapshot: enough of them that what is sent can begin after any change and end at one.
 //!
 //! An editor seals each edit, and a seal is longer than most changes: keeping them all would double a deck. A slice ends
-//! at a seal, so it is enough that the next seal is always within one slice.
+//! at a seal, so it is enough that the next seal is never far, and always within one slice.
 
-use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
+use crate::limits::{SEALS_APART_MAX, SLICE_BYTES_MAX};
 
 /// The seals of one term.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SealsKept {
-    /// By the number they end in; from each to the next is at most a slice.
+    /// By the number they end in; from each to the next it is not far, where there were enough.
     kept: Vec<(u64, Vec<u8>)>,
-    /// The newest, which gives way to the next one while that is still within a slice of the last that is kept.
+    /// The newest, which gives way to the next one while that is still near the last that is kept.
     newest: Option<(u64, Vec<u8>)>,
     /// What follows the last that is kept.
     since_kept: Run,
@@ -30,8 +30,8 @@ impl Run {
         self.bytes += bytes;
     }
 
-    fn is_within_a_slice(self) -> bool {
-        self.changes <= SLICE_CHANGES_MAX && self.bytes <= SLICE_BYTES_MAX
+    fn is_near(self) -> bool {
+        self.changes <= SEALS_APART_MAX && self.bytes <= SLICE_BYTES_MAX
     }
 }
 
@@ -54,7 +54,7 @@ impl SealsKept {
         }
         self.since_kept.add(bytes);
         self.since_newest.add(bytes);
-        if !self.since_kept.is_within_a_slice() {
+        if !self.since_kept.is_near() {
             self.keep_newest();
         }
         if let Some(seal) = seal {
@@ -74,6 +74,15 @@ impl SealsKept {
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &[u8])> {
         let all = self.kept.iter().chain(&self.newest);
         all.map(|(len, seal)| (*len, seal.as_slice()))
+    }
+
+    /// Where a slice ends that begins with change `from`, and should have `count` of them: at the last seal within, or at the
+    /// first behind.
+    pub(super) fn end_near(&self, from: u64, count: u64) -> Option<u64> {
+        let aim = from.saturating_add(count);
+        let mut ends = self.iter().map(|(end, _)| end).skip_while(|end| *end < from);
+        let first = ends.next()?;
+        Some(ends.take_while(|end| *end < aim).last().unwrap_or(first))
     }
 
     /// The seal that ends in a change.
@@ -99,7 +108,7 @@ mod tests {
         for from in 0..sizes.len() as u64 {
             let (next, _) = seals.iter().find(|(len, _)| *len > from).unwrap();
             let bytes: usize = sizes[from as usize..next as usize].iter().sum();
-            assert!(next - from <= SLICE_CHANGES_MAX as u64, "from {from} to {next}");
+            assert!(next - from <= SEALS_APART_MAX as u64, "from {from} to {next}");
             assert!(
                 bytes <= SLICE_BYTES_MAX || next == from + 1,
                 "from {from} to {next}: {bytes}"
@@ -116,8 +125,23 @@ mod tests {
         }
         is_always_within_a_slice(&seals, &sizes);
         let kept = seals.iter().count();
-        assert!(kept <= 10_000 / SLICE_CHANGES_MAX + 1, "{kept} seals of 10,000");
+        assert!(kept <= 10_000 / SEALS_APART_MAX + 1, "{kept} seals of 10,000");
         assert_eq!(seals.iter().next_back().unwrap().0, 10_000, "the newest is there");
+    }
+
+    #[test]
+    fn a_slice_ends_at_the_last_seal_within_it_or_at_the_first_behind() {
+        let mut seals = SealsKept::default();
+        for number in 1..=3_000_u64 {
+            let is_sealed = number <= 1_000 || number == 3_000;
+            seals.push(number, 100, false, is_sealed.then_some(&[1]));
+        }
+        let near = |from, count| seals.end_near(from, count).unwrap();
+        assert_eq!(near(1, 256), 200);
+        assert_eq!(near(201, 100), 400, "none within, so the first behind");
+        assert_eq!(near(1, 100_000), 3_000);
+        assert_eq!(near(1_001, 256), 3_000);
+        assert!(seals.end_near(3_001, 1).is_none());
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Log {
         let (term, count) = (slice.term, slice.changes.len() as u64);
         let refused = |why: &str| Err(TakeError::Refused(why.to_owned()));
         if count == 0 || count > SLICE_CHANGES_MAX as u64 {
-            return refused("a slice holds 1 to 200 changes");
+            return refused("a slice holds changes, and not more than it may");
         }
         let Some(before) = slice.from.checked_sub(1) else {
             return Err(TakeError::Early);
