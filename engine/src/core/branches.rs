@@ -4,10 +4,11 @@
 //! other sends what is missing. Whenever what is held beside the path has changed, and the change is durable, neighbours
 //! are told anew: so everything reaches everybody, by whatever way there is.
 
+use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
 use crate::core::log::{Owed, Stored};
 use crate::core::{Core, LinkId, Output, ReadId};
 use crate::id::DeckId;
-use crate::limits::{BRANCHES_BYTES_MAX, RECORDS_PER_MESSAGE_MAX, SLICE_CHANGES_MAX};
+use crate::limits::{BRANCHES_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::sync::holdings::{Digest, Holding};
 use crate::sync::message::{Item, Message, Position};
 use crate::sync::session::Reading;

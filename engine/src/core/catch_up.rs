@@ -8,10 +8,15 @@ use crate::core::{Core, LinkId, ReadId};
 use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::DeckId;
-use crate::limits::{RECORDS_PER_MESSAGE_MAX, SLICE_BYTES_AIM, SLICE_BYTES_MAX};
+use crate::limits::SLICE_BYTES_MAX;
 use crate::role::{Charter, Cut, Verified};
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
+
+/// Records in one message of a catch-up: keeps one message, and one check, short.
+pub(super) const RECORDS_PER_MESSAGE_MAX: usize = 200;
+/// Bytes of changes after which a slice ends at the last seal before: what the store takes well in one batch.
+const SLICE_BYTES_AIM: usize = 1024 * 1024;
 
 impl Core {
     pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {

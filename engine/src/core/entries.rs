@@ -2,6 +2,7 @@
 
 use cuecard_store::Batch;
 
+use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Followed, Log, Slice, TakeError, TurnWhy};
 use crate::core::{Core, LinkId};
@@ -9,7 +10,6 @@ use crate::disk;
 use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
-use crate::limits::RECORDS_PER_MESSAGE_MAX;
 use crate::role::{Admit, Genesis, LateWork};
 use crate::sync::message::{DraftItem, Item};
 

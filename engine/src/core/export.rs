@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use cuecard_store::StreamId;
 
 use crate::blob::fetch::Held;
-use crate::core::catch_up::push_slice;
+use crate::core::catch_up::{RECORDS_PER_MESSAGE_MAX, push_slice};
 use crate::core::log::{Log, Next, Owed, Stored, TakeError};
 use crate::core::{Applied, BlobDone, Core, DeckError, Input, StoreHasFailed, Ticket};
 use crate::disk::LogRecord;
 use crate::id::{BlobId, DeckId, LinkId};
-use crate::limits::{RECORDS_PER_MESSAGE_MAX, SLICE_CHANGES_MAX};
+use crate::limits::SLICE_CHANGES_MAX;
 use crate::sync::message::{Item, Message, Position};
 use crate::time::Time;
 

@@ -304,10 +304,10 @@ fn unsigned_length(value: u64) -> usize {
 }
 
 /// What is left to read.
-struct Input<'a>(&'a [u8]);
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    fn take(&mut self, length: u64, what: &'static str) -> Result<&'a [u8], Refusal> {
+    pub(crate) fn take(&mut self, length: u64, what: &'static str) -> Result<&'a [u8], Refusal> {
         let (taken, rest) = usize::try_from(length)
             .ok()
             .and_then(|length| self.0.split_at_checked(length))
@@ -316,12 +316,12 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, Refusal> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Refusal> {
         self.take(1, "a number is cut off")
             .map(|byte| byte.first().copied().unwrap_or_default())
     }
 
-    fn unsigned(&mut self) -> Result<u64, Refusal> {
+    pub(crate) fn unsigned(&mut self) -> Result<u64, Refusal> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -339,7 +339,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    fn signed(&mut self) -> Result<i64, Refusal> {
+    pub(crate) fn signed(&mut self) -> Result<i64, Refusal> {
         let mut value = 0_i64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -360,7 +360,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    fn string(&mut self) -> Result<&'a [u8], Refusal> {
+    pub(crate) fn string(&mut self) -> Result<&'a [u8], Refusal> {
         let length = self.unsigned()?;
         self.take(length, "a key is cut off")
     }

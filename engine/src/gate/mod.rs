@@ -50,6 +50,7 @@ use crate::limits::{
 };
 use crate::op::{NoteError, Notes, names};
 
+pub(crate) use chunk::Input;
 pub(crate) use places::Places;
 
 /// The heads of late work that changes of one line accept, of which the first follows on `previous`: to be put into the

@@ -10,7 +10,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 use crate::id::{BlobId, ChangeHash, DeckId, DeviceId, DraftId, TermId};
 use crate::limits::{
     CHARTERS_MAX, DECKS_PER_LINK_MAX, DOUBTED_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, HOLDINGS_MAX,
-    ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, NAME_BYTES_MAX, SLICE_CHANGES_MAX,
+    ITEMS_PER_MESSAGE_MAX, LOCATOR_POSITIONS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX,
 };
 use crate::role::{Cut, Draft};
 use crate::sync::clock::Offset;
@@ -464,8 +464,8 @@ pub enum Item {
         /// The number of the first change; they count from 1.
         #[n(1)]
         from: u64,
-        /// The changes, raw.
-        #[cbor(n(2), decode_with = "at_most::slice_changes")]
+        /// The changes, raw; packed where they travel.
+        #[cbor(n(2), with = "packed_changes")]
         changes: Vec<ByteVec>,
         /// The holder's seal over the last of them.
         #[n(3)]
@@ -505,6 +505,31 @@ mod head {
     }
 }
 
+/// The changes of a slice, packed into one string of bytes.
+mod packed_changes {
+    use minicbor::bytes::ByteVec;
+    use minicbor::{Decoder, Encoder};
+
+    use crate::sync::packed::{pack, unpack};
+
+    pub(super) fn encode<C, W: minicbor::encode::Write>(
+        changes: &[ByteVec],
+        to: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        to.bytes(&pack(changes.iter().map(|change| change.as_slice())))?
+            .ok()
+    }
+
+    pub(super) fn decode<C>(
+        from: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Vec<ByteVec>, minicbor::decode::Error> {
+        let changes = unpack(from.bytes()?).map_err(minicbor::decode::Error::message)?;
+        Ok(changes.into_iter().map(ByteVec::from).collect())
+    }
+}
+
 /// A draft with all its changes.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -526,8 +551,8 @@ mod at_most {
 
     use super::{
         CHARTERS_MAX, DECKS_PER_LINK_MAX, DOUBTED_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DeckPulse, Device,
-        DraftMark, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX, Position,
-        SLICE_CHANGES_MAX,
+        DraftMark, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX,
+        MESSAGE_BYTES_MAX, Position,
     };
 
     pub(super) fn pulses<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<DeckPulse>, Error> {
@@ -547,15 +572,29 @@ mod at_most {
     }
 
     pub(super) fn items<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Item>, Error> {
-        list(from, context, ITEMS_PER_MESSAGE_MAX)
+        let mut items = Vec::new();
+        let mut unpacked = 0;
+        for item in from.array_iter_with(context)? {
+            let item = item?;
+            if let Item::Changes { changes, .. } = &item {
+                // Even an empty one is something in memory.
+                let bytes = changes.iter().map(|change| change.len() + 32);
+                unpacked += bytes.sum::<usize>();
+            }
+            if unpacked > MESSAGE_BYTES_MAX {
+                return Err(Error::message("its changes are more than a message may have"));
+            }
+            if items.len() >= ITEMS_PER_MESSAGE_MAX {
+                let most = ITEMS_PER_MESSAGE_MAX;
+                return Err(Error::message(format!("a list of more than {most}")));
+            }
+            items.push(item);
+        }
+        Ok(items)
     }
 
     pub(super) fn holdings<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Holding>, Error> {
         list(from, context, HOLDINGS_MAX)
-    }
-
-    pub(super) fn slice_changes<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {
-        list(from, context, SLICE_CHANGES_MAX)
     }
 
     pub(super) fn draft_changes<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {

@@ -2,6 +2,7 @@
 //!
 //! - [`message`]: every message of the control lane.
 //! - [`envelope`]: a message as bytes, compressed when that pays, inflated within bounds.
+//! - `packed`: the changes of a slice in few bytes.
 //! - [`holdings`]: what is held beside the canonical path, and how two devices find what differs.
 //! - [`clock`]: what time it is with another device; `pulse`: when to ask it.
 //! - `session`: one deck on one link: what the other device holds, and what to send it next.
@@ -14,6 +15,7 @@ pub mod holdings;
 #[cfg(test)]
 mod lists;
 pub mod message;
+pub(crate) mod packed;
 pub(crate) mod pulse;
 pub(crate) mod session;
 #[cfg(test)]

@@ -8,12 +8,16 @@ use crate::core::Apart;
 use crate::core::log::Owed;
 use crate::disk::LogRecord;
 use crate::id::{ChangeHash, DeviceId, ReadId};
-use crate::limits::{SLICE_CHANGES_FIRST, SLICE_CHANGES_MAX, SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
+use crate::limits::{SLICE_CHANGES_MAX, SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::clock::Offset;
 use crate::sync::exchange::Exchange;
 use crate::sync::holdings::Digest;
 use crate::sync::message::{Item, Position};
 use crate::time::Time;
+
+/// The first slice that a device is sent; each that follows may be four times as long. What is sent begins at once, and is
+/// taken in while the next slice is made.
+const SLICE_CHANGES_FIRST: u64 = 256;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -183,6 +187,20 @@ mod tests {
             len,
             head: ChangeHash([2; 32]),
         }
+    }
+
+    #[test]
+    fn slices_grow_until_the_other_side_says_anew_where_it_stands() {
+        let mut session = Session::default();
+        let mut grown = Vec::new();
+        for sent in 1..=5 {
+            grown.push(session.slice.0);
+            session.sent_up_to(at(sent), 1);
+        }
+        assert_eq!(grown, [256, 1_024, 4_096, 8_192, 8_192]);
+        session.restart_at(None);
+        session.sent_up_to(at(6), 0);
+        assert_eq!(session.slice.0, 256, "records are no slice");
     }
 
     #[test]

@@ -19,11 +19,14 @@ use serde_json::{Value, json};
 use self::messages::{name, samples};
 use self::records::{deck, device, records};
 use crate::blob::frame::FrameHeader;
+use crate::card::{FieldValue, TextField};
 use crate::core::deck_proof;
+use crate::document::tests::{actor, bits, genesis};
 use crate::id::BlobId;
 use crate::limits;
 use crate::sync::envelope;
 use crate::sync::message::{Item, Message};
+use crate::sync::packed::pack;
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -95,6 +98,10 @@ fn vectors() -> Value {
             { "holds": "Entries with 4,000 equal bytes", "cbor": hex(minicbor::to_vec(&large).unwrap()),
               "bytes": hex(envelope::seal_up(&large)) },
         ],
+        "packed": {
+            "changes": to_pack().iter().map(hex).collect::<Vec<_>>(),
+            "bytes": hex(pack(to_pack().iter().map(Vec::as_slice))),
+        },
         "deck_proof": {
             "key": hex(deck_key), "transcript": hex(transcript), "device": hex(device(1).as_bytes()),
             "proof": hex(deck_proof(&deck_key, deck(), &transcript, device(1)).0),
@@ -105,6 +112,30 @@ fn vectors() -> Value {
             "length": frame.len(), "begins": hex(&frame[..8 + 2 * 64]),
         },
     })
+}
+
+/// A new card, two edits of a text and two of a field, and something that is no change.
+fn to_pack() -> Vec<Vec<u8>> {
+    let (mut document, mut random) = (genesis(), bits());
+    let mut changes = Vec::new();
+    let mut card = None;
+    for at in 0..5 {
+        let committed = document.commit(&actor(2), 1_760_000_000_000 + 700 * at, &mut random, |edit| {
+            let Some(card) = card.clone() else {
+                return edit.add_card("hola", "hello").map(Some);
+            };
+            match at {
+                1 | 2 => edit.splice_text(&card, TextField::Back, 4 + at as usize, 0, "!")?,
+                _ => edit.set_field(&card, "seen", Some(FieldValue::Int(at as i64)))?,
+            }
+            Ok(None)
+        });
+        let committed = committed.unwrap();
+        card = card.or(committed.value);
+        changes.push(committed.change.unwrap().bytes);
+    }
+    changes.push(vec![1, 2, 3]);
+    changes
 }
 
 #[test]
@@ -121,6 +152,7 @@ fn the_wire_is_what_the_vectors_say() {
         "records",
         "messages",
         "envelopes",
+        "packed",
         "deck_proof",
         "frame",
     ] {

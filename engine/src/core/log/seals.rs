@@ -3,7 +3,10 @@
 //! An editor seals each edit, and a seal is longer than most changes: keeping them all would double a deck. A slice ends
 //! at a seal, so it is enough that the next seal is never far, and always within one slice.
 
-use crate::limits::{SEALS_APART_MAX, SLICE_BYTES_MAX};
+use crate::limits::SLICE_BYTES_MAX;
+
+/// Changes from one seal that is kept to the next, where each was sealed: a slice can end after any so many.
+const SEALS_APART_MAX: usize = 200;
 
 /// The seals of one term.
 #[derive(Debug, Clone, Default)]
