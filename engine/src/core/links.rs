@@ -26,6 +26,10 @@ pub(crate) struct LinkState {
     pub(super) transcript: [u8; 32],
     /// The proofs that the other side sent; those that fit none of our decks say nothing.
     pub(super) proofs: BTreeSet<DeckProof>,
+    /// The decks whose keys it was shown last.
+    shown: BTreeSet<DeckId>,
+    /// Decks of ours that it ever showed on this link: a choice of what to show that forgot them might never end.
+    met: BTreeSet<DeckId>,
     /// The epochs whose key it was sent, deck by deck.
     pub(super) key_sent: BTreeMap<DeckId, KeyEpoch>,
     /// Decks of which both sides showed that they hold the key.
@@ -108,6 +112,8 @@ impl Core {
                 peer,
                 transcript,
                 proofs,
+                shown: BTreeSet::new(),
+                met: BTreeSet::new(),
                 key_sent: BTreeMap::new(),
                 sessions,
                 serving: 0,
@@ -146,6 +152,7 @@ impl Core {
         self.doubt_way(link);
     }
 
+    /// The other side of a link speaks of a deck no longer.
     fn close_session(&mut self, link: LinkId, deck: DeckId) {
         self.keep_heard_of(link, &[deck]);
         if let Some(state) = self.links.get_mut(&link) {
@@ -153,6 +160,9 @@ impl Core {
         }
         self.reading.retain(|_, read| *read != (link, deck));
         self.forget_progress(deck);
+        self.doubt_way_of(link, deck);
+        self.set_heartbeat(link);
+        self.pull_audio();
     }
 
     /// How often each side of a link is to hear of the other follows from the decks that it speaks of: where others take
@@ -216,8 +226,10 @@ impl Core {
             return;
         };
         let me = self.device();
-        let prove = |(&deck, entry): (&DeckId, &super::DeckState)| {
-            Some(deck_proof(entry.shown()?.as_bytes(), deck, &state.transcript, me))
+        let (shown, older) = self.to_show(link, state);
+        let prove = |deck: &DeckId| {
+            let key = self.decks.get(deck)?.shown()?;
+            Some(deck_proof(key.as_bytes(), *deck, &state.transcript, me))
         };
         // How many decks there are is nobody's business: a greeting has always the same length, and whoever does not hold
         // the keys cannot tell a proof from padding. That stays the same on a link, so that it does not show by changing.
@@ -227,27 +239,18 @@ impl Core {
             hasher.update(&number.to_le_bytes());
             DeckProof(*hasher.finalize().as_bytes())
         };
-        // Of more than a link can carry, those that the other side is known to have come first.
-        let is_shared = |(deck, entry): &(&DeckId, &super::DeckState)| {
-            let is_member = |log: &super::Log| log.chain.rights(state.peer).is_some();
-            state.sessions.contains_key(deck)
-                || entry.heard.contains_key(&state.peer)
-                || entry.log.as_ref().is_some_and(is_member)
-        };
-        let followed = self.decks.iter().filter(|(_, entry)| entry.followed);
-        let (shared, others): (Vec<_>, Vec<_>) = followed.partition(is_shared);
-        let real = shared.into_iter().chain(others).filter_map(prove);
-        let older = self.decks.iter().flat_map(|(&deck, entry)| {
-            let keys = entry.older_keys_for(state.peer).into_iter();
-            keys.map(move |key| older_key_proof(key.as_bytes(), deck, &state.transcript, me))
-        });
-        let mut proofs: Vec<DeckProof> = real
+        let mut proofs: Vec<DeckProof> = shown
+            .iter()
+            .filter_map(prove)
             .chain(older)
             .chain((0..DECKS_PER_LINK_MAX as u64).map(pad))
             .take(DECKS_PER_LINK_MAX)
             .collect();
         proofs.sort_unstable();
         let name = self.name.clone();
+        if let Some(state) = self.links.get_mut(&link) {
+            state.shown = shown;
+        }
         self.send(
             link,
             &Message::Greet {
@@ -258,6 +261,51 @@ impl Core {
         );
     }
 
+    /// The decks whose keys are shown on a link, and proofs of older keys. Of more than a link can carry those that are
+    /// spoken of come first, then those that the other side ever showed, is a member of, or was heard of; then those that
+    /// were joined and are not here yet.
+    fn to_show(&self, link: LinkId, state: &LinkState) -> (BTreeSet<DeckId>, Vec<DeckProof>) {
+        let me = self.device();
+        let mut followed: Vec<(u8, DeckId)> = Vec::new();
+        let mut older = Vec::new();
+        for (&deck, entry) in self.decks.iter().filter(|(_, entry)| entry.followed) {
+            let is_member = |log: &super::Log| log.chain.rights(state.peer).is_some();
+            let is_shared = state.met.contains(&deck)
+                || entry.heard.contains_key(&state.peer)
+                || entry.log.as_ref().is_some_and(is_member)
+                || self.may_open(link, deck);
+            let place = match () {
+                () if state.sessions.contains_key(&deck) => 0,
+                () if is_shared => 1,
+                () if entry.log.is_none() => 2,
+                () => 3,
+            };
+            if entry.shown().is_some() {
+                followed.push((place, deck));
+            }
+            let keys = entry.older_keys_for(state.peer).into_iter();
+            older.extend(keys.map(|key| older_key_proof(key.as_bytes(), deck, &state.transcript, me)));
+        }
+        followed.sort_unstable();
+        let shown = followed.into_iter().take(DECKS_PER_LINK_MAX);
+        (shown.map(|(_, deck)| deck).collect(), older)
+    }
+
+    /// Greets anew if what the other side shows changes what is to be shown to it.
+    fn show_what_it_shows(&mut self, link: LinkId) {
+        let decks = self.decks.keys().copied();
+        let met: Vec<DeckId> = decks.filter(|&deck| self.may_open(link, deck)).collect();
+        if let Some(state) = self.links.get_mut(&link) {
+            state.met.extend(met);
+        }
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        if self.to_show(link, state).0 != state.shown {
+            self.greet(link);
+        }
+    }
+
     /// Opens a session for each deck whose key both sides have shown.
     fn match_proofs(&mut self, link: LinkId) {
         let decks: Vec<DeckId> = self.decks.keys().copied().collect();
@@ -266,6 +314,10 @@ impl Core {
                 let Some(state) = self.links.get_mut(&link) else {
                     return;
                 };
+                // Nothing is said of a deck whose key this side did not show.
+                if !state.shown.contains(&deck) {
+                    continue;
+                }
                 if let std::collections::btree_map::Entry::Vacant(place) = state.sessions.entry(deck) {
                     place.insert(Session::default());
                     self.send_status(link, deck);
@@ -384,15 +436,16 @@ impl Core {
             state.proofs = proofs.iter().copied().collect();
         }
         // What it shows no more, it speaks of no more.
-        let open: Vec<DeckId> = self
-            .links
-            .get(&link)
-            .map(|state| state.sessions.keys().copied().collect())
-            .unwrap_or_default();
+        let open = self.links.get(&link).map(|state| state.sessions.keys());
+        let open: Vec<DeckId> = open.into_iter().flatten().copied().collect();
         for deck in open {
             if !self.may_open(link, deck) {
                 self.close_session(link, deck);
             }
+        }
+        // Of more decks than a link can carry, some that it shows were not shown to it.
+        if self.decks.len() > DECKS_PER_LINK_MAX {
+            self.show_what_it_shows(link);
         }
         self.match_proofs(link);
         self.note_name(link, peer, clean_name(&name));

@@ -315,9 +315,14 @@ impl Core {
     pub(super) fn doubt_way(&mut self, link: LinkId) {
         let decks: Vec<DeckId> = self.decks.keys().copied().collect();
         for deck in decks {
-            let by_link = |other: &Other| other.by == link;
-            self.doubt(deck, by_link, None);
+            self.doubt_way_of(link, deck);
         }
+    }
+
+    /// The same of one deck.
+    pub(super) fn doubt_way_of(&mut self, link: LinkId, deck: DeckId) {
+        let by_link = |other: &Other| other.by == link;
+        self.doubt(deck, by_link, None);
     }
 
     /// Others ask whether these are still there.

@@ -94,3 +94,57 @@ fn of_more_than_a_link_carries_those_that_both_have_are_exchanged() {
         }
     }
 }
+
+#[test]
+fn who_has_more_than_a_link_carries_is_joined_all_the_same() {
+    for seed in 23..27 {
+        let mut sim = Sim::new(seed);
+        let (laptop, phone) = (sim.device("laptop"), sim.device("phone"));
+        let decks: Vec<DeckId> = (0..2 * DECKS_PER_LINK_MAX)
+            .map(|number| create(&mut sim, laptop, &format!("deck {number}")))
+            .collect();
+        // The other has as many of its own, and none of these is known to be shared with anybody.
+        for number in 0..2 * DECKS_PER_LINK_MAX {
+            create(&mut sim, phone, &format!("own {number}"));
+        }
+        sim.connect(laptop, phone, Conditions::latency(Duration::from_millis(20)));
+        sim.run_for(Duration::from_secs(5));
+        let joined = &decks[DECKS_PER_LINK_MAX - 4..DECKS_PER_LINK_MAX + 4];
+        for &deck in joined {
+            share(&mut sim, laptop, phone, deck);
+        }
+        sim.run_for(Duration::from_secs(10));
+        for &deck in joined {
+            assert_eq!(sim.head(phone, deck), sim.head(laptop, deck), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn of_more_shared_decks_than_a_link_carries_it_carries_all_that_it_can_and_rests() {
+    let mut sim = Sim::new(27);
+    let (laptop, phone) = (sim.device("laptop"), sim.device("phone"));
+    let decks: Vec<DeckId> = (0..2 * DECKS_PER_LINK_MAX)
+        .map(|number| create(&mut sim, laptop, &format!("deck {number}")))
+        .collect();
+    sim.run_for(Duration::from_secs(2));
+    for &deck in &decks {
+        share(&mut sim, laptop, phone, deck);
+    }
+    sim.connect(laptop, phone, Conditions::latency(Duration::from_millis(20)));
+    sim.run_for(Duration::from_secs(20));
+    let shared = |sim: &Sim| {
+        let same = |deck: &&DeckId| sim.head(phone, **deck).is_some();
+        decks.iter().filter(same).count()
+    };
+    assert_eq!(shared(&sim), DECKS_PER_LINK_MAX);
+    sim.record();
+    sim.run_for(Duration::from_secs(20));
+    let greets = sim.recorded().iter().filter(|(_, bytes)| {
+        matches!(
+            cuecard::sync::envelope::open(bytes),
+            Ok(cuecard::sync::message::Message::Greet { .. })
+        )
+    });
+    assert_eq!(greets.count(), 0, "they do not go on choosing");
+}

@@ -62,7 +62,22 @@ impl World {
         }
         let beside = self.peers.iter().map(|&peer| self.sim.holdings(peer, self.deck));
         let beside: BTreeSet<_> = beside.collect();
-        beside.len() == 1 && self.editors().len() <= 1 && self.lacks_audio().is_none()
+        let one = beside.len() == 1 && self.editors().len() <= 1;
+        one && self.lacks_audio().is_none() && self.believes_to_lack().is_none()
+    }
+
+    /// A device that believes that a linked one has more than it.
+    fn believes_to_lack(&self) -> Option<String> {
+        let of = |peer: &cuecard::sim::Peer| {
+            let state = self.sim.sync_state(*peer, self.deck)?;
+            let has_more = |device: &cuecard::DeviceSync| {
+                let is_linked = matches!(device.reach, cuecard::Reach::Linked(_));
+                is_linked && device.stand.is_some_and(|stand| stand.ahead > 0)
+            };
+            let apart = state.devices.iter().find(|device| has_more(device))?;
+            Some(format!("{peer:?} believes that it lacks something: {apart:?}"))
+        };
+        self.peers.iter().find_map(of)
     }
 
     /// A device that lacks audio which a card refers to, and which somebody has.
@@ -108,7 +123,7 @@ impl World {
                 self.sim.is_all_saved(peer),
             );
         }
-        text += &format!("\naudio: {:?}", self.lacks_audio());
+        text += &format!("\naudio: {:?}\n{:?}", self.lacks_audio(), self.believes_to_lack());
         text
     }
 
@@ -139,14 +154,6 @@ impl World {
                 ));
             }
             editors += usize::from(matches!(self.sim.role(peer, deck), Some(Role::Editor { .. })));
-            let state = self.sim.sync_state(peer, deck).ok_or("no deck")?;
-            let apart = state.devices.iter().find(|device| {
-                device.stand.is_some_and(|stand| stand.ahead > 0)
-                    && matches!(device.reach, cuecard::Reach::Linked(_))
-            });
-            if let Some(apart) = apart {
-                return wrong(format!("{peer:?} believes that it lacks something: {apart:?}"));
-            }
         }
         if editors != 1 {
             return wrong(format!("{editors} may edit"));
