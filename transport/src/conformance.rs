@@ -217,6 +217,41 @@ pub async fn both_ends_share_the_transcript((a, b): Ends) {
     close_both(&*a, &*b).await;
 }
 
+/// Each end counts what it sent and what was read at it: every byte of both lanes, once, and nothing that was refused.
+pub async fn both_ends_count_what_they_carried((a, b): Ends) {
+    // No sum of some of these is the sum of others, so that a lane left out shows, and one that is counted twice.
+    const CARRIED: [(Lane, bool, usize); 4] = [
+        (Lane::Control, true, 1),
+        (Lane::Control, false, 30),
+        (Lane::Binary, true, 700),
+        (Lane::Binary, false, 20_000),
+    ];
+    let volume = |link: &dyn Link| (link.stats().sent_bytes, link.stats().received_bytes);
+    let (mut from_a, mut from_b) = (0, 0);
+    for (lane, is_from_a, bytes) in CARRIED {
+        let (from, to, sum) = match is_from_a {
+            true => (&a, &b, &mut from_a),
+            false => (&b, &a, &mut from_b),
+        };
+        for number in 0..3 {
+            send(&**from, lane, numbered(number, bytes)).await;
+            receive(&**to).await;
+            *sum += bytes as u64;
+        }
+        let refused = from.send(lane, Bytes::from(vec![0; CONTROL_MESSAGE_BYTES_MAX + 1]));
+        assert!(refused.await.is_err(), "beyond the limit");
+        for (link, expected, end) in [(&a, (from_a, from_b), "a"), (&b, (from_b, from_a), "b")] {
+            assert_eq!(
+                volume(&**link),
+                expected,
+                "{end}: sent and received, after {lane:?}"
+            );
+        }
+    }
+    close_both(&*a, &*b).await;
+    assert_eq!(volume(&*a), (from_a, from_b), "closed");
+}
+
 async fn send_all(link: &dyn Link) {
     for (number, &bytes) in SIZES.iter().enumerate() {
         send(link, Lane::Control, numbered(number, bytes)).await;

@@ -68,4 +68,5 @@ conforms!(
     a_replaced_link_says_so_at_both_ends,
     dropping_an_end_closes_the_link,
     both_ends_share_the_transcript,
+    both_ends_count_what_they_carried,
 );
