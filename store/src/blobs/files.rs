@@ -17,10 +17,11 @@ use std::io::{self, BufReader, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::collect::{BlobPin, Idle, Pins};
 use super::folder::{DATA, IDLE, PART, Partial, TEMPORARY, TREE, parse_name, read_idle, sweep};
+use super::kept::{Kept, Part};
 use super::tree::{Groups, Shape, grow, ranges_of};
 use super::tree_file::Tree;
 use super::{BlobEntry, BlobHash, BlobStatus, Blobs, Collected, Grace, ReadSeek};
@@ -47,6 +48,17 @@ struct Known {
     /// Every partial blob.
     partials: BTreeMap<BlobHash, Partial>,
     idle: Idle,
+    /// Files of partial blobs that are open, and those of whole ones.
+    parts: Kept<Part>,
+    wholes: Kept<Arc<(File, Tree)>>,
+}
+
+impl Known {
+    /// Files of this blob get or lose their names.
+    fn forget_files(&mut self, hash: BlobHash) {
+        self.parts.forget(hash);
+        self.wholes.forget(hash);
+    }
 }
 
 impl FileBlobs {
@@ -59,6 +71,8 @@ impl FileBlobs {
         let known = Known {
             partials: sweep(&folder).map_err(failed)?,
             idle: read_idle(&folder.join(IDLE)).map_err(failed)?,
+            parts: Kept::default(),
+            wholes: Kept::default(),
         };
         Ok(Self {
             folder,
@@ -103,10 +117,10 @@ impl FileBlobs {
     /// The size and groups of a partial blob, hashed now if they were not yet.
     fn held<'p>(
         &self,
-        known: &'p mut Known,
+        partials: &'p mut BTreeMap<BlobHash, Partial>,
         hash: BlobHash,
     ) -> Result<Option<(u64, &'p mut Groups)>, BlobError> {
-        let Some(partial) = known.partials.get_mut(&hash) else {
+        let Some(partial) = partials.get_mut(&hash) else {
             return Ok(None);
         };
         let size = partial.size;
@@ -115,34 +129,26 @@ impl FileBlobs {
             None => {
                 let shape = Shape::new(hash, size);
                 self.open_part(hash, size)
-                    .and_then(|(data, tree)| shape.sound_groups(&data, &tree))
+                    .and_then(|part| shape.sound_groups(&part.data, &part.tree))
                     .map_err(|source| BlobError::io(format!("read the partial blob {hash}"), source))?
             }
         };
         Ok(Some((size, partial.have.insert(have))))
     }
 
-    fn open_part(&self, hash: BlobHash, size: u64) -> io::Result<(File, Tree)> {
+    fn open_part(&self, hash: BlobHash, size: u64) -> io::Result<Part> {
         let data = OpenOptions::new()
             .read(true)
             .write(true)
             .open(self.path(hash, PART))?;
         let tree = Tree::open(&self.path(hash, TREE), Shape::new(hash, size))?;
-        Ok((data, tree))
+        Ok(Part::new(data, tree))
     }
 
-    /// Makes a complete partial blob durable and gives it its name.
-    fn finish(
-        &self,
-        known: &mut Known,
-        hash: BlobHash,
-        size: u64,
-        data: &File,
-        tree: &Tree,
-    ) -> Result<BlobStatus, BlobError> {
-        tree.sync()
-            .and_then(|()| data.sync_all())
-            .and_then(|()| fs::rename(self.path(hash, PART), self.path(hash, DATA)))
+    /// Gives a complete partial blob, all of it synced, its name.
+    fn finish(&self, known: &mut Known, hash: BlobHash, size: u64) -> Result<BlobStatus, BlobError> {
+        known.forget_files(hash);
+        fs::rename(self.path(hash, PART), self.path(hash, DATA))
             .and_then(|()| disk::sync_folder(&self.folder))
             .map_err(|source| BlobError::io(format!("make blob {hash} durable"), source))?;
         known.partials.remove(&hash);
@@ -165,6 +171,7 @@ impl FileBlobs {
 
         let mut known = self.known()?;
         self.wake(&mut known, hash)?;
+        known.forget_files(hash);
         // Also over a blob that is here already: it may be damaged, and this one was just hashed.
         self.write_tree(hash, &tree)?;
         fs::rename(temporary, self.path(hash, DATA)).map_err(failed)?;
@@ -202,6 +209,7 @@ impl FileBlobs {
 
     /// Deletes the files of a blob.
     fn delete(&self, known: &mut Known, hash: BlobHash) -> io::Result<()> {
+        known.forget_files(hash);
         // The tree last: a tree without data is swept away, data without a tree would have to be hashed.
         [DATA, PART, TREE]
             .into_iter()
@@ -256,7 +264,7 @@ impl Blobs for FileBlobs {
         if let Some(begun) = self.whole_size(hash)? {
             return same_size(hash, begun, size, BlobStatus::Whole { size });
         }
-        if let Some((begun, have)) = self.held(&mut known, hash)? {
+        if let Some((begun, have)) = self.held(&mut known.partials, hash)? {
             return same_size(
                 hash,
                 begun,
@@ -310,7 +318,7 @@ impl Blobs for FileBlobs {
         if let Some(size) = self.whole_size(hash)? {
             return Ok(BlobStatus::Whole { size });
         }
-        Ok(match self.held(&mut known, hash)? {
+        Ok(match self.held(&mut known.partials, hash)? {
             Some((size, have)) => BlobStatus::Partial {
                 size,
                 have: ranges_of(have),
@@ -323,14 +331,18 @@ impl Blobs for FileBlobs {
         let mut known = self.known()?;
         let failed = |source| BlobError::io(format!("read blob {hash}"), source);
         if let Some(size) = self.whole_size(hash)? {
-            drop(known);
             let shape = Shape::new(hash, size);
             shape.check(&groups)?;
-            let data = File::open(self.path(hash, DATA)).map_err(failed)?;
-            let tree = Tree::open_whole(&self.path(hash, TREE), shape).map_err(failed)?;
-            return shape.encode(&data, &tree, &groups);
+            let open = || {
+                let data = File::open(self.path(hash, DATA))?;
+                Ok(Arc::new((data, Tree::open_whole(&self.path(hash, TREE), shape)?)))
+            };
+            let files = Arc::clone(known.wholes.get(hash, open).map_err(failed)?);
+            drop(known);
+            return shape.encode(&files.0, &files.1, &groups);
         }
-        let Some((size, have)) = self.held(&mut known, hash)? else {
+        let known = &mut *known;
+        let Some((size, have)) = self.held(&mut known.partials, hash)? else {
             return Err(BlobError::Absent { hash });
         };
         let shape = Shape::new(hash, size);
@@ -342,8 +354,9 @@ impl Blobs for FileBlobs {
                 end: groups.end,
             });
         }
-        let (data, tree) = self.open_part(hash, size).map_err(failed)?;
-        shape.encode(&data, &tree, &groups)
+        let part = known.parts.get(hash, || self.open_part(hash, size));
+        let part = part.map_err(failed)?;
+        shape.encode(&part.data, &part.tree, &groups)
     }
 
     fn write(&self, hash: BlobHash, groups: Range<u64>, encoded: &[u8]) -> Result<BlobStatus, BlobError> {
@@ -352,17 +365,33 @@ impl Blobs for FileBlobs {
             // With several sources the last group may well come twice.
             return Ok(BlobStatus::Whole { size });
         }
-        let Some((size, have)) = self.held(&mut known, hash)? else {
+        let known = &mut *known;
+        let Some((size, have)) = self.held(&mut known.partials, hash)? else {
             return Err(BlobError::Absent { hash });
         };
         let shape = Shape::new(hash, size);
         let slice = shape.decode(&groups, encoded)?;
         let failed = |source| BlobError::io(format!("write to the partial blob {hash}"), source);
-        let (mut data, mut tree) = self.open_part(hash, size).map_err(failed)?;
-        shape.store(slice, &mut data, &mut tree).map_err(failed)?;
+        let part = known.parts.get(hash, || self.open_part(hash, size));
+        let part = part.map_err(failed)?;
+        shape
+            .store(slice, &mut part.data, &mut part.tree)
+            .map_err(failed)?;
         *have |= Groups::from(groups);
-        if *have == shape.all_groups() {
-            return self.finish(&mut known, hash, size, &data, &tree);
+        let is_whole = *have == shape.all_groups();
+        let synced = match is_whole {
+            true => part.sync(),
+            false => part.wrote(encoded.len() as u64),
+        };
+        if let Err(source) = synced {
+            // The system may count as written what it could not write, and would say so the next time: nothing of this
+            // can be believed any more.
+            self.delete(known, hash)
+                .map_err(|source| BlobError::io(format!("take blob {hash} out of the way"), source))?;
+            return Err(BlobError::io(format!("make blob {hash} durable"), source));
+        }
+        if is_whole {
+            return self.finish(known, hash, size);
         }
         Ok(BlobStatus::Partial {
             size,
@@ -391,6 +420,7 @@ impl Blobs for FileBlobs {
     fn verify(&self, hash: BlobHash) -> Result<BlobStatus, BlobError> {
         let mut known = self.known()?;
         let failed = |source| BlobError::io(format!("verify blob {hash}"), source);
+        known.forget_files(hash);
         if let Some(size) = self.whole_size(hash)? {
             let content = File::open(self.path(hash, DATA)).map_err(failed)?;
             let (found, tree) = grow(BufReader::with_capacity(COPY_BYTES, content), size).map_err(failed)?;

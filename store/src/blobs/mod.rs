@@ -4,6 +4,7 @@ mod collect;
 mod files;
 mod folder;
 mod hash;
+mod kept;
 mod memory;
 mod tree;
 mod tree_file;

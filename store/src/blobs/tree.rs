@@ -88,7 +88,9 @@ impl Shape {
             tree: self.tree(),
             data: tree,
         };
-        let mut encoded = Vec::new();
+        // With the hashes on the way to them.
+        let bytes = groups.end.saturating_sub(groups.start) * GROUP_BYTES + 4_096;
+        let mut encoded = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         match encode_ranges_validated(data, outboard, &chunks(groups), &mut encoded) {
             Ok(()) => Ok(encoded),
             Err(EncodeError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {
