@@ -47,7 +47,11 @@ export function showDeck(host) {
     else return;
     event.preventDefault();
   });
-  scroller.onpaint = (first, last) => last && painted('deck-painted');
+  scroller.onpaint = (first, last) => {
+    // Which step it is that stands there, for whoever measures it.
+    list.dataset.step = String(seen()?.step ?? '');
+    if (last) painted('deck-painted');
+  };
   const update = async (view) => {
     if (!view) return;
     put(title, view.title || 'A deck without a title');

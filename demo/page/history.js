@@ -170,6 +170,6 @@ export function start() {
   on('summary', legend);
   on('summary', () => unheld(beside));
   on('deck', () => { host.scrollTop = 0; cursor = 0; });
-  on('step', () => unheld(scroller.repaint));
+  on('step', () => unheld(scroller.repaintRows));
   on('route', () => scroller.paint());
 }

@@ -25,6 +25,7 @@ export class Scroller {
     put(host, this.sheet);
     host.addEventListener('scroll', () => this.paint(), { passive: true });
     this.repaint = () => this.paint();
+    this.repaintRows = () => this.paint(false);
     this.watch = new ResizeObserver(() => this.paint());
     this.watch.observe(host);
   }
@@ -77,7 +78,18 @@ export class Scroller {
     this.paint();
   }
 
-  paint() {
+  /** Draws what is seen, once a frame at the most, whatever asks for it; what lies below the rows only if that changed. */
+  paint(below = true) {
+    this.below_too ||= below;
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw_seen(this.below_too);
+      this.below_too = false;
+    });
+  }
+
+  draw_seen(below) {
     if (!this.host.clientHeight) return;
     const [first, last] = this.range();
     for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) this.want(page);
@@ -89,7 +101,10 @@ export class Scroller {
       drawn.push(element);
     }
     this.rows.replaceChildren(...drawn);
-    if (this.under) put(this.below, this.under(first, last));
+    if (this.under && (below || this.seen_below !== `${first} ${last}`)) {
+      this.seen_below = `${first} ${last}`;
+      put(this.below, this.under(first, last));
+    }
     this.onpaint?.(first, last);
   }
 

@@ -83,8 +83,8 @@ fn steps(page: &Page, to: impl Fn(u64, u64) -> u64) -> Vec<f64> {
     let moved = |step: u64| {
         let script = format!(
             "new Promise(done => {{ const slider = document.querySelector('#slider'); const from = performance.now(); \
-             const told = 'step ' + ({step} + 1).toLocaleString('en') + ' of'; \
-             const look = () => requestAnimationFrame(() => slider.getAttribute('aria-valuetext').startsWith(told) && !document.querySelector('.cards .waiting') ? done(performance.now() - from) : look()); \
+             const told = 'step ' + ({step} + 1).toLocaleString('en') + ' of'; const cards = document.querySelector('.cards'); \
+             const look = () => requestAnimationFrame(() => slider.getAttribute('aria-valuetext').startsWith(told) && cards.dataset.step === '{step}' && !cards.querySelector('.waiting') ? done(performance.now() - from) : look()); \
              slider.value = {step}; slider.dispatchEvent(new Event('input')); look(); }})"
         );
         page.eval(&script).as_f64().unwrap()
