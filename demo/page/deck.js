@@ -3,7 +3,7 @@
 import { h, painted, put } from './dom.js';
 import { cardDiff, cardLink, play, tags } from './cards.js';
 import { playForAll } from './present.js';
-import { Scroller } from './scroller.js';
+import { PAGE, Scroller } from './scroller.js';
 import { deviceName, go, lane, ofDeck, state } from './state.js';
 import { seen } from './timeline.js';
 import { names, some, verb, when } from './words.js';
@@ -62,13 +62,10 @@ export function showDeck(host) {
     scroller.turn += 1;
     scroller.pages.clear();
     const first = view.marked.find(([, place]) => place !== null);
-    if (!(first && first[1] >= 100) && list.scrollTop < ROW * 90) {
-      // The first cards came with the answer.
-      scroller.keep(0, { total: view.total, items: view.cards.concat() });
-      scroller.paint();
-    } else {
-      await scroller.renew();
-    }
+    // Cards came with the answer: the first, or those around what the step touched.
+    scroller.keep(view.from / PAGE, { total: view.total, items: view.cards.concat() });
+    if (first || list.scrollTop < ROW * (PAGE - 30)) scroller.paint();
+    else await scroller.renew();
     if (state.step !== null && first) scroller.reveal(first[1]);
   };
   update(seen());

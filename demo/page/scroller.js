@@ -2,8 +2,9 @@
 
 import { h, put, unheld } from './dom.js';
 
-const PAGE = 120;
+export const PAGE = 120;
 const BESIDE = 6;
+const UNSEEN_MS = 100;
 
 export class Scroller {
   /**
@@ -81,12 +82,18 @@ export class Scroller {
   /** Draws what is seen, once a frame at the most, whatever asks for it; what lies below the rows only if that changed. */
   paint(below = true) {
     this.below_too ||= below;
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      this.draw_seen(this.below_too);
+    if (this.timer) return;
+    const draw = () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(this.timer);
+      this.timer = 0;
+      const too = this.below_too;
       this.below_too = false;
-    });
+      this.draw_seen(too);
+    };
+    // A page that is covered by another has no frames.
+    this.timer = setTimeout(draw, UNSEEN_MS);
+    const frame = requestAnimationFrame(draw);
   }
 
   draw_seen(below) {

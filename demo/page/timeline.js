@@ -2,6 +2,7 @@
 
 import { byId, h, put, s } from './dom.js';
 import { deviceName, go, here, lane, ofDeck, on, state, tell } from './state.js';
+import { PAGE } from './scroller.js';
 import { names, short, verb, when, whole } from './words.js';
 
 const parts = {};
@@ -24,7 +25,7 @@ async function read() {
     const step = next;
     next = null;
     const where = here('');
-    asked = ofDeck('at', { step: step.now ? null : step.step, hash: step.hash, from: 0, count: 120 });
+    asked = ofDeck('at', { step: step.now ? null : step.step, hash: step.hash, from: 0, count: PAGE, touched: step.now ? null : true });
     try {
       const answer = await asked;
       if (where === here('')) show(answer, step.now);

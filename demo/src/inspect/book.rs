@@ -41,14 +41,6 @@ pub(super) struct Book {
 /// A list that was asked for: the version it is of, what was asked, what was found.
 type Listed = (u64, Wish, Arc<Vec<Line>>);
 
-/// The cards at a step, of which some were read.
-pub(super) struct Window {
-    /// Those.
-    pub(super) shown: Vec<Arc<Card>>,
-    /// All, in order.
-    pub(super) ids: Vec<CardId>,
-}
-
 /// That somebody waits for an answer.
 pub(super) struct Waits<'a>(&'a AtomicUsize);
 
@@ -127,32 +119,37 @@ impl Book {
         Ok(cards)
     }
 
-    /// The cards at a step, of which only some are to be seen: now, nothing else is read.
+    /// Whether all cards of a step have to be read: of now, only those are that are to be seen.
+    fn is_read(&self, index: &Index, step: usize) -> bool {
+        step + 1 < index.len() || lock(&self.views).nearest(step).is_some_and(|(at, _)| at == step)
+    }
+
+    /// The cards that there were at a step, in order.
+    pub(super) fn ids(&self, index: &Index, step: usize) -> Result<Arc<Vec<CardId>>, HistoryError> {
+        if !self.is_read(index, step) {
+            return self.living(index);
+        }
+        let cards = self.cards_at(index, step)?;
+        Ok(Arc::new(cards.iter().map(|card| card.id.clone()).collect()))
+    }
+
+    /// Some of the cards of a step.
     pub(super) fn window(
         &self,
         index: &Index,
         step: usize,
         some: Range<usize>,
-    ) -> Result<Window, HistoryError> {
-        let is_known = lock(&self.views).nearest(step).is_some_and(|(at, _)| at == step);
-        if step + 1 < index.len() || is_known {
+    ) -> Result<Vec<Arc<Card>>, HistoryError> {
+        if self.is_read(index, step) {
             let cards = self.cards_at(index, step)?;
-            let end = some.end.min(cards.len());
-            let shown = cards.get(some.start.min(end)..end).unwrap_or_default();
-            return Ok(Window {
-                shown: shown.to_vec(),
-                ids: cards.iter().map(|card| card.id.clone()).collect(),
-            });
+            return Ok(cards.iter().skip(some.start).take(some.len()).cloned().collect());
         }
         let ids = self.living(index)?;
         let mut shown = Vec::new();
         for id in ids.iter().skip(some.start).take(some.len()) {
             shown.extend(self.deck.card(id)?.map(Arc::new));
         }
-        Ok(Window {
-            shown,
-            ids: ids.to_vec(),
-        })
+        Ok(shown)
     }
 
     /// The cards that are there now, in order.

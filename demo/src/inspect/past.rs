@@ -188,6 +188,9 @@ pub(super) struct AtAsked {
     from: usize,
     #[serde(default)]
     count: usize,
+    /// Cards from where the first is that this step touched, in whole pages.
+    #[serde(default)]
+    touched: bool,
 }
 
 pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<Value, Oops> {
@@ -197,8 +200,6 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
         None => asked.step.unwrap_or(newest).min(newest),
     };
     let heads = index.heads_at(step);
-    let some = asked.from..asked.from.saturating_add(asked.count.min(PAGE_MAX));
-    let window = book.window(index, step, some)?;
     let number = index.at_step(step);
     let before = step
         .checked_sub(1)
@@ -209,14 +210,21 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
     } else {
         book.deck.diff(&before, &heads)?
     };
-    let place = |card: &CardId| window.ids.iter().position(|known| known == card);
+    let count = asked.count.min(PAGE_MAX);
+    let ids = book.ids(index, step)?;
+    let place = |card: &CardId| ids.iter().position(|known| known == card);
     let marked: Vec<Value> = marks
         .iter()
         .take(MARKED_MAX)
         .map(|mark| json!([mark.card().as_str(), place(mark.card())]))
         .collect();
-    let shown: Vec<Value> = window
-        .shown
+    let touched = marks.iter().find_map(|mark| place(mark.card()));
+    let from = match touched {
+        Some(place) if asked.touched => place.checked_div(count).unwrap_or(0) * count,
+        _ => asked.from,
+    };
+    let shown: Vec<Value> = book
+        .window(index, step, from..from.saturating_add(count))?
         .iter()
         .map(|card| told::card(book, card, Length::Listed))
         .collect();
@@ -233,8 +241,8 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
         "entry": number.map(|number| told::line(book, index, number)),
         "heads": heads_told,
         "title": book.deck.at(&heads)?.info()?.title,
-        "total": window.ids.len(),
-        "from": asked.from,
+        "total": ids.len(),
+        "from": from,
         "cards": shown,
         "marked": marked,
         "diff": told::diff(book, &marks, MARKED_MAX, Length::Listed),
