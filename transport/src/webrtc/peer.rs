@@ -86,6 +86,9 @@ pub(super) struct Established {
     pub(super) early: Option<Part>,
 }
 
+/// How long the end of a connection that did not come up is waited for.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+
 impl Plan<'_> {
     /// Connects and proves, within the time. Cancel safe: what was begun is closed in the background, and the line is
     /// free again once it is gone.
@@ -324,10 +327,14 @@ impl Party {
 }
 
 impl Peer {
+    /// In a task of its own: a stack that does not answer any more must not keep the caller from what it is to be told.
     pub(super) async fn close(mut self) {
-        // Errors say that it is closed already.
-        let _ = self.connection.close().await;
-        self.line = None;
+        let closing = tokio::spawn(async move {
+            // Errors say that it is closed already.
+            let _ = self.connection.close().await;
+            drop(self.line.take());
+        });
+        let _ = tokio::time::timeout(CLOSE_WITHIN, closing).await;
     }
 
     /// Waits until both channels are open.
