@@ -266,8 +266,8 @@ impl Core {
         let decks: Vec<DeckId> = self.decks.keys().copied().collect();
         for deck in decks {
             self.take_role_news(deck);
-            self.watch_role(deck);
             if self.is_asleep(deck) {
+                self.watch_role(deck);
                 continue;
             }
             self.claim_anew(deck);

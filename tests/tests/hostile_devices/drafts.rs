@@ -4,7 +4,7 @@ use cuecard::card::FieldValue;
 use cuecard::role::{self, Withdrawal};
 use cuecard::sync::message::{DraftItem, Item, Message};
 use cuecard::transport::DeviceKey;
-use cuecard::{DraftId, DraftRefusal, DraftState, Rights};
+use cuecard::{DraftId, DraftState, Rights};
 
 use super::world::*;
 
@@ -149,18 +149,7 @@ fn a_flood_of_drafts_is_refused_by_name() {
         world.sim.say(intruder, &Message::Propose { deck, draft });
         world.sim.run_for(SOON);
     }
-    let heard = world.sim.heard(intruder);
-    let refused: Vec<DraftId> = heard
-        .iter()
-        .filter_map(|message| match message {
-            Message::DraftRefused {
-                draft,
-                why: DraftRefusal::TooMany,
-                ..
-            } => Some(*draft),
-            _ => None,
-        })
-        .collect();
+    let refused = world.drafts_refused(intruder);
     let mut expected: Vec<DraftId> = (8..12).map(|number| id_of(&world, number)).collect();
     assert_eq!(refused, expected);
     expected.sort();
@@ -173,17 +162,7 @@ fn a_flood_of_drafts_is_refused_by_name() {
         core.decline_draft(now, deck, first, "no").unwrap()
     });
     world.sim.run_for(SOON);
-    let asked: Vec<DraftId> = world
-        .sim
-        .heard(intruder)
-        .iter()
-        .flat_map(|message| match message {
-            Message::DraftsHeld { marks, .. } => marks.clone(),
-            _ => vec![],
-        })
-        .filter(|mark| mark.version == 0)
-        .map(|mark| mark.draft)
-        .collect();
+    let asked = world.drafts_asked_for(intruder);
     assert_eq!(asked, expected, "there is room for one of them");
     world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
     world.assert_unharmed();

@@ -12,7 +12,7 @@ use cuecard::role::{self, Seal};
 use cuecard::sync::message::{DeckProof, DraftItem, Item, Message, PROTOCOL_VERSION};
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
-use cuecard::{DraftId, DraftRefusal, Edit, OpError, Rights, TermId};
+use cuecard::{DraftId, Edit, OpError, Rights, TermId};
 
 use super::authority::{After, after_a_handover};
 use super::world::*;
@@ -250,36 +250,14 @@ fn of_what_found_no_room_so_many_are_asked_for_again() {
         world.sim.say(intruder, &Message::Propose { deck, draft });
     }
     world.sim.run_for(SOON);
-    let refused: BTreeSet<DraftId> = world
-        .sim
-        .heard(intruder)
-        .iter()
-        .filter_map(|message| match message {
-            Message::DraftRefused {
-                draft,
-                why: DraftRefusal::TooMany,
-                ..
-            } => Some(*draft),
-            _ => None,
-        })
-        .collect();
+    let refused: BTreeSet<DraftId> = world.drafts_refused(intruder).into_iter().collect();
     assert_eq!(refused.len(), DRAFTS_REFUSED_KEPT_MAX + 10);
     let first = drafts[0].0;
     act(&mut world.sim, laptop, |core, now| {
         core.decline_draft(now, deck, first, "no").unwrap()
     });
     world.sim.run_for(SOON);
-    let asked: BTreeSet<DraftId> = world
-        .sim
-        .heard(intruder)
-        .iter()
-        .flat_map(|message| match message {
-            Message::DraftsHeld { marks, .. } => marks.clone(),
-            _ => vec![],
-        })
-        .filter(|mark| mark.version == 0)
-        .map(|mark| mark.draft)
-        .collect();
+    let asked: BTreeSet<DraftId> = world.drafts_asked_for(intruder).into_iter().collect();
     assert_eq!(asked.len(), DRAFTS_REFUSED_KEPT_MAX);
     assert!(asked.is_subset(&refused));
     world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));

@@ -10,7 +10,7 @@ use cuecard::sync::message::{DraftItem, Item, Message, Position};
 use cuecard::time::Time;
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
-use cuecard::{Card, DeckId, Event, Member, Rights};
+use cuecard::{Card, DeckId, DraftId, DraftRefusal, Event, Member, Rights};
 use std::time::Duration;
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -66,6 +66,33 @@ impl World {
     pub(crate) fn intrude(&mut self) -> Intruder {
         let (at, device, deck, key) = (self.laptop, self.mallory.id(), self.deck, self.deck_key);
         self.sim.intrude_with_key(at, device, deck, &key)
+    }
+
+    /// The drafts that the intruder was told there is no room for.
+    pub(crate) fn drafts_refused(&mut self, intruder: Intruder) -> Vec<DraftId> {
+        let heard = self.sim.heard(intruder);
+        let refused = heard.iter().filter_map(|message| match message {
+            Message::DraftRefused {
+                draft,
+                why: DraftRefusal::TooMany,
+                ..
+            } => Some(*draft),
+            _ => None,
+        });
+        refused.collect()
+    }
+
+    /// The drafts that the intruder was asked for, as nothing of them is held.
+    pub(crate) fn drafts_asked_for(&mut self, intruder: Intruder) -> Vec<DraftId> {
+        let heard = self.sim.heard(intruder);
+        let marks = heard.iter().flat_map(|message| match message {
+            Message::DraftsHeld { marks, .. } => marks.clone(),
+            _ => vec![],
+        });
+        marks
+            .filter(|mark| mark.version == 0)
+            .map(|mark| mark.draft)
+            .collect()
     }
 
     pub(crate) fn entries(&mut self, intruder: Intruder, items: Vec<Item>) {

@@ -195,9 +195,13 @@ impl Log {
         if let Some(reached) = reached.filter(|&reached| self.is_before(self.durable, reached)) {
             self.durable = reached;
         }
-        let (term, len) = (self.durable.term, self.durable.len);
-        self.fresh
-            .retain(|(position, _)| position.term != term || position.len > len);
+        // They are in the order in which they were written, so what was written before one that is durable is of no use either.
+        let on_disk = self.durable;
+        let is_covered =
+            |(end, _): &(Position, LogRecord)| end.term == on_disk.term && end.len <= on_disk.len;
+        if let Some(last) = self.fresh.iter().rposition(is_covered) {
+            self.fresh.drain(..=last);
+        }
     }
 
     /// What this run wrote behind a place and the disk does not have yet, as much as fits into a slice. It may be sent
