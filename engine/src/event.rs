@@ -316,6 +316,8 @@ pub enum Event {
         blob: BlobId,
         /// What the store said.
         why: String,
+        /// Whether that is for want of room: then somebody has to free some.
+        no_room: bool,
     },
     /// A device sent audio that is not what its hash says. It is asked for none for a while, on new links, too. What it
     /// says of decks is checked by itself, and goes on.

@@ -125,7 +125,10 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
                 Ok(BlobStatus::Whole { .. }) => WriteResult::Whole,
                 Ok(_) => WriteResult::Part,
                 Err(BlobError::Wrong { .. }) => WriteResult::Wrong,
-                Err(error) => WriteResult::Failed(error.to_string()),
+                Err(error) => WriteResult::Failed {
+                    why: error.to_string(),
+                    no_room: matches!(error, BlobError::NoSpace { .. }),
+                },
             };
             BlobDone::Written {
                 link,

@@ -219,7 +219,7 @@ pub enum BlobError {
     #[error("the store is closed: open it again")]
     Closed,
     /// The disk, a quota or a limit on file sizes leaves no room.
-    #[error("there is no room to {doing} ({source}): free some space, then open the store again")]
+    #[error("there is no room to {doing} ({source}): free some space, then try again")]
     NoSpace {
         /// What there is no room for.
         doing: String,

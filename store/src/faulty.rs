@@ -35,6 +35,8 @@ pub enum Fault {
 pub enum BlobFault {
     /// Nothing is done, and the caller hears so.
     Fail,
+    /// The same, because there is no room.
+    Full,
     /// One bit of the bytes that come in is flipped.
     Flip,
 }
@@ -141,6 +143,7 @@ impl<S: Store> FaultyStore<S> {
             None => Ok(false),
             Some(BlobFault::Flip) => Ok(true),
             Some(BlobFault::Fail) => Err(BlobError::io("write a blob", injected())),
+            Some(BlobFault::Full) => Err(BlobError::io("write a blob", io::ErrorKind::StorageFull.into())),
         }
     }
 }

@@ -85,12 +85,7 @@ impl Core {
     /// What was just done to a deck may name other audio.
     pub(super) fn note_audio(&mut self, deck: DeckId, changes: &[DeckChange]) {
         let policy = self.policies(deck).audio;
-        let Some(DeckState {
-            audio,
-            log: Some(log),
-            ..
-        }) = self.decks.get_mut(&deck)
-        else {
+        let Some((audio, log)) = audio_and_log(self.decks.get_mut(&deck)) else {
             return;
         };
         let mut named = BTreeSet::new();
@@ -121,12 +116,7 @@ impl Core {
     /// A deck was opened.
     pub(super) fn note_all_audio(&mut self, deck: DeckId) {
         self.fetches.forget_deck(deck);
-        let Some(DeckState {
-            audio,
-            log: Some(log),
-            ..
-        }) = self.decks.get_mut(&deck)
-        else {
+        let Some((audio, log)) = audio_and_log(self.decks.get_mut(&deck)) else {
             return;
         };
         for (card, of_card) in log.document.audio_by_card() {
@@ -140,12 +130,7 @@ impl Core {
         let decks: Vec<DeckId> = self.decks.keys().copied().collect();
         for deck in decks {
             let policy = self.policies(deck).audio;
-            let Some(DeckState {
-                audio,
-                log: Some(log),
-                ..
-            }) = self.decks.get_mut(&deck)
-            else {
+            let Some((audio, log)) = audio_and_log(self.decks.get_mut(&deck)) else {
                 continue;
             };
             note_drafts(audio, log);
@@ -303,7 +288,12 @@ impl Core {
                 self.fetches.opened(self.now, blob, &held);
                 match held {
                     Held::Whole => self.audio_is_whole(blob),
-                    Held::Failed(why) => self.event(Event::AudioFailed { blob, why }),
+                    // Looking takes no room.
+                    Held::Failed(why) => self.event(Event::AudioFailed {
+                        blob,
+                        why,
+                        no_room: false,
+                    }),
                     Held::Groups(_) => {}
                 }
             }
@@ -348,10 +338,10 @@ impl Core {
                         });
                     }
                 }
-                WriteResult::Failed(why) => {
+                WriteResult::Failed { why, no_room } => {
                     tracing::warn!(blob = %blob.short(), why, "audio cannot be kept");
                     self.fetches.not_kept(self.now, link, blob, &groups);
-                    self.event(Event::AudioFailed { blob, why });
+                    self.event(Event::AudioFailed { blob, why, no_room });
                 }
             },
             BlobDone::Collected { ticket, result } => self.audio_collected(ticket, result),
@@ -420,6 +410,12 @@ impl Core {
         self.fetches.has_now(link, blob);
         self.pull_audio();
     }
+}
+
+/// What a deck that is open names.
+fn audio_and_log(state: Option<&mut DeckState>) -> Option<(&mut DeckAudio, &mut Log)> {
+    let state = state?;
+    Some((&mut state.audio, state.log.as_mut()?))
 }
 
 /// Looks through the drafts for audio, if they are not those that were looked through before.

@@ -269,5 +269,9 @@ pub enum WriteResult {
     /// The bytes are not what the hash says: the source lies.
     Wrong,
     /// The disk failed.
-    Failed(String),
+    Failed {
+        why: String,
+        /// It is full, or may not be filled further.
+        no_room: bool,
+    },
 }

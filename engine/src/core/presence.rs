@@ -89,7 +89,8 @@ pub enum PresenceError {
 
 impl Core {
     /// What this device shows of itself in a deck, to all who are linked now or later; `None`: it is not there any more.
-    /// Leaves at once, and ten times a second at the most, the latest. Nothing of it is ever on disk.
+    /// Leaves at once, and ten times a second at the most, the latest. Nothing of it is ever on disk. The card that is looked
+    /// at is the one whose audio is pulled before all other ([`Core::focus_audio`]).
     ///
     /// # Errors
     /// When the deck is not followed here, and when others would refuse it.
@@ -115,6 +116,8 @@ impl Core {
         let unknown = self.not_here(deck);
         let (now, state) = (self.now, self.decks.get_mut(&deck).ok_or(unknown)?);
         let presences = &mut state.live.presences;
+        let card = |shown: &Option<Presence>| shown.as_ref().and_then(|shown| shown.card.clone());
+        let focus = Some(card(&presence)).filter(|focus| *focus != card(&presences.own));
         if presences.own != presence {
             presences.own = presence;
             if presences.paced.may_leave(now, PRESENCE_EVERY) {
@@ -122,6 +125,9 @@ impl Core {
             }
         }
         self.keep_live(false);
+        if let Some(focus) = focus {
+            self.focus_audio(now, deck, focus)?;
+        }
         Ok(())
     }
 

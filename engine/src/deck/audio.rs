@@ -46,6 +46,12 @@ pub enum AudioError {
         /// Which.
         blob: BlobId,
     },
+    /// The disk, a quota or a limit on file sizes leaves no room for it. Edits go on as long as there is room for them.
+    #[error("audio cannot be kept: {why}")]
+    NoRoom {
+        /// What there is no room for, and what to do.
+        why: String,
+    },
     /// The disk would not take it, or not give it.
     #[error("the disk would not: {why}")]
     Disk {
@@ -70,6 +76,9 @@ impl From<BlobError> for AudioError {
         match error {
             BlobError::TooLarge { limit } => Self::TooLarge { limit },
             BlobError::Closed => Self::Closed,
+            full @ BlobError::NoSpace { .. } => Self::NoRoom {
+                why: full.to_string(),
+            },
             other => Self::Disk {
                 why: other.to_string(),
             },
@@ -167,7 +176,7 @@ impl Deck {
     /// here: for as long as no device is linked that has it. Dropping this leaves it asked for.
     ///
     /// # Errors
-    /// [`AudioError::TooLarge`]; [`AudioError::Disk`] when it came and cannot be kept.
+    /// [`AudioError::TooLarge`]; [`AudioError::NoRoom`] and [`AudioError::Disk`] when it came and cannot be kept.
     pub async fn fetch_audio(&self, audio: &AudioRef) -> Result<(), AudioError> {
         if audio.bytes > BLOB_BYTES_MAX {
             let limit = BLOB_BYTES_MAX;
@@ -182,8 +191,11 @@ impl Deck {
                 Some(Event::Audio(progress)) if progress.blob == audio.blob && progress.is_whole() => {
                     return Ok(());
                 }
-                Some(Event::AudioFailed { blob, why }) if blob == audio.blob => {
-                    return Err(AudioError::Disk { why });
+                Some(Event::AudioFailed { blob, why, no_room }) if blob == audio.blob => {
+                    return Err(match no_room {
+                        true => AudioError::NoRoom { why },
+                        false => AudioError::Disk { why },
+                    });
                 }
                 // What was missed may have been the end of it.
                 Some(Event::Lagged { .. })

@@ -231,6 +231,40 @@ async fn a_disk_that_fails_under_a_transfer_costs_the_audio_and_not_the_deck() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_named_with_what_to_do() {
+    let says = |error: &AudioError| {
+        assert!(matches!(error, AudioError::NoRoom { .. }), "{error:?}");
+        assert!(error.to_string().contains("free some space"), "{error}");
+    };
+    let laptop = Engine::in_memory("laptop").unwrap();
+    let deck = laptop.create_deck("Spanish").await.unwrap();
+    let audio = import(&deck, sound(1, 400_000)).await;
+    card(&deck, &audio).await;
+    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let phone = Engine::builder()
+        .open_on(store.clone(), DeviceKey::generate().unwrap())
+        .unwrap();
+    let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
+    // Where an app takes it in: the first call that changes blobs.
+    store.blob_fault(1, BlobFault::Full);
+    let taken_in = copy.import_audio(Cursor::new(sound(2, 40_000)), about()).await;
+    says(&taken_in.unwrap_err());
+    // And where it comes from another device.
+    store.blob_fault(4, BlobFault::Full);
+    let mut events = phone.events();
+    let (fetched, ()) = tokio::join!(within("the failure", copy.fetch_audio(&audio)), async {
+        link(&laptop, &phone);
+    });
+    says(&fetched.unwrap_err());
+    let failed = until(&mut events, "the event", |event| {
+        matches!(event, Event::AudioFailed { .. })
+    });
+    assert!(matches!(failed.await, Event::AudioFailed { no_room: true, .. }));
+    // There is room again, and whoever asks need not wait.
+    within("the audio", copy.fetch_audio(&audio)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_transfer_goes_on_after_a_restart_with_what_is_on_the_disk() {
     const BYTES: usize = 4_000_000;
     let laptop = Engine::in_memory("laptop").unwrap();

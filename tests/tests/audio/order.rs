@@ -6,7 +6,7 @@ use cuecard::core::Core;
 use cuecard::sim::Peer;
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
-use cuecard::{AudioPolicy, AudioRef, BlobId, CardId, Event, Policies};
+use cuecard::{AudioPolicy, AudioRef, BlobId, CardId, DeckId, Event, Policies, Presence};
 
 use crate::world::*;
 
@@ -35,6 +35,17 @@ fn six(seed: u64, policy: AudioPolicy) -> (World, Peer, Vec<(CardId, AudioRef)>)
     (world, viewer, cards)
 }
 
+/// The cards as they stand with the author.
+fn in_order(world: &World) -> Vec<CardId> {
+    let cards = world.sim.cards(world.author, world.deck);
+    cards.into_iter().map(|card| card.id).collect()
+}
+
+fn blob_of(cards: &[(CardId, AudioRef)], card: &CardId) -> BlobId {
+    let (_, audio) = cards.iter().find(|(of, _)| of == card).expect("it has audio");
+    audio.blob
+}
+
 /// The pieces of audio that became whole, in order.
 fn arrived(world: &mut World, viewer: Peer) -> Vec<BlobId> {
     let events = world.sim.take_events(viewer).into_iter();
@@ -54,22 +65,11 @@ fn audio_comes_in_the_order_of_the_deck_what_is_long_last() {
     act(&mut world.sim, author, |core, now| {
         core.edit(now, deck, |edit| edit.move_card(&long, None)).unwrap()
     });
-    let order: Vec<CardId> = world
-        .sim
-        .cards(author, deck)
-        .into_iter()
-        .map(|card| card.id)
-        .collect();
+    let order = in_order(&world);
     assert_eq!(order[0], long);
     world.sim.connect(author, viewer, path(300_000));
     world.time_until_whole(viewer, long_audio.blob, SOON);
-    let blob_of = |card: &CardId| {
-        cards
-            .iter()
-            .find(|(of, _)| of == card)
-            .map(|(_, audio)| audio.blob)
-    };
-    let mut expected: Vec<BlobId> = order.iter().filter_map(blob_of).collect();
+    let mut expected: Vec<BlobId> = order[1..].iter().map(|card| blob_of(&cards, card)).collect();
     expected.push(long_audio.blob);
     assert_eq!(arrived(&mut world, viewer), expected);
 }
@@ -78,20 +78,7 @@ fn audio_comes_in_the_order_of_the_deck_what_is_long_last() {
 fn the_card_in_focus_comes_first_then_those_on_the_screen() {
     let (mut world, viewer, cards) = six(2, AudioPolicy::Eager);
     let deck = world.deck;
-    let order: Vec<CardId> = world
-        .sim
-        .cards(world.author, deck)
-        .into_iter()
-        .map(|card| card.id)
-        .collect();
-    let blob_of = |card: &CardId| {
-        cards
-            .iter()
-            .find(|(of, _)| of == card)
-            .expect("it has audio")
-            .1
-            .blob
-    };
+    let order = in_order(&world);
     let (focus, shown) = (order[5].clone(), [order[3].clone(), order[4].clone()]);
     act(&mut world.sim, viewer, |core, now| {
         core.focus_audio(now, deck, Some(focus.clone())).unwrap();
@@ -102,43 +89,46 @@ fn the_card_in_focus_comes_first_then_those_on_the_screen() {
     for (_, audio) in &cards {
         world.time_until_whole(viewer, audio.blob, SOON);
     }
-    let expected = [5, 3, 4, 0, 1, 2].map(|at: usize| blob_of(&order[at]));
+    let expected = [5, 3, 4, 0, 1, 2].map(|at: usize| blob_of(&cards, &order[at]));
     assert_eq!(arrived(&mut world, viewer), expected);
 }
 
-#[test]
-fn focus_that_moves_while_others_come_is_followed() {
-    let (mut world, viewer, cards) = six(3, AudioPolicy::Eager);
+/// A viewer looks elsewhere while audio comes, and says so in this way: what it looks at comes soon.
+fn looks_elsewhere(seed: u64, say: impl Fn(&mut Core, Time, DeckId, CardId)) {
+    let (mut world, viewer, cards) = six(seed, AudioPolicy::Eager);
     let deck = world.deck;
-    let order: Vec<CardId> = world
-        .sim
-        .cards(world.author, deck)
-        .into_iter()
-        .map(|card| card.id)
-        .collect();
-    let blob_of = |card: &CardId| {
-        cards
-            .iter()
-            .find(|(of, _)| of == card)
-            .expect("it has audio")
-            .1
-            .blob
-    };
+    let order = in_order(&world);
     world.sim.connect(world.author, viewer, path(100_000));
-    world.time_until_whole(viewer, blob_of(&order[0]), SOON);
+    world.time_until_whole(viewer, blob_of(&cards, &order[0]), SOON);
     act(&mut world.sim, viewer, |core, now| {
-        core.focus_audio(now, deck, Some(order[5].clone())).unwrap()
+        say(core, now, deck, order[5].clone())
     });
     for (_, audio) in &cards {
         world.time_until_whole(viewer, audio.blob, SOON);
     }
     let arrived = arrived(&mut world, viewer);
-    let place = arrived
-        .iter()
-        .position(|&blob| blob == blob_of(&order[5]))
-        .expect("it came");
+    let focused = blob_of(&cards, &order[5]);
+    let place = arrived.iter().position(|&blob| blob == focused).expect("it came");
     // What was asked for already stays so.
     assert!(place <= 2, "{place}");
+}
+
+#[test]
+fn focus_that_moves_while_others_come_is_followed() {
+    looks_elsewhere(3, |core, now, deck, card| {
+        core.focus_audio(now, deck, Some(card)).unwrap();
+    });
+}
+
+#[test]
+fn the_card_that_presence_shows_is_in_focus() {
+    looks_elsewhere(3, |core, now, deck, card| {
+        let presence = Presence {
+            card: Some(card),
+            ..Presence::default()
+        };
+        core.set_presence(now, deck, Some(presence)).unwrap();
+    });
 }
 
 #[test]
