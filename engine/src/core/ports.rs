@@ -270,6 +270,7 @@ pub enum WriteResult {
     Wrong,
     /// The disk failed.
     Failed {
+        /// What the store said.
         why: String,
         /// It is full, or may not be filled further.
         no_room: bool,
