@@ -86,9 +86,9 @@ pub async fn a_slow_reader_makes_the_sender_wait((a, b): Ends) {
     close_both(&*a, &*b).await;
 }
 
-/// Both ends send until each waits for the other to read, on both lanes, and nobody reads; the links live on, and once both
-/// read everything is there.
-pub async fn two_ends_that_wait_for_each_other_go_on_once_both_read((a, b): Ends) {
+/// Both ends send until each waits for the other to read, on both lanes, and nobody reads for so long; the links live on, and
+/// once both read everything is there.
+pub async fn two_ends_that_wait_for_each_other_go_on_once_both_read((a, b): Ends, unread_for: Duration) {
     // More than any transport holds on the way and at the reader, in few and large messages.
     const CONTROL: (Lane, u16, usize) = (Lane::Control, 48, 1024 * 1024);
     const BINARY: (Lane, u16, usize) = (Lane::Binary, 480, BINARY_MESSAGE_BYTES_MAX);
@@ -104,7 +104,7 @@ pub async fn two_ends_that_wait_for_each_other_go_on_once_both_read((a, b): Ends
         });
     }
     let all = 2 * usize::from(CONTROL.1) + 2 * usize::from(BINARY.1);
-    let before = stuck(&sent).await;
+    let (before, ()) = tokio::join!(stuck(&sent), tokio::time::sleep(unread_for));
     assert!(before < all, "all {all} messages were taken with nobody reading");
     let read = |link: Arc<dyn Link>| async move {
         let (mut control, mut binary) = (0, 0);

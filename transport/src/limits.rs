@@ -161,6 +161,15 @@ pub(crate) const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
 #[cfg(feature = "webrtc")]
 pub(crate) const ROOM_ASKED_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// A flight of a handshake that was not answered is sent again this often: sooner than the stack's own second, so that one lost
+/// datagram is hardly felt.
+#[cfg(feature = "webrtc")]
+pub(crate) const FLIGHT_AGAIN: Duration = Duration::from_millis(250);
+
+/// Bytes of a flight that are kept for that: with our small certificates it takes one datagram.
+#[cfg(feature = "webrtc")]
+pub(crate) const FLIGHT_BYTES_MAX: usize = 8 * 1024;
+
 /// The quickest heartbeat: a quicker one would measure how busy the machine is, and none at all is no interval.
 #[cfg(feature = "webrtc")]
 pub(crate) const HEARTBEAT_EVERY_MIN: Duration = Duration::from_millis(20);

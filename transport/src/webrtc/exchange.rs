@@ -103,7 +103,8 @@ impl Offering {
         self.side.check(&answer)?;
         *self.reminding.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let sockets = self.side.sockets()?;
-        let line = self.side.line(&sockets).await?;
+        let within = deadline(self.side.endpoint.config.connect_within);
+        let line = self.side.line(&sockets, within).await?;
         self.side.connect(&answer, sockets, line).await
     }
 }
@@ -157,7 +158,7 @@ impl Answering {
         let deadline = deadline(within);
         loop {
             let sockets = self.side.sockets()?;
-            let line = self.side.line(&sockets).await?;
+            let line = self.side.line(&sockets, deadline).await?;
             // The offering side may take minutes to paste the answer. No timer of the stack runs meanwhile: its
             // connection is made only when the first datagram shows that the other one is there.
             tokio::select! {
@@ -262,12 +263,15 @@ impl Side {
     }
 
     /// The right to read the sockets. Whoever else has it may be making the link, and then keeps it as long as that lives.
-    async fn line(&self, sockets: &Sockets) -> Result<Line, DialError> {
+    async fn line(&self, sockets: &Sockets, deadline: Instant) -> Result<Line, DialError> {
         let mut state = self.state.subscribe();
         tokio::select! {
             biased;
             _ = state.wait_for(|state| matches!(state, RouteState::Connected { .. })) => Err(used()),
             line = sockets.line() => Ok(line),
+            () = tokio::time::sleep_until(deadline) => Err(DialError::Local(
+                "the try before this one has not given its sockets back: make a new offer".to_owned(),
+            )),
         }
     }
 

@@ -11,6 +11,7 @@ mod config;
 mod dialer;
 mod endpoint;
 mod exchange;
+mod flight;
 mod frames;
 mod knock;
 #[cfg(test)]

@@ -95,7 +95,10 @@ impl Plan<'_> {
     pub(super) async fn establish(self, line: Line) -> Result<Established, DialError> {
         let within = self.within;
         self.sockets.begin();
-        let mut peer = self.open(line).await?;
+        let opening = tokio::time::timeout(within, self.open(line));
+        let mut peer = opening
+            .await
+            .map_err(|_| local("its own side did not open in time"))??;
         let mut is_open = false;
         let connection = Arc::clone(&peer.connection);
         let learning = learn(connection, self.learned.clone());
@@ -108,6 +111,7 @@ impl Plan<'_> {
             tokio::select! {
                 proved = proving => proved,
                 () = learning => Err(ended()),
+                () = self.sockets.repeat_flights() => Err(ended()),
             }
         });
         let proved = proved.await;

@@ -16,12 +16,14 @@ use ::webrtc::runtime::{
 use socket2::SockRef;
 
 use super::config::{Bind, Config};
+use super::flight::{Flight, is_of_handshake};
 use super::knock::KNOCK_BYTE;
 use super::pairing::Pairing;
 use super::relayed::Relayed;
 use crate::cable::Cable;
 use crate::limits::{
-    ADDRESSES_MAX, DATAGRAM_BYTES_MAX, DISCARDS_PER_POLL, RECEIVE_WINDOW_BYTES, SOCKET_BUFFER_BYTES,
+    ADDRESSES_MAX, DATAGRAM_BYTES_MAX, DISCARDS_PER_POLL, FLIGHT_AGAIN, RECEIVE_WINDOW_BYTES,
+    SOCKET_BUFFER_BYTES,
 };
 use crate::link::DialError;
 
@@ -119,6 +121,7 @@ impl Sockets {
                 cable,
                 pairing: OnceLock::new(),
                 heard_from: Mutex::new(None),
+                flight: Mutex::default(),
             }));
         }
     }
@@ -214,8 +217,22 @@ impl Sockets {
     pub(super) fn begin(&self) {
         for socket in &self.list {
             *socket.heard_from() = None;
+            *socket.flight() = Flight::default();
             if let Carrier::Relay(relay) = &socket.carrier {
                 relay.begin();
+            }
+        }
+    }
+
+    /// Sends the last flight of the handshake again where it got no answer; see [`Flight`]. Never ends.
+    pub(super) async fn repeat_flights(&self) {
+        loop {
+            tokio::time::sleep(FLIGHT_AGAIN).await;
+            for socket in &self.list {
+                let again = socket.flight().again(Instant::now());
+                for (to, datagram) in again {
+                    socket.send(&datagram, to);
+                }
             }
         }
     }
@@ -267,6 +284,8 @@ pub(super) struct Socket {
     pairing: OnceLock<Weak<Pairing>>,
     /// When and from where the last encrypted datagram came.
     heard_from: Mutex<Option<(Instant, SocketAddr)>>,
+    /// Of the connection that has this socket now.
+    flight: Mutex<Flight>,
 }
 
 #[derive(Debug)]
@@ -310,6 +329,7 @@ impl Socket {
             cable,
             pairing: OnceLock::new(),
             heard_from: Mutex::new(None),
+            flight: Mutex::default(),
         };
         Ok((socket, granted_bytes))
     }
@@ -339,6 +359,10 @@ impl Socket {
         self.heard_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn flight(&self) -> std::sync::MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The next datagrams that are not knocks.
     fn poll_receive(
         &self,
@@ -364,8 +388,9 @@ impl Socket {
                 if let Some(bytes) = buffer.get_mut(..length) {
                     meta.len = sift(bytes, stride, |knock| self.knocked(from, knock));
                     if meta.len > 0 {
-                        if bytes.first().is_some_and(|first| DTLS.contains(first)) {
+                        if let Some(&first) = bytes.first().filter(|first| DTLS.contains(first)) {
                             *self.heard_from() = Some((Instant::now(), from));
+                            self.flight().heard(first);
                         }
                         return Poll::Ready(Ok(1));
                     }
@@ -419,13 +444,21 @@ impl AsyncUdpSocket for Lent {
         if self.0.is_cut() {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
-        match &self.0.carrier {
-            Carrier::Bound { shared, .. } => shared.poll_send(cx, transmit),
+        let sent = match &self.0.carrier {
+            Carrier::Bound { shared, .. } => ready!(shared.poll_send(cx, transmit)),
             Carrier::Relay(relay) => {
                 relay.send(transmit.contents, transmit.destination);
-                Poll::Ready(Ok(transmit.contents.len()))
+                Ok(transmit.contents.len())
+            }
+        };
+        if is_of_handshake(transmit.contents) {
+            let stride = transmit.segment_size.unwrap_or(usize::MAX).max(1);
+            let mut flight = self.0.flight();
+            for datagram in transmit.contents.chunks(stride) {
+                flight.sent(transmit.destination, datagram, Instant::now());
             }
         }
+        Poll::Ready(sent)
     }
 
     fn poll_recv(

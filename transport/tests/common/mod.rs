@@ -1,6 +1,11 @@
 //! What the tests over loopback share.
 #![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "only tests use this"
+)]
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,10 +16,14 @@ use cuecard_transport::webrtc::{Config, Connected, WebRtc};
 use cuecard_transport::{DeviceKey, Lane, Link, LinkEvent};
 
 /// No test may hang: far longer than any of them takes on a slow machine.
-pub(crate) async fn bounded<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), what)
-        .await
-        .expect("this took longer than a minute")
+#[track_caller]
+pub(crate) fn bounded<T>(what: impl Future<Output = T>) -> impl Future<Output = T> {
+    let whose = std::panic::Location::caller();
+    async move {
+        tokio::time::timeout(Duration::from_secs(60), what)
+            .await
+            .unwrap_or_else(|_| panic!("this took longer than a minute: {whose}"))
+    }
 }
 
 pub(crate) fn key(n: u8) -> DeviceKey {

@@ -46,6 +46,11 @@ pub(crate) struct Cut {
     pub(crate) from_answerer: AtomicBool,
     /// While set, nothing is forged.
     pub(crate) forging_is_off: AtomicBool,
+    /// Of the encrypted datagrams of each side (handshakes begin it), the one with this number is lost; the first has 1.
+    pub(crate) lose_from_offerer: AtomicU64,
+    pub(crate) lose_from_answerer: AtomicU64,
+    /// Once anything was lost, the rest takes half the time: a queue on the way has emptied.
+    pub(crate) quicker_after_loss: AtomicBool,
 }
 
 impl Path {
@@ -68,6 +73,7 @@ impl Path {
             random: weather.seed ^ if from_offerer { 0x9e37_79b9_7f4a_7c15 } else { 0 },
             under_way: BinaryHeap::new(),
             count: 0,
+            encrypted: 0,
         };
         let (from, to) = (Arc::clone(&far), Arc::clone(&near));
         let seen = move |answerer| {
@@ -105,6 +111,8 @@ struct Way {
     /// By when they arrive, then by when they came.
     under_way: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
     count: u64,
+    /// Encrypted datagrams that came so far.
+    encrypted: u64,
 }
 
 impl Way {
@@ -143,13 +151,16 @@ impl Way {
     }
 
     fn take(&mut self, datagram: &[u8]) {
-        let cut = if self.from_offerer {
-            &self.cut.from_offerer
+        let (cut, lose) = if self.from_offerer {
+            (&self.cut.from_offerer, &self.cut.lose_from_offerer)
         } else {
-            &self.cut.from_answerer
+            (&self.cut.from_answerer, &self.cut.lose_from_answerer)
         };
         let dice = next(&mut self.random);
-        if cut.load(Ordering::Relaxed) || dice % 1_000 < self.weather.lost_per_mille {
+        let is_encrypted = datagram.first().is_some_and(|first| (20..=63).contains(first));
+        self.encrypted += u64::from(is_encrypted);
+        let is_chosen = is_encrypted && self.encrypted == lose.load(Ordering::Relaxed);
+        if cut.load(Ordering::Relaxed) || is_chosen || dice % 1_000 < self.weather.lost_per_mille {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -157,7 +168,10 @@ impl Way {
             .weather
             .jitter
             .mul_f64((next(&mut self.random) % 1_000) as f64 / 1_000.0);
-        let at = Instant::now() + self.weather.delay + jitter;
+        let is_quicker =
+            self.cut.quicker_after_loss.load(Ordering::Relaxed) && self.lost.load(Ordering::Relaxed) > 0;
+        let delay = self.weather.delay / if is_quicker { 2 } else { 1 };
+        let at = Instant::now() + delay + jitter;
         if self.mutants.below(1_000) < self.weather.forged_per_mille
             && !self.cut.forging_is_off.load(Ordering::Relaxed)
         {
