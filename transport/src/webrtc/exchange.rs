@@ -386,3 +386,42 @@ fn party(code: &Code) -> Party {
 fn code(error: CodeError) -> DialError {
     DialError::Code(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::DeviceKey;
+    use crate::webrtc::{Config, WebRtc};
+
+    /// As when the stack does not finish closing what it was told to close.
+    #[tokio::test]
+    async fn sockets_that_are_not_given_back_are_waited_for_no_longer_than_for_a_connection() {
+        let soon = Config {
+            connect_within: Duration::from_millis(50),
+            answer_within: Duration::from_millis(50),
+            ..Config::loopback()
+        };
+        let (a, b) = (
+            WebRtc::new(DeviceKey::from_bytes(&[1; 32]), soon.clone()),
+            WebRtc::new(DeviceKey::from_bytes(&[2; 32]), soon),
+        );
+        let offering = a.offer().await.unwrap();
+        let answering = b.answer(&offering.code()).await.unwrap();
+        let (of_a, of_b) = (
+            offering.side.sockets().unwrap(),
+            answering.side.sockets().unwrap(),
+        );
+        let _kept = (of_a.line().await, of_b.line().await);
+        for made in [
+            offering.accept(&answering.code()).await,
+            answering.connect().await,
+        ] {
+            let Err(DialError::Local(why)) = made else {
+                panic!("somebody else reads these sockets");
+            };
+            assert!(why.contains("has not given its sockets back"), "{why}");
+        }
+    }
+}
