@@ -150,6 +150,10 @@ async fn converse(asked: &mut Asked, mut live: Live, pastes: bool) -> Result<Tol
                 None => return Err(Error::PeerGone),
                 Some(Said::Failed(failure)) => return Err(Error::Said(failure)),
                 Some(Said::Done(told)) => return Ok(*told),
+                Some(Said::Happens(Happening::Question { text })) => {
+                    paste::confirm(&text, false).await?;
+                    asked.conversation.paste("yes".to_owned()).await;
+                }
                 Some(Said::Happens(happening)) => {
                     live.show(&happening)?;
                     if pastes && matches!(happening, Happening::Offer { .. }) {
@@ -261,6 +265,22 @@ async fn plan(command: Command, global: &Global, output: Output) -> Result<Plan,
             Change::Deck { title, description },
         ),
         Command::Decks(look::Decks {}) => Ask::Decks.into(),
+        Command::Follow(cards::Follow {}) => of(OfDeck::SetFollowed { followed: true }),
+        Command::Unfollow(cards::Unfollow {}) => of(OfDeck::SetFollowed { followed: false }),
+        Command::Remove(cards::Remove {}) => match &global.deck {
+            Some(deck) => Ask::Remove {
+                deck: deck.clone(),
+                sure: global.yes,
+            }
+            .into(),
+            None => {
+                return Err(Error::Usage(
+                    "remove which deck? Name it with --deck, by title or by the beginning of its id; `cuecard decks` lists \
+                     them"
+                        .to_owned(),
+                ));
+            }
+        },
         Command::Add(add) => change(
             add.draft,
             Change::Add {

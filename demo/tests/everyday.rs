@@ -7,6 +7,7 @@
 //! |---|---|
 //! | no settings at first: a key (0600), where data is, what to do next; XDG folders, `--data-dir` | `everyday::the_first_use_…` |
 //! | `new`, `add`, `edit`, `move`, `rm`, `restore`, `tag`, `undo`, `redo`, `list`, `show`, `rename`, `decks` | `everyday::cards_are_added_…`, `…::cards_of_one_front_…`, `…::a_deck_is_chosen_…` |
+//! | `follow`, `unfollow`, `remove` | `everyday::a_deck_is_unfollowed_…`, `linking::running_peers_take_commands_…`, `terminal::what_cannot_be_taken_back_…` |
 //! | `--audio`, `audio` | `everyday::sound_comes_from_a_file_…` |
 //! | `share`, `join`: text, QR, the answer; no secret in argv | `linking::two_processes_share_…`, `…::the_code_of_an_offer_…`, `…::what_is_no_answer_…`, `terminal::an_offer_is_a_picture_…`, `cli::no_secret_can_be_given_…` |
 //! | `status`, `--watch`: role, devices, route, in sync, safe where, audio and how fast it comes, who is there, what is played | `linking::two_processes_…`, `…::a_transfer_that_is_interrupted_…`, `…::the_running_peer_serves_the_page_…` |
@@ -35,6 +36,7 @@
 mod common;
 
 use common::{Device, argument, json_of, told, without_chance};
+use serde_json::json;
 
 /// Three cards.
 fn a_deck() -> Device {
@@ -301,6 +303,73 @@ fn a_deck_is_chosen_by_title_or_id_and_errors_list_what_there_is() {
     );
     let by_environment = device.command(&["list"]).env("CUECARD_DECK", "French").output();
     assert!(by_environment.unwrap().stdout.is_empty());
+}
+
+#[test]
+fn a_deck_is_unfollowed_and_followed_again_and_removed_by_who_says_yes() {
+    let device = Device::new("laptop");
+    for title in ["Spanish", "French"] {
+        device.ok(&["new", title]);
+    }
+    device.ok(&["add", "hola", "hello", "--deck", "Spanish"]);
+    let spanish = ["--deck", "Spanish"];
+    let unfollow = [&["unfollow"][..], &spanish].concat();
+    assert_eq!(
+        without_chance(&device.ok(&unfollow)),
+        "does not follow Spanish  xxxxxxxx\n"
+    );
+    let again = device.json(&unfollow);
+    assert_eq!(
+        [&again["kind"], &again["followed"], &again["changed"]],
+        [&json!("following"), &json!(false), &json!(false)]
+    );
+    // It is all here, and can be edited; what lists decks says how it is.
+    device.ok(&[&["add", "la casa", "the house"][..], &spanish].concat());
+    assert_eq!(
+        without_chance(&device.ok(&["decks"])),
+        "\
+xxxxxxxx  French   0 cards, no audio, editor
+xxxxxxxx  Spanish  2 cards, no audio, editor, not followed
+"
+    );
+    assert!(device.ok(&["status"]).contains("not followed: "));
+    let followed = device.json(&[&["follow"][..], &spanish].concat());
+    assert_eq!(
+        [&followed["followed"], &followed["changed"]],
+        [&json!(true), &json!(true)]
+    );
+    assert!(!device.ok(&["status"]).contains("not followed"));
+    // Nothing is removed that was not named, nor while there is nobody to ask.
+    let unnamed = device.fails(2, &["remove", "--yes"]);
+    assert!(unnamed.contains("--deck"), "{unnamed}");
+    let remove = [&["remove"][..], &spanish].concat();
+    let nobody = device.fails(2, &remove);
+    for told in [
+        "deletes \"Spanish\"",
+        "2 cards",
+        "No other device",
+        "its editor",
+        "--yes",
+    ] {
+        assert!(nobody.contains(told), "{told}: {nobody}");
+    }
+    let unknown = device.fails(7, &["remove", "--deck", "German", "--yes"]);
+    assert!(unknown.contains("French"), "{unknown}");
+    assert_eq!(device.json(&["decks"])["decks"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        without_chance(&device.ok(&[&remove[..], &["--yes"]].concat())),
+        "removed Spanish  xxxxxxxx\n"
+    );
+    assert_eq!(
+        without_chance(&device.ok(&["decks"])),
+        "xxxxxxxx  French  0 cards, no audio, editor\n"
+    );
+    let removed = device.json(&["remove", "--deck", "French", "--yes"]);
+    assert_eq!(
+        [&removed["kind"], &removed["deck"]["title"]],
+        [&json!("removed"), &json!("French")]
+    );
+    assert!(device.fails(7, &["list"]).contains("cuecard new"));
 }
 
 #[test]

@@ -155,6 +155,15 @@ fn running_peers_take_commands_and_carry_edits_drafts_and_the_role() {
     phone.ok(&["edit", "hola", "--back", "hi"]);
     sharing.hear("phone is the editor now");
     laptop.fails(3, &["edit", "hola", "--back", "hello"]);
+    // What is not followed stays as it is, whatever the link carries; what was missed comes when it is followed again.
+    laptop.ok(&["unfollow"]);
+    assert_eq!(laptop.json(&["status"])["decks"][0]["followed"], false);
+    phone.ok(&["add", "el gato", "the cat"]);
+    assert_eq!(laptop.ok(&["list"]).lines().count(), 4);
+    laptop.ok(&["follow"]);
+    let mut following = laptop.start(&["status", "--watch", "--json"]);
+    following.until(Stream::Out, |line| line.contains("\"cards\":5"));
+    drop(following);
     let already = laptop.fails(6, &["up"]);
     assert!(already.contains("cuecard share"), "{already}");
     for ended in [sharing, joining] {
@@ -163,7 +172,7 @@ fn running_peers_take_commands_and_carry_edits_drafts_and_the_role() {
     }
     // Each opens its own folder again: nobody holds it, and no socket is left.
     assert!(!laptop.folder().join("cuecard.sock").exists());
-    assert_eq!(phone.ok(&["list"]).lines().count(), 4);
+    assert_eq!(phone.ok(&["list"]).lines().count(), 5);
 }
 
 #[test]

@@ -69,6 +69,25 @@ fn what_cannot_be_taken_back_is_asked_first() {
     assert!(said.contains("--yes"), "{said}");
     // Said yes to, it is tried: there is no such device.
     device.fails(7, &[&remove[..], &["--yes"]].concat());
+    // What goes with a deck is known only where the deck is.
+    let remove = ["remove", "--deck", "Spanish 101"];
+    let mut asking = Terminal::start(&device.command(&remove));
+    asking.see("Go on? [y/N]");
+    asking.type_in("\r");
+    let (code, seen) = asking.end();
+    assert_eq!(code, Some(1), "{seen}");
+    assert!(
+        seen.contains("1 card") && seen.contains("nothing was done"),
+        "{seen}"
+    );
+    assert_eq!(device.ok(&["list"]).lines().count(), 1);
+    let mut asking = Terminal::start(&device.command(&remove));
+    asking.see("Go on? [y/N]");
+    asking.type_in("y\r");
+    let (code, seen) = asking.end();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("removed "), "{seen}");
+    device.fails(7, &["list"]);
 }
 
 /// Enough to be seen on its way.

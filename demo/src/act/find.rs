@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use cuecard::{Card, CardId, ChangeHash, Deck, DeviceId, DraftId, DraftInfo};
+use cuecard::{Card, CardId, ChangeHash, Deck, DeckId, DeviceId, DraftId, DraftInfo};
 
 use crate::ask::told::{DeckName, DeviceTold};
 use crate::error::Error;
@@ -45,6 +45,17 @@ pub(super) fn deck(node: &Node, asked: Option<&str>) -> Result<Deck, Error> {
         several => Err(Error::WhichDeck(listed(
             several.iter().map(|deck| told_deck(deck)),
         ))),
+    }
+}
+
+/// The damaged deck whose id begins so. Its title cannot be read.
+pub(super) fn damaged(node: &Node, asked: &str) -> Option<DeckId> {
+    let damaged = node.engine().damaged_decks();
+    let mut fit = damaged.iter().map(|damage| damage.deck);
+    let is_it = |deck: &DeckId| begins(&deck.to_string(), asked);
+    match (fit.clone().filter(is_it).count(), fit.find(is_it)) {
+        (1, found) => found,
+        _ => None,
     }
 }
 

@@ -12,11 +12,13 @@
 //! | `status` | how everything stands, and what happens |
 //! | `link` | sharing and joining |
 //! | `files` | decks and audio as files |
+//! | `keep` | which decks are exchanged, and which are kept at all |
 
 mod change;
 mod drafts;
 mod files;
 mod find;
+mod keep;
 mod link;
 mod read;
 mod role;
@@ -53,6 +55,7 @@ pub(crate) async fn perform(node: &Arc<Node>, ask: Ask, talk: &mut Talk) -> Resu
         Ask::Inspect { port } => inspect::of_node(node, port, talk).await,
         Ask::Join { code, stay } => link::join(node, &code, stay, talk).await,
         Ask::Import { file } => files::import(node, &file).await,
+        Ask::Remove { deck, sure } => keep::remove(node, &deck, sure, talk).await,
         Ask::Of { deck, what } => {
             let deck = find::deck(node, deck.as_deref())?;
             of_deck(node, &deck, what, talk)
@@ -75,6 +78,7 @@ async fn of_deck(node: &Arc<Node>, deck: &Deck, what: OfDeck, talk: &mut Talk) -
         OfDeck::Log { limit } => read::log(node, deck, limit),
         OfDeck::Diff { before, after } => read::diff(node, deck, &before, after.as_deref()),
         OfDeck::Blame { card, at } => read::blame(node, deck, &card, at.as_deref()),
+        OfDeck::SetFollowed { followed } => keep::set_followed(deck, followed).await,
         OfDeck::Role(ask) => role::role(node, deck, ask).await,
         OfDeck::Members(ask) => role::members(node, deck, ask).await,
         OfDeck::Drafts(ask) => drafts::drafts(node, deck, ask).await,

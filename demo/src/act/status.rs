@@ -57,10 +57,12 @@ pub(super) fn decks(node: &Node) -> Result<Vec<DeckStatus>, Error> {
 
 fn deck_status(node: &Node, deck: &Deck) -> Result<DeckStatus, Error> {
     let name = find::deck_name(deck);
+    let followed = deck.is_followed()?;
     // An error says that nothing of it has arrived.
     let Ok(head) = deck.head() else {
         return Ok(DeckStatus {
             deck: name,
+            followed,
             here: None,
         });
     };
@@ -89,6 +91,7 @@ fn deck_status(node: &Node, deck: &Deck) -> Result<DeckStatus, Error> {
     };
     Ok(DeckStatus {
         deck: name,
+        followed,
         here: Some(here),
     })
 }

@@ -39,6 +39,11 @@ pub(crate) enum Happening {
         /// Where.
         address: String,
     },
+    /// What cannot be taken back is asked first: whoever pastes anything says yes, whoever hangs up says no.
+    Question {
+        /// What would be done.
+        text: String,
+    },
     /// A device is linked.
     Linked {
         /// Which.

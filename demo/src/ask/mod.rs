@@ -63,6 +63,13 @@ pub(crate) enum Ask {
         /// The file, absolute.
         file: PathBuf,
     },
+    /// Delete a deck from this device, also one that is damaged.
+    Remove {
+        /// Which: the beginning of its id, or its title. Nothing is deleted that was not named.
+        deck: String,
+        /// A person has said yes already; else it is asked on the way, and what is pasted then is the yes.
+        sure: bool,
+    },
     /// Something about one deck.
     Of {
         /// Which: the beginning of its id, or its title; where there is but one, none need be named.
@@ -138,6 +145,11 @@ pub(crate) enum OfDeck {
         card: String,
         /// As it was at this entry.
         at: Option<String>,
+    },
+    /// Exchange it with the devices that are linked, or stop that.
+    SetFollowed {
+        /// Exchange it.
+        followed: bool,
     },
     /// The role.
     Role(RoleAsk),

@@ -26,6 +26,20 @@ pub(crate) enum Told {
         /// Which.
         deck: DeckName,
     },
+    /// A deck is exchanged with other devices, or no longer.
+    Following {
+        /// Which.
+        deck: DeckName,
+        /// Whether it is exchanged now.
+        followed: bool,
+        /// Whether that is another than before.
+        changed: bool,
+    },
+    /// A deck was deleted from this device.
+    Removed {
+        /// Which.
+        deck: DeckName,
+    },
     /// Decks.
     Decks {
         /// In the order of their titles.
@@ -224,6 +238,8 @@ pub(crate) struct DeckStatus {
     /// Which.
     #[serde(flatten)]
     pub(crate) deck: DeckName,
+    /// Whether it is exchanged with the devices that are linked.
+    pub(crate) followed: bool,
     /// What is here of it; none before anything arrived.
     pub(crate) here: Option<DeckHere>,
 }

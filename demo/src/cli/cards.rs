@@ -27,6 +27,27 @@ pub(crate) struct Rename {
     pub(crate) description: Option<String>,
 }
 
+/// Exchange the deck again with the devices that are linked: what was missed comes, and what was done here goes.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cuecard follow --deck \"Spanish 101\"")]
+pub(crate) struct Follow {}
+
+/// Stop exchanging the deck with other devices, until `cuecard follow`. All of it stays here, to be read and edited.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cuecard unfollow --deck \"Spanish 101\"")]
+pub(crate) struct Unfollow {}
+
+/// Delete a deck from this device: its cards, its history, its drafts and its key. Other devices keep what they have.
+///
+/// Asks first, and says what goes and who else has it. To keep a deck and stop exchanging it, see `cuecard unfollow`; to
+/// delete a card, `cuecard rm`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cuecard remove --deck \"Spanish 101\"
+  cuecard remove --deck 91227a55 --yes")]
+pub(crate) struct Remove {}
+
 /// A card, at the end of the deck unless said otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "\

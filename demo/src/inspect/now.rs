@@ -51,6 +51,7 @@ pub(super) fn summary(book: &Book, index: &Index, _: &Of, _: Nothing) -> Result<
         "version": index.version,
         "deck": book.deck.id().to_string(),
         "title": info.title,
+        "followed": book.deck.is_followed()?,
         "description": info.description,
         "head": book.deck.head()?.to_string(),
         "entries": index.len(),

@@ -13,17 +13,22 @@ pub(super) fn decks(decks: &[DeckStatus], paint: Paint) -> String {
             let id = paint.dim(short(&deck.deck.id));
             let title = padded(&title(deck), width);
             match &deck.here {
-                None => format!("{id}  {}\n", paint.bold(&title)),
+                None => format!("{id}  {}{}\n", paint.bold(&title), not_followed(deck)),
                 Some(here) => format!(
-                    "{id}  {}  {}, {}, {}\n",
+                    "{id}  {}  {}, {}, {}{}\n",
                     paint.bold(&title),
                     counted(here.cards, "card", "cards"),
                     audio_totals(&here.audio),
                     here.role.is,
+                    not_followed(deck),
                 ),
             }
         })
         .collect()
+}
+
+const fn not_followed(deck: &DeckStatus) -> &'static str {
+    if deck.followed { "" } else { ", not followed" }
 }
 
 fn title(deck: &DeckStatus) -> String {

@@ -112,6 +112,8 @@ impl Live {
                 self.say("the page is at this address, for whoever has it; Ctrl-C ends it");
                 write_out(&format!("{address}\n"))?;
             }
+            // A person is asked, and answers: see `command`.
+            Happening::Question { text } => self.say(&harmless(text)),
             Happening::Linked { device, route } => {
                 let route = route
                     .as_ref()

@@ -95,6 +95,14 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
         Told::Created { deck } => Printed::from(format!("{}\n", deck_line(deck, paint))).beside(
             "next: `cuecard add FRONT BACK` adds a card, and `cuecard share` gives the deck to another device",
         ),
+        Told::Following {
+            deck,
+            followed,
+            changed,
+        } => following(deck, *followed, *changed, paint),
+        Told::Removed { deck } => Printed::from(format!("removed {}\n", deck_line(deck, paint))).beside(
+            "what other devices have of it stays with them; its audio goes a day later, unless another deck here names it",
+        ),
         Told::Decks { decks } => cards::decks(decks, paint).into(),
         Told::Status(status) => status::text(status, paint).into(),
         Told::Changed(changed) => change(changed, paint),
@@ -180,6 +188,22 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
         ),
         Told::Shared { .. } | Told::Ended => Printed::default(),
     }
+}
+
+fn following(deck: &DeckName, followed: bool, changed: bool, paint: Paint) -> Printed {
+    let (did, aside) = match (followed, changed) {
+        (true, true) => (
+            "follows",
+            "it is exchanged with the devices that are linked; `cuecard up` keeps them linked",
+        ),
+        (true, false) => ("follows", "it did before"),
+        (false, true) => (
+            "does not follow",
+            "all of it stays here, and can be read and edited; `cuecard follow` exchanges it again",
+        ),
+        (false, false) => ("does not follow", "it did not before"),
+    };
+    Printed::from(format!("{did} {}\n", deck_line(deck, paint))).beside(aside)
 }
 
 fn change(changed: &Changed, paint: Paint) -> Printed {

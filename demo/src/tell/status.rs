@@ -50,7 +50,11 @@ pub(crate) fn text(status: &StatusTold, paint: Paint) -> String {
 
 fn deck_told(deck: &DeckStatus, paint: Paint) -> String {
     let mut told = format!("{}\n", deck_line(&deck.deck, paint));
+    if !deck.followed {
+        told.push_str("  not followed: it is exchanged with nobody until `cuecard follow`\n");
+    }
     match &deck.here {
+        None if !deck.followed => {}
         None => told.push_str("  it comes as soon as a device that has it is linked\n"),
         Some(here) => {
             for line in deck_lines(here) {
