@@ -12,6 +12,7 @@ const EDITS_A_SECOND: u32 = 100;
 const PATIENT: Settings = Settings {
     auto_claim: None,
     patient: true,
+    disk_can_be_held: false,
 };
 
 /// What a stretch of editing cost.

@@ -1,5 +1,7 @@
 //! What a test says to a device, and what it hears.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// A request; each has one reply, `{"ok": ..}` or `{"err": ".."}`.
@@ -39,6 +41,19 @@ pub enum Ask {
     Add {
         /// Their fronts.
         fronts: Vec<String>,
+    },
+    /// The same, and the reply waits for no disk.
+    AddUnsaved {
+        /// Their fronts.
+        fronts: Vec<String>,
+    },
+    /// From now on the disk takes nothing, and does not say so. Of devices that can
+    /// ([`disk_can_be_held`](super::Settings::disk_can_be_held)).
+    HoldDisk,
+    /// Write the deck as plain Automerge to a file.
+    Document {
+        /// Which file.
+        file: PathBuf,
     },
     /// Write a draft with these cards, and propose it.
     Draft {

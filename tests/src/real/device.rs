@@ -16,6 +16,8 @@ use serde_json::{Value, json, to_value};
 use tokio::sync::{mpsc, watch};
 
 use super::ask::{Ask, Said, Status};
+use super::held::{HeldStore, Hold};
+use super::process::Settings;
 use super::tally::{Counted, CountedDialer, Tally};
 
 /// The argument that makes a device of a test or benchmark.
@@ -59,14 +61,14 @@ pub fn run_if_asked() -> bool {
     let Some(folder) = arguments.next() else {
         return false;
     };
-    let auto_claim_ms = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let is_patient = arguments.next().is_some();
+    let settings = arguments.next().expect("its settings");
+    let settings = serde_json::from_str(&settings).expect("settings");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
-    if let Err(error) = runtime.block_on(serve(PathBuf::from(folder), auto_claim_ms, is_patient)) {
+    if let Err(error) = runtime.block_on(serve(PathBuf::from(folder), settings)) {
         eprintln!("a device ended: {error}");
         std::process::exit(1);
     }
@@ -83,16 +85,20 @@ fn say(said: &Said) {
     write(&to_value(said).unwrap_or_default());
 }
 
-async fn serve(folder: PathBuf, auto_claim_ms: u64, is_patient: bool) -> Result<(), Failed> {
+async fn serve(folder: PathBuf, settings: Settings) -> Result<(), Failed> {
     let mut builder = Engine::builder();
-    if auto_claim_ms > 0 {
+    if let Some(after) = settings.auto_claim {
         builder = builder.policies(Policies {
-            auto_claim: AutoClaim::After(Duration::from_millis(auto_claim_ms)),
+            auto_claim: AutoClaim::After(after),
             ..Policies::default()
         });
     }
-    let engine = builder.open(&folder).await?;
-    let device = Device::new(engine, is_patient)?;
+    let hold = Hold::default();
+    let engine = match settings.disk_can_be_held {
+        true => HeldStore::open(builder, &folder, &hold).await?,
+        false => builder.open(&folder).await?,
+    };
+    let device = Device::new(engine, settings.patient, hold)?;
     say(&Said::Ready {
         device: device.engine.device().to_string(),
     });
@@ -129,10 +135,11 @@ struct Device {
     offers: tokio::sync::Mutex<Vec<Arc<Offering>>>,
     kept: Arc<std::sync::Mutex<Vec<KeptLink>>>,
     rate: watch::Sender<u32>,
+    hold: Hold,
 }
 
 impl Device {
-    fn new(engine: Engine, is_patient: bool) -> Result<Self, Failed> {
+    fn new(engine: Engine, is_patient: bool, hold: Hold) -> Result<Self, Failed> {
         let cable = Cable::new();
         let usual = Config::loopback();
         let config = Config {
@@ -152,6 +159,7 @@ impl Device {
             offers: Default::default(),
             kept: Arc::default(),
             rate: watch::Sender::new(0),
+            hold,
             engine,
         };
         for (_, route) in device.engine.routes()? {
@@ -245,6 +253,15 @@ impl Device {
                 }
                 Value::Null
             }
+            Ask::AddUnsaved { fronts } => {
+                let deck = self.deck()?;
+                for front in fronts {
+                    deck.edit(|edit| edit.add_card(&front, "?").map(drop)).at_once()?;
+                }
+                Value::Null
+            }
+            Ask::HoldDisk => json!(self.hold.hold()),
+            Ask::Document { file } => json!(std::fs::write(file, self.deck()?.automerge_document()?)?),
             Ask::Draft { fronts } => {
                 let draft = self.deck()?.draft("a draft").await?;
                 for front in fronts {

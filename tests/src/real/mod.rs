@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod device;
+pub mod held;
 pub mod process;
 pub mod tally;
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ask::{Ask, Said, Status};
@@ -19,12 +20,14 @@ pub const WITHIN: Duration = Duration::from_secs(60);
 pub const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
 /// How a device is opened.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Settings {
     /// With `auto_claim` after so long.
     pub auto_claim: Option<Duration>,
     /// With links that beat as they do by default, and not so often that a cut is noticed soon.
     pub patient: bool,
+    /// With a disk that can be told to take nothing more: [`Ask::HoldDisk`].
+    pub disk_can_be_held: bool,
 }
 
 /// A device that runs.
@@ -49,12 +52,7 @@ impl Process {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .arg(AS_DEVICE)
             .arg(folder)
-            .arg(
-                settings
-                    .auto_claim
-                    .map_or(0, |after| after.as_millis())
-                    .to_string(),
-            )
+            .arg(serde_json::to_string(&settings).expect("JSON"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -24,7 +24,7 @@ pub(crate) fn the_editor_is_killed_and_the_next_edit_is_another_s() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings {
         auto_claim: Some(AUTO_CLAIM),
-        patient: false,
+        ..Settings::default()
     };
     let started = Instant::now();
     let mut devices = mesh(DEVICES, folder.path(), settings);

@@ -1,8 +1,4 @@
-//! One run, one term, on real parts: a process is killed after what it wrote had left it, its folder is copied, an older
-//! copy is restored; all three are edited on, by the same device, and brought together. Every edit that anybody saw is
-//! there, accepted, and loads in plain Automerge.
-//!
-//! The process that is killed is this program, started by itself.
+//! A process is killed after what it wrote had left it in a file, while later edits are on their way to the disk.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -12,25 +8,10 @@ use std::process::{Command, Stdio};
 use cuecard::export::ExportWith;
 use cuecard::{Deck, Engine};
 
-const WRITER: &str = "as-writer";
-const TRIES: u64 = 6;
+use crate::{check_in_automerge, copy};
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == WRITER) {
-        Some(at) => runtime().block_on(write_until_killed(
-            Path::new(&arguments[at + 1]),
-            Path::new(&arguments[at + 2]),
-        )),
-        None if arguments.iter().any(|argument| argument == "--list") => println!("one_run_one_term: test"),
-        None => (1..=TRIES).for_each(|number| runtime().block_on(story(number))),
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().expect("a runtime")
-}
+/// The argument that makes the process that is killed.
+pub(crate) const WRITER: &str = "as-writer";
 
 async fn open(folder: &Path) -> (Engine, Deck) {
     let engine = Engine::open(folder).await.expect("the folder opens");
@@ -48,7 +29,7 @@ async fn send(deck: &Deck, file: &Path) {
 }
 
 /// Edits, lets that leave, says so, and goes on editing without waiting for the disk.
-async fn write_until_killed(folder: &Path, file: &Path) {
+pub(crate) async fn write_until_killed(folder: &Path, file: &Path) {
     let (_engine, deck) = open(folder).await;
     for number in 0..5 {
         add(&deck, &format!("sent {number}")).await;
@@ -82,24 +63,12 @@ fn run_and_kill(folder: &Path, file: &Path) {
     assert_eq!(first.trim(), "sent");
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("the folder") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        match entry.file_type().expect("its type").is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(std::fs::copy(entry.path(), to).expect("a copy")),
-        }
-    }
-}
-
 fn fronts(deck: &Deck) -> BTreeSet<String> {
     let cards = deck.cards().expect("the deck").into_iter();
     cards.map(|card| card.front).collect()
 }
 
-async fn story(number: u64) {
+pub(crate) async fn story(number: u64) {
     let place = tempfile::tempdir().expect("a folder");
     let path = |name: &str| place.path().join(name);
     let (laptop, older, copied) = (path("laptop"), path("older"), path("copied"));
@@ -145,15 +114,9 @@ async fn story(number: u64) {
         }
         let missing: Vec<_> = seen.difference(&fronts(&deck)).cloned().collect();
         assert!(missing.is_empty(), "story {number}: {folder:?} lacks {missing:?}");
-        check_in_automerge(&deck);
+        let head = deck.head().expect("a head").to_string();
+        check_in_automerge(&deck.automerge_document().expect("the document"), &head, &seen);
         engine.shutdown().await.expect("the disk is well");
     }
     println!("story {number}: {} cards on three ways, all there", seen.len());
-}
-
-/// Plain Automerge loads it, and comes to the deck's own head.
-fn check_in_automerge(deck: &Deck) {
-    let bytes = deck.automerge_document().expect("the document");
-    let mut document = automerge::AutoCommit::load(&bytes).expect("Automerge takes it");
-    assert_eq!(document.get_heads(), [deck.head().expect("a head")]);
 }
