@@ -17,7 +17,8 @@ use std::path::Path;
 use automerge::ReadDoc;
 use cuecard_tests::real::device;
 
-const TRIES: u64 = 3;
+/// In which the three are brought together.
+const ORDERS: u64 = 3;
 
 fn main() {
     if device::run_if_asked() {
@@ -30,10 +31,10 @@ fn main() {
             Path::new(&arguments[at + 2]),
         )),
         None if arguments.iter().any(|argument| argument == "--list") => println!("one_run_one_term: test"),
-        None => (0..TRIES).for_each(|number| {
-            by_link::story(number);
-            runtime().block_on(by_files::story(number));
-        }),
+        None => {
+            (0..ORDERS).for_each(by_link::story);
+            runtime().block_on(by_files::story(1));
+        }
     }
 }
 
