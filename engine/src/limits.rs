@@ -29,6 +29,15 @@ pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.
 pub const SLICES_UNACKED_MAX: usize = 16;
+/// Bytes of slices that came, of all links together, and wait to be taken in with those behind them: as much as the gate
+/// takes at a time.
+///
+/// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_and_no_more`.
+pub const HELD_BYTES_MAX: usize = SLICE_BYTES_MAX;
+/// How long they wait at the most: on a slow path people see a deck grow four times a second.
+///
+/// Test: `tests/tests/held.rs::what_does_not_come_is_not_waited_for`.
+pub const HELD_AT_MOST: std::time::Duration = std::time::Duration::from_millis(250);
 /// Positions in a locator: ten, then doubling distances over at most [`DECK_TERMS_MAX`] terms, is below thirty. Each
 /// is looked for along the whole path, and a repeated one compresses to nothing.
 ///

@@ -33,12 +33,12 @@ impl Taken {
 }
 
 impl Core {
-    /// Parts of a deck came, in an order in which they can be taken in: what does not fit ends it.
-    pub(super) fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
+    /// Parts of a deck came in so many messages, in an order in which they can be taken in: what does not fit ends it.
+    pub(super) fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item], messages: u64) {
         let Some(session) = self.session(link, deck) else {
             return;
         };
-        session.taken += 1;
+        session.taken += messages;
         let (result, is_empty) = self.take_in_order(deck, items);
         if is_empty && result.is_ok() {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
@@ -61,8 +61,12 @@ impl Core {
         self.leave_typing(deck);
         let editor = self.editor_of(deck);
         let (mut batch, mut taken, mut drafts) = (Batch::default(), Taken::default(), Vec::new());
-        let mut take = |item| self.take_item(deck, item, &mut drafts, &mut batch, &mut taken);
-        let result = items.iter().try_for_each(&mut take);
+        let (mut rest, mut result) = (items, Ok(()));
+        while !rest.is_empty() && result.is_ok() {
+            let count;
+            (result, count) = self.take_next(deck, rest, &mut drafts, &mut batch, &mut taken);
+            rest = rest.get(count..).unwrap_or_default();
+        }
         let is_empty = batch.is_empty();
         self.keep_taken(deck, batch, taken, editor);
         (result, is_empty)
@@ -169,6 +173,29 @@ impl Core {
         self.settle_late(deck);
     }
 
+    /// Takes in the first of some parts; or the first few of them together, where they are slices that go on one from the
+    /// other. Says how many.
+    fn take_next(
+        &mut self,
+        deck: DeckId,
+        items: &[Item],
+        drafts: &mut Vec<DraftLog>,
+        batch: &mut Batch,
+        taken: &mut Taken,
+    ) -> (Result<(), TakeError>, usize) {
+        let joined = Slice::joined(items).filter(|(_, count)| *count > 1 && drafts.is_empty());
+        let mut count = 1;
+        if let (Some((slice, together)), Ok(log)) = (joined, self.log_mut(deck)) {
+            match take_slice(log, &slice, vec![], batch, taken) {
+                done @ (Ok(()) | Err(TakeError::Broken(_))) => return (done, together),
+                // Nothing was done. One by one, those that go before what is wrong are taken in.
+                Err(TakeError::Early | TakeError::Surplus { .. } | TakeError::Refused(_)) => count = together,
+            }
+        }
+        let mut take = |item| self.take_item(deck, item, drafts, batch, taken);
+        (items.iter().take(count).try_for_each(&mut take), count)
+    }
+
     fn take_item(
         &mut self,
         deck: DeckId,
@@ -200,23 +227,10 @@ impl Core {
                 taken.followed(log.follow_chain()?);
             }
             Item::Draft(item) => drafts.push(take_draft(deck, item, drafts.len())?),
-            Item::Changes {
-                term,
-                from,
-                changes,
-                seal,
-                after,
-            } => {
-                let slice = Slice {
-                    term: *term,
-                    from: *from,
-                    after: *after,
-                    changes: changes.iter().map(|change| change.as_slice()).collect(),
-                    seal,
-                };
-                let events = log.take_changes(&slice, std::mem::take(drafts), batch)?;
-                taken.changes.extend(events);
-                taken.followed(log.follow_chain()?);
+            Item::Changes { .. } => {
+                let slice = Slice::joined(std::slice::from_ref(item));
+                let drafts = std::mem::take(drafts);
+                slice.map_or(Ok(()), |(slice, _)| take_slice(log, &slice, drafts, batch, taken))?;
             }
         }
         Ok(())
@@ -270,6 +284,18 @@ impl Core {
             }
         }
     }
+}
+
+fn take_slice(
+    log: &mut Log,
+    slice: &Slice<'_>,
+    drafts: Vec<DraftLog>,
+    batch: &mut Batch,
+    taken: &mut Taken,
+) -> Result<(), TakeError> {
+    taken.changes.extend(log.take_changes(slice, drafts, batch)?);
+    taken.followed(log.follow_chain()?);
+    Ok(())
 }
 
 fn take_draft(deck: DeckId, item: &DraftItem, before: usize) -> Result<DraftLog, TakeError> {

@@ -66,6 +66,10 @@ impl Core {
         self.links.get_mut(&link)?.sessions.get_mut(&deck)
     }
 
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.links.values().flat_map(|state| state.sessions.values())
+    }
+
     pub(super) fn send(&mut self, link: LinkId, message: &Message) {
         let bytes = Bytes::from(envelope::seal_up(message));
         self.outputs.push_back(Output::Send {
@@ -84,6 +88,7 @@ impl Core {
             .collect();
         let is_known = !older.is_empty();
         for older in older {
+            self.take_all_held(|of, _| of == older);
             self.outputs.push_back(Output::Close {
                 link: older,
                 reason: CloseWhy::Replaced,
@@ -132,6 +137,7 @@ impl Core {
     }
 
     pub(super) fn link_down(&mut self, link: LinkId, reason: &str) {
+        self.take_all_held(|of, _| of == link);
         let Some(peer) = self.peer_of(link) else { return };
         self.forget_link(link);
         self.event(Event::Unlinked {
@@ -337,11 +343,17 @@ impl Core {
             return;
         };
         state.heard_at = now;
-        let peer = state.peer;
         let message = match envelope::open(bytes) {
             Ok(message) => message,
             Err(error) => return self.refuse(link, error.to_string()),
         };
+        if let Some(message) = self.wait_behind(link, message) {
+            self.take_message(link, message);
+        }
+    }
+
+    pub(super) fn take_message(&mut self, link: LinkId, message: Message) {
+        let Some(peer) = self.peer_of(link) else { return };
         match message {
             Message::Greet {
                 version,
@@ -357,7 +369,7 @@ impl Core {
             } => self.take_status(link, deck, charter, &locator, beside, changes),
             Message::Holdings { deck, held } => self.take_holdings(link, deck, &held),
             Message::Branches { deck, items } => self.take_branches(link, deck, &items),
-            Message::Entries { deck, items } => self.take_entries(link, deck, &items),
+            Message::Entries { deck, items } => self.hear_entries(link, deck, items),
             Message::Ack {
                 deck,
                 held,

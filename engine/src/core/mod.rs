@@ -7,7 +7,8 @@
 //! - `log`: one deck: term chain and document, held together; who may append, what is canonical.
 //! - `ports`: everything that goes in and comes out.
 //! - `links`: links coming and going, and the greeting.
-//! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes.
+//! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes; `held`: what of it waits a
+//!   moment for more.
 //! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `late`: what lost comes back.
 //! - `members`: who is let in; `keyring`, `key_turn`: the deck's key, and turning it over.
@@ -38,6 +39,7 @@ mod entries;
 pub(crate) mod export;
 mod failover;
 mod following;
+mod held;
 mod key_turn;
 mod keyring;
 mod late;
@@ -76,6 +78,7 @@ use crate::sync::clock::Clock;
 use crate::time::Time;
 
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
+pub(crate) use self::held::Held;
 use self::key_turn::Turning;
 pub(crate) use self::keyring::Invited;
 pub use self::keyring::Keyring;
@@ -330,6 +333,7 @@ impl Core {
         self.set_now(now);
         let is_tick = matches!(input, Input::Tick);
         self.collect_in_time(is_tick);
+        self.take_held_in_time();
         match input {
             Input::LinkUp {
                 link,

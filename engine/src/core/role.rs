@@ -207,6 +207,7 @@ impl Core {
     ) -> Result<Applied<T>, RoleError> {
         self.set_now(now);
         self.check_store()?;
+        self.take_held_of(deck);
         self.leave_typing(deck);
         let (key, nonce) = (self.key.clone(), self.random_bytes());
         let mut batch = Batch::default();

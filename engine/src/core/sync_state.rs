@@ -150,6 +150,11 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// How many changes it said to hold.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// The newest place on the path as it is now that the device is known to hold.
     fn shared_on(&self, log: &Log) -> Position {
         let found = log.shared_up_to(self.held);

@@ -81,9 +81,10 @@ impl Core {
         Ok(Typed::Waiting(ticket))
     }
 
-    /// What waits in all decks leaves now: before the engine is closed.
+    /// What waits in all decks leaves now, and what is held is taken in: before the engine is closed.
     pub fn leave_all_typing(&mut self, now: Time) {
         self.set_now(now);
+        self.take_all_held(|_, _| true);
         let decks: Vec<DeckId> = self.typing.decks.keys().copied().collect();
         for deck in decks {
             self.leave_typing(deck);

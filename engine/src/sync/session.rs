@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::core::Apart;
 use crate::core::log::Owed;
+use crate::core::{Apart, Held};
 use crate::disk::LogRecord;
 use crate::id::{ChangeHash, DeviceId, ReadId};
 use crate::limits::{SLICE_CHANGES_MAX, SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
@@ -75,6 +75,8 @@ pub(crate) struct Session {
     pub(crate) editor_clock: Option<(Time, Offset)>,
     /// Where both stood when they last compared that, and it did not fit.
     pub(crate) apart: Option<Apart>,
+    /// Parts of its path that came, and wait for those behind them.
+    pub(crate) held: Held,
     /// Drafts, of whomever.
     pub(crate) drafts: Exchange,
 }

@@ -136,7 +136,7 @@ fn what_a_member_leaves_beside_the_deck_has_an_end_and_travels_in_rounds() {
     assert_eq!(world.sim.late_work_left(newcomer, deck).len(), 1);
 }
 
-fn large_and_sealed(
+pub(crate) fn large_and_sealed(
     world: &World,
     document: &mut Document,
     (term, number): (TermId, u64),

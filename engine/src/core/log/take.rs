@@ -11,24 +11,65 @@ use crate::document::DeckChange;
 use crate::gate::{self, Kind, Line, Segment};
 use crate::id::{ChangeHash, DeviceId, TermId};
 use crate::limits::{
-    BYTES_ASIDE_PER_MEMBER_MAX, CHANGES_ASIDE_PER_MEMBER_MAX, SLICE_CHANGES_MAX, TERMS_ASIDE_PER_MEMBER_MAX,
+    BYTES_ASIDE_PER_MEMBER_MAX, CHANGES_ASIDE_PER_MEMBER_MAX, SLICE_BYTES_MAX, SLICE_CHANGES_MAX,
+    TERMS_ASIDE_PER_MEMBER_MAX,
 };
 use crate::role::{
     self, Added, Admit, Cause, Charter, Cut, Missing, Rights, Seal, Signed, Standing, Term, Verified,
 };
-use crate::sync::message::Position;
+use crate::sync::message::{Item, Position};
 
 /// Terms that are taken in beyond their signers' quotas, as the path accepts late work of them: one that accepts and its
 /// ancestors off the path. A longer line of them waits for room.
 const WANTED_TERMS_MAX: usize = 64;
 
-/// A slice of a term as it came.
+/// A slice of a term as it came, or several that go on one from the other.
 pub(crate) struct Slice<'a> {
     pub(crate) term: TermId,
     pub(crate) from: u64,
     pub(crate) after: ChangeHash,
     pub(crate) changes: Vec<&'a [u8]>,
-    pub(crate) seal: &'a [u8],
+    /// Each with the number of changes that it is over: one behind the last change of each slice.
+    pub(crate) seals: Vec<(usize, &'a [u8])>,
+}
+
+impl<'a> Slice<'a> {
+    /// The slice that items begin with, and those behind it that go on from it on the same term: as many as are one batch.
+    /// Says how many items.
+    pub(crate) fn joined(items: &'a [Item]) -> Option<(Self, usize)> {
+        let (mut joined, mut bytes, mut count): (Option<Self>, _, _) = (None, 0, 0);
+        for item in items {
+            let Item::Changes {
+                term,
+                from,
+                changes,
+                seal,
+                after,
+            } = item
+            else {
+                break;
+            };
+            let slice = joined.get_or_insert_with(|| Self {
+                term: *term,
+                from: *from,
+                after: *after,
+                changes: Vec::new(),
+                seals: Vec::new(),
+            });
+            bytes += changes.iter().map(|change| change.len()).sum::<usize>();
+            let goes_on =
+                *term == slice.term && from.checked_sub(slice.from) == Some(slice.changes.len() as u64);
+            if count > 0 && (!goes_on || bytes > SLICE_BYTES_MAX) {
+                break;
+            }
+            slice
+                .changes
+                .extend(changes.iter().map(|change| change.as_slice()));
+            slice.seals.push((slice.changes.len(), seal));
+            count += 1;
+        }
+        Some((joined?, count))
+    }
 }
 
 impl Log {
@@ -114,7 +155,13 @@ impl Log {
         self.check_whole().map_err(TakeError::Broken)?;
         let (term, count) = (slice.term, slice.changes.len() as u64);
         let refused = |why: &str| Err(TakeError::Refused(why.to_owned()));
-        if count == 0 || count > SLICE_CHANGES_MAX as u64 {
+        let mut ends = vec![0];
+        ends.extend(slice.seals.iter().map(|(end, _)| *end));
+        let fits = |ends: &[usize]| match ends {
+            [before, end] => before < end && end - before <= SLICE_CHANGES_MAX,
+            _ => false,
+        };
+        if !ends.windows(2).all(fits) || ends.last() != Some(&slice.changes.len()) || count == 0 {
             return refused("a slice holds changes, and not more than it may");
         }
         let Some(before) = slice.from.checked_sub(1) else {
@@ -140,10 +187,22 @@ impl Log {
         let Some(holder) = self.chain.holder(term) else {
             return refused("a term without a holder has no changes");
         };
-        let seal = Signed::<Seal>::decode(slice.seal)?.verify(self.deck, holder)?;
-        if seal.term != term || seal.len != before + count {
-            return refused("the seal is not over the end of this slice");
+        let mut seals: Vec<Verified<Seal>> = Vec::new();
+        let ends = slice
+            .seals
+            .iter()
+            .map(|(end, seal)| (before + *end as u64, *seal));
+        // One over what is held already says nothing new.
+        for (end, seal) in ends.filter(|(end, _)| *end > after.len) {
+            let seal = Signed::<Seal>::decode(seal)?.verify(self.deck, holder)?;
+            if seal.term != term || seal.len != end {
+                return refused("the seal is not over the end of this slice");
+            }
+            seals.push(seal);
         }
+        let Some(seal) = seals.last().map(|seal| seal.cut()) else {
+            return refused("the seal is not over the end of this slice");
+        };
         let fresh = slice
             .changes
             .get(usize::try_from(known).unwrap_or(usize::MAX)..)
@@ -202,7 +261,14 @@ impl Log {
             }
         };
         let hashes: Vec<ChangeHash> = admitted.hashes().skip(drafted).collect();
-        let (mut changes, end) = (vec![], Position::new(term, seal.cut()));
+        let index_of = |seal: &Seal| usize::try_from(seal.len - after.len - 1).unwrap_or(usize::MAX);
+        if seals
+            .iter()
+            .any(|seal| hashes.get(index_of(seal)) != Some(&seal.head))
+        {
+            return refused("the seal is not over the end of this slice");
+        }
+        let (mut changes, end) = (vec![], Position::new(term, seal));
         match branch {
             None => {
                 let applied = self.document.apply(admitted);
@@ -229,12 +295,15 @@ impl Log {
             let change = change.to_vec().into();
             records.push((*hash, LogRecord { change, seal: None }));
         }
-        if let Some((_, last)) = records.last_mut() {
-            last.seal = Some(seal.encode().into());
+        for seal in &seals {
+            if let Some((_, sealed)) = records.get_mut(index_of(seal)) {
+                sealed.seal = Some(seal.encode().into());
+            }
         }
         let appended = self.keep_changes(term, after, records, batch);
-        let held_now = self.chain.hold(term, after, &hashes);
-        if let Err(refusal) = held_now.and_then(|_| self.chain.add_seal(seal)) {
+        let held_now = self.chain.hold(term, after, &hashes).map(drop);
+        let mut add_seal = |seal| self.chain.add_seal(seal).map(drop);
+        if let Err(refusal) = held_now.and_then(|()| seals.into_iter().try_for_each(&mut add_seal)) {
             // The document is ahead of the chain: it cannot be used any more.
             return Err(self.broke(refusal.to_string()));
         }

@@ -1,0 +1,280 @@
+//! Slices of a catch-up are held for a moment, so that Automerge is given many changes at once. Whatever happens meanwhile,
+//! what comes of it is what would have come of it had they been under way for that moment.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cuecard::core::Core;
+use cuecard::limits::HELD_AT_MOST;
+use cuecard::sim::{Peer, Sim};
+use cuecard::sync::message::{Item, Message};
+use cuecard::time::Time;
+use cuecard::transport::memory::Conditions;
+use cuecard::{CardId, DeckId, Event, Member, Rights, Role};
+
+const SOON: Duration = Duration::from_secs(20);
+/// More than two slices of a catch-up, of which the first has some two hundred changes.
+const CHANGES: usize = 700;
+
+fn act<T>(sim: &mut Sim, peer: Peer, act: impl FnOnce(&mut Core, Time) -> T) -> T {
+    sim.act(peer, act).expect("it is running")
+}
+
+struct World {
+    sim: Sim,
+    laptop: Peer,
+    phone: Peer,
+    deck: DeckId,
+    card: CardId,
+}
+
+impl World {
+    /// A phone that is 700 changes behind, and not linked.
+    fn new(seed: u64) -> Self {
+        let mut sim = Sim::new(seed);
+        let (laptop, phone) = (sim.device("laptop"), sim.device("phone"));
+        let deck = act(&mut sim, laptop, |core, now| {
+            core.create_deck(now, "Spanish").unwrap().value
+        });
+        let key = act(&mut sim, laptop, |core, _| core.deck_key(deck).unwrap());
+        act(&mut sim, phone, |core, now| core.join_deck(now, deck, key));
+        let member = Member {
+            device: sim.id(phone),
+            rights: Rights::Hold,
+            rank: 1,
+        };
+        act(&mut sim, laptop, |core, now| {
+            core.set_members(now, deck, vec![member]).unwrap()
+        });
+        let card = act(&mut sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| edit.add_card("uno", ""))
+                .unwrap()
+                .value
+        });
+        sim.connect(laptop, phone, Conditions::PERFECT);
+        sim.run_for(SOON);
+        sim.cut(laptop, phone);
+        sim.run_for(SOON);
+        let mut world = Self {
+            sim,
+            laptop,
+            phone,
+            deck,
+            card,
+        };
+        for number in 0..CHANGES {
+            world.edit(&number.to_string());
+        }
+        world.sim.run_for(SOON);
+        world.sim.take_events(phone);
+        world
+    }
+
+    fn edit(&mut self, back: &str) {
+        let (deck, card) = (self.deck, self.card.clone());
+        act(&mut self.sim, self.laptop, |core, now| {
+            let written = core.edit(now, deck, |edit| {
+                edit.set_field(
+                    &card,
+                    "seen",
+                    Some(cuecard::card::FieldValue::Text(back.to_owned())),
+                )
+            });
+            written.unwrap()
+        });
+    }
+
+    /// The phone has the first slice, and no more.
+    fn has_first(&self, behind: usize) -> bool {
+        (100..=256).contains(&(behind - self.behind()))
+    }
+
+    /// The phone is linked, and holds what came: the rest does not come.
+    fn hold(&mut self) {
+        self.sim
+            .swallow(self.laptop, self.phone, |message| match message {
+                Message::Entries { items, .. } => items
+                    .iter()
+                    .any(|item| matches!(item, Item::Changes { from, .. } if from % CHANGES as u64 > 100)),
+                _ => false,
+            });
+        self.sim.mend(self.laptop, self.phone);
+        let (phone, deck) = (self.phone, self.deck);
+        let told = |sim: &Sim| {
+            sim.sync_state(phone, deck)
+                .is_some_and(|state| state.syncing.is_some())
+        };
+        self.sim.run_until("the phone hears of it", SOON, told).unwrap();
+        self.sim.run_for(HELD_AT_MOST / 5);
+        assert!(self.behind() >= CHANGES, "what came is held");
+    }
+
+    fn behind(&self) -> usize {
+        let changes = |peer| self.sim.sync_state(peer, self.deck).unwrap().changes;
+        usize::try_from(changes(self.laptop) - changes(self.phone)).unwrap()
+    }
+
+    /// Nothing is lost any more, and both come to the same.
+    fn settle(&mut self) {
+        self.sim.swallow(self.laptop, self.phone, |_| false);
+        let (laptop, phone, deck) = (self.laptop, self.phone, self.deck);
+        self.sim.cut(laptop, phone);
+        self.sim.run_for(SOON);
+        self.sim.mend(laptop, phone);
+        self.sim
+            .run_until("both are the same", SOON, |sim| {
+                sim.head(laptop, deck) == sim.head(phone, deck)
+            })
+            .unwrap();
+        self.sim.run_for(SOON);
+        assert_eq!(self.sim.cards(laptop, deck), self.sim.cards(phone, deck));
+        assert_eq!(self.sim.late_work_left(laptop, deck).len(), 0);
+        assert_eq!(
+            self.sim.strayed(phone),
+            None,
+            "what the app was told is what is there"
+        );
+    }
+}
+
+#[test]
+fn slices_that_come_one_upon_the_other_are_one_batch() {
+    let mut world = World::new(1);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    world.sim.mend(laptop, phone);
+    let same = |sim: &Sim| sim.head(laptop, deck) == sim.head(phone, deck);
+    world.sim.run_until("all of it", SOON, same).unwrap();
+    let told = world.sim.take_events(phone).into_iter();
+    let revisions: BTreeSet<u64> = told
+        .filter_map(|event| match event {
+            Event::Changed { revision, .. } => Some(revision),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(revisions.len(), 1, "told at once: {revisions:?}");
+    world.settle();
+}
+
+#[test]
+fn what_does_not_come_is_not_waited_for() {
+    let mut world = World::new(2);
+    world.hold();
+    let behind = world.behind();
+    world.sim.run_for(HELD_AT_MOST);
+    assert!(world.has_first(behind), "{} of {behind}", world.behind());
+    world.settle();
+}
+
+#[test]
+fn what_is_held_is_not_said_to_be_held() {
+    let mut world = World::new(3);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    world.hold();
+    let device = world.sim.id(phone);
+    let stand = world
+        .sim
+        .sync_state(laptop, deck)
+        .unwrap()
+        .device(device)
+        .unwrap()
+        .stand;
+    assert!(stand.unwrap().behind >= CHANGES as u64, "{stand:?}");
+    world.sim.crash(phone);
+    world.sim.restart(phone).unwrap();
+    assert!(world.behind() >= CHANGES, "it never came");
+    world.settle();
+}
+
+#[test]
+fn a_link_that_ends_does_not_take_with_it_what_had_come() {
+    let mut world = World::new(4);
+    world.hold();
+    let behind = world.behind();
+    world.sim.cut(world.laptop, world.phone);
+    world.sim.run_for(SOON);
+    assert!(world.has_first(behind), "{} of {behind}", world.behind());
+    world.settle();
+}
+
+#[test]
+fn a_draft_is_written_on_what_shows_and_accepted_behind_what_was_held() {
+    let mut world = World::new(5);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    world.hold();
+    let draft = act(&mut world.sim, phone, |core, now| {
+        let draft = core.open_draft(now, deck, "mine").unwrap().value;
+        core.edit_draft(now, deck, draft, |edit| edit.add_card("borrador", ""))
+            .unwrap();
+        core.propose_draft(now, deck, draft).unwrap();
+        draft
+    });
+    assert!(world.behind() >= CHANGES, "writing it did not wait for anything");
+    world.edit("meanwhile");
+    world.settle();
+    act(&mut world.sim, laptop, |core, now| {
+        core.accept_draft(now, deck, draft).unwrap()
+    });
+    world.settle();
+    assert_eq!(world.sim.cards(phone, deck).len(), 2);
+}
+
+#[test]
+fn who_claims_claims_on_what_had_come() {
+    let mut world = World::new(6);
+    let (phone, deck) = (world.phone, world.deck);
+    world.hold();
+    let behind = world.behind();
+    act(&mut world.sim, phone, |core, now| core.claim(now, deck).unwrap());
+    assert!(matches!(world.sim.role(phone, deck), Some(Role::Editor { .. })));
+    assert!(world.has_first(behind), "first that");
+    act(&mut world.sim, phone, |core, now| {
+        core.edit(now, deck, |edit| edit.add_card("reclamada", ""))
+            .unwrap()
+    });
+    world.settle();
+    assert_eq!(world.sim.cards(phone, deck).len(), 2);
+}
+
+/// The path turns while slices of the old one are held: they are of a line that goes on from the common past, and stay.
+#[test]
+fn a_path_that_turns_meanwhile_loses_nothing() {
+    let mut world = World::new(7);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    // A tablet claimed long ago and wrote: the laptop has not heard of it.
+    let tablet = world.sim.device("tablet");
+    let (ours, theirs) = (world.sim.id(phone), world.sim.id(tablet));
+    let members = [ours, theirs].map(|device| Member {
+        device,
+        rights: Rights::Hold,
+        rank: 1,
+    });
+    act(&mut world.sim, laptop, |core, now| {
+        core.set_members(now, deck, members.to_vec()).unwrap()
+    });
+    let key = act(&mut world.sim, laptop, |core, _| core.deck_key(deck).unwrap());
+    act(&mut world.sim, tablet, |core, now| core.join_deck(now, deck, key));
+    world.sim.connect(laptop, tablet, Conditions::PERFECT);
+    world.sim.run_for(SOON);
+    world.sim.cut(laptop, tablet);
+    world.sim.run_for(SOON);
+    act(&mut world.sim, tablet, |core, now| {
+        core.claim(now, deck).unwrap();
+        core.edit(now, deck, |edit| edit.add_card("tableta", "")).unwrap()
+    });
+    for number in 0..CHANGES {
+        world.edit(&format!("again {number}"));
+    }
+    world.sim.run_for(SOON);
+    world.hold();
+    world.sim.connect(tablet, phone, Conditions::PERFECT);
+    world.sim.run_for(HELD_AT_MOST / 5);
+    world.settle();
+    world.sim.mend(laptop, tablet);
+    let heads = |sim: &Sim| {
+        let head = sim.head(laptop, deck);
+        [tablet, phone].iter().all(|peer| sim.head(*peer, deck) == head)
+    };
+    world.sim.run_until("all three", SOON, heads).unwrap();
+    world.sim.run_for(SOON);
+    assert_eq!(world.sim.cards(phone, deck).len(), 2);
+}

@@ -1,0 +1,164 @@
+//! Slices that are held until those behind them have come: what is wrong among them is found as if each had come alone,
+//! and who promises more than comes gains nothing.
+
+use cuecard::document::Document;
+use cuecard::limits::{HELD_AT_MOST, HELD_BYTES_MAX};
+use cuecard::role::Seal;
+use cuecard::sim::Intruder;
+use cuecard::sync::message::{Item, Message, Position};
+use cuecard::transport::DeviceKey;
+use cuecard::{Rights, TermId};
+
+use super::authority::sealed;
+use super::limits::large_and_sealed;
+use super::world::*;
+
+/// A deck whose editor mallory is.
+struct Handed {
+    world: World,
+    term: TermId,
+    document: Document,
+}
+
+impl Handed {
+    fn new(seed: u64) -> Self {
+        let mut world = World::new(seed, Some(Rights::Hold));
+        let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.id());
+        let term = act(&mut world.sim, laptop, |core, now| {
+            core.hand_over(now, deck, mallory).unwrap().value
+        });
+        world.sim.run_for(SOON);
+        let (document, _) = world.document();
+        Self {
+            world,
+            term,
+            document,
+        }
+    }
+
+    /// Mallory is linked, and says that it has far more than it will ever send.
+    fn promise(&mut self) -> Intruder {
+        let intruder = self.world.intrude();
+        let at = Position {
+            term: self.term,
+            len: 0,
+            head: self.document.heads()[0],
+        };
+        let status = Message::Status {
+            deck: self.world.deck,
+            charter: Some((0, 0)),
+            locator: vec![at],
+            beside: NOTHING,
+            changes: 1_000_000,
+        };
+        self.world.sim.say(intruder, &status);
+        intruder
+    }
+
+    fn say(&mut self, intruder: Intruder, item: Item) {
+        let (deck, items) = (self.world.deck, vec![item]);
+        self.world.sim.say(intruder, &Message::Entries { deck, items });
+    }
+
+    fn slice(&mut self, number: u64) -> Item {
+        let (front, mallory) = (format!("number {number}"), self.world.mallory.clone());
+        let place = (self.term, number);
+        sealed(
+            &self.world,
+            &mut self.document,
+            place,
+            &front,
+            1_750_000_000_000,
+            &mallory,
+        )
+    }
+
+    fn cards(&self) -> usize {
+        self.world.sim.cards(self.world.laptop, self.world.deck).len()
+    }
+}
+
+fn seal_of(item: &mut Item, seal: Seal, world: &World, key: &DeviceKey) {
+    if let Item::Changes { seal: bytes, .. } = item {
+        *bytes = seal.sign(world.deck, key).unwrap().encode().into();
+    }
+}
+
+#[test]
+fn what_is_wrong_among_what_is_held_ends_it_there() {
+    for (what, expected) in [
+        ("change", "the checksum is not that of the content"),
+        ("seal", "the changes do not end in the head that is vouched for"),
+        ("signature", "the signature of this record is wrong"),
+    ] {
+        let mut handed = Handed::new(181);
+        let intruder = handed.promise();
+        let mut slices: Vec<Item> = (1..=5).map(|number| handed.slice(number)).collect();
+        let (term, mallory) = (handed.term, handed.world.mallory.clone());
+        let (len, head) = (3, handed.document.heads()[0]);
+        match &mut slices[2] {
+            Item::Changes { changes, .. } if what == "change" => {
+                let at = changes[0].windows(8).position(|bytes| bytes == b"number 3");
+                // Spelled in its columns, a character at a time and one after the other.
+                let at = at.expect("its text is in it");
+                let mut forged = changes[0].to_vec();
+                forged[at] = b'N';
+                changes[0] = forged.into();
+            }
+            // Mallory's own word, and over another change than that which came.
+            item if what == "seal" => seal_of(item, Seal { term, len, head }, &handed.world, &mallory),
+            item => seal_of(
+                item,
+                Seal { term, len, head },
+                &handed.world,
+                &DeviceKey::from_bytes(&[0x77; 32]),
+            ),
+        }
+        handed.world.refusals();
+        for slice in slices {
+            handed.say(intruder, slice);
+        }
+        assert_eq!(handed.cards(), 3, "{what}: all of it is held");
+        handed.world.sim.run_for(2 * HELD_AT_MOST);
+        assert_eq!(handed.cards(), 5, "{what}: what goes before it counts");
+        assert!(handed.world.sim.is_thrown_out(intruder), "{what}");
+        let why = handed.world.refusals();
+        assert!(why.len() == 1 && why[0].contains(expected), "{what}: {why:?}");
+        let (laptop, deck) = (handed.world.laptop, handed.world.deck);
+        let head = handed.world.sim.head(laptop, deck);
+        handed.world.sim.crash(laptop);
+        handed.world.sim.restart(laptop).expect("it opens again");
+        assert_eq!(handed.world.sim.head(laptop, deck), head, "{what}");
+        assert_eq!(
+            handed.world.sim.document_heads(laptop, deck),
+            Vec::from_iter(head),
+            "{what}"
+        );
+    }
+}
+
+/// What is promised and never comes keeps what did come for a moment, and in bounds.
+#[test]
+fn so_much_is_held_and_no_more() {
+    let mut handed = Handed::new(182);
+    let (intruder, mallory) = (handed.promise(), handed.world.mallory.clone());
+    let before = handed.world.sim.head(handed.world.laptop, handed.world.deck);
+    let mut sent = 0;
+    for number in 1.. {
+        let place = (handed.term, number);
+        let slice = large_and_sealed(&handed.world, &mut handed.document, place, &mallory);
+        if let Item::Changes { changes, .. } = &slice {
+            sent += changes[0].len();
+        }
+        handed.say(intruder, slice);
+        if handed.world.sim.head(handed.world.laptop, handed.world.deck) != before {
+            break;
+        }
+        assert!(sent <= HELD_BYTES_MAX, "{sent} bytes are held");
+    }
+    assert!(sent > HELD_BYTES_MAX - 300_000, "{sent}");
+    assert!(!handed.world.sim.is_thrown_out(intruder));
+    handed.world.sim.run_for(2 * HELD_AT_MOST);
+    let head = handed.world.sim.head(handed.world.laptop, handed.world.deck);
+    assert_eq!(head, Some(handed.document.heads()[0]), "the last of it, too");
+}
