@@ -522,11 +522,19 @@ impl Document {
             base,
             ..
         } = admitted;
+        let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
+        // For each patch Automerge says where in the document it is, and looks through all cards for that: measured, 0.2 ms
+        // of the 0.36 that taking in one edit took, with 1,000 cards. Most notes say what they touch without.
+        let by_notes = notes.iter().all(|note| Touched::is_told_by(note));
         // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
         let applied = catch_unwind(AssertUnwindSafe(|| {
+            if by_notes {
+                self.automerge.apply_changes(changes)?;
+                return Ok::<_, AutomergeError>(Vec::new());
+            }
             let mut log = PatchLog::active();
             self.automerge.apply_changes_log_patches(changes, &mut log)?;
-            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
+            Ok(self.automerge.make_patches(&mut log))
         }));
         let patches = match applied {
             Ok(Ok(patches)) => patches,
@@ -547,8 +555,13 @@ impl Document {
             });
         }
         self.places.learn(learned);
-        let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
-        let touched = self.touched(&notes, &patches);
+        let touched = match by_notes {
+            true => {
+                notes.iter().for_each(|note| self.follow(note));
+                Touched::by(notes)
+            }
+            false => self.touched(&notes, &patches),
+        };
         Ok(touched.tell(&self.automerge, &base))
     }
 

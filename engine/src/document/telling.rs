@@ -44,10 +44,18 @@ struct TouchedText {
 
 impl Touched {
     /// Ops, by their notes alone.
-    pub(super) fn by(notes: &[Note]) -> Self {
+    pub(super) fn by<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Self {
         let mut touched = Self::default();
-        notes.iter().for_each(|note| touched.note(note));
+        notes.into_iter().for_each(|note| touched.note(note));
         touched
+    }
+
+    /// Whether a note says all that is to be told of its op, beside what is there now.
+    pub(super) const fn is_told_by(note: &Note) -> bool {
+        !matches!(
+            note,
+            Note::CardText { .. } | Note::CardTag { .. } | Note::CardUntag { .. }
+        )
     }
 
     /// An own op, by its note. Texts and tags need more than their note: [`Touched::splice`], [`Touched::tag`].
