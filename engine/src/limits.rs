@@ -168,7 +168,7 @@ pub const DECKS_PER_LINK_MAX: usize = 64;
 /// How often each side of a link hears of the other where nothing is to follow from silence: what links are set up with.
 ///
 /// Test: `tests/tests/as_an_app_sees_it/asleep.rs::where_others_take_over_soon_silence_is_noticed_soon`.
-pub const LINK_HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
+pub const LINK_HEARTBEAT: std::time::Duration = std::time::Duration::from_millis(7_500);
 /// Links of one engine.
 ///
 /// Test: `tests/tests/hostile_devices/limits.rs::a_link_too_many_is_closed_and_the_others_stay`.

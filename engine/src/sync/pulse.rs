@@ -15,7 +15,7 @@ const QUICK_EVERY: Duration = Duration::from_millis(250);
 /// While something is played: what clocks drift apart in that time is nothing, and a better answer comes soon.
 const PLAYING_EVERY: Duration = Duration::from_secs(2);
 /// With nothing going on: an answer is still found among the last 16 when something begins.
-pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(20);
+pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(30);
 /// Questions without an answer before no more are asked: the path has stalled, and all would arrive at once.
 const UNANSWERED_MAX: usize = 16;
 /// Answers that are looked back on for what the path is like.
@@ -135,9 +135,9 @@ mod tests {
         pulse.begin(Time::from_millis(1_000));
         let quick: Vec<u64> = (0..6).map(|n| 1_000 + n * 250).collect();
         assert_eq!(asked_at(&mut pulse, 1_000, 3_000, false), quick);
-        assert_eq!(asked_at(&mut pulse, 3_000, 43_500, false), [22_250, 42_250]);
-        pulse.hurry(Time::from_millis(43_500));
-        assert_eq!(asked_at(&mut pulse, 43_500, 48_000, true), [45_500, 47_500]);
+        assert_eq!(asked_at(&mut pulse, 3_000, 63_500, false), [32_250, 62_250]);
+        pulse.hurry(Time::from_millis(63_500));
+        assert_eq!(asked_at(&mut pulse, 63_500, 68_000, true), [65_500, 67_500]);
         assert_eq!(pulse.round_trip(), Some(Duration::from_millis(7)));
         assert_eq!(pulse.late_per_mille(), Some(0));
     }
@@ -154,7 +154,7 @@ mod tests {
                 said.extend(with_heads.then_some(ms));
             }
         }
-        assert_eq!(said, [21_250, 41_250]);
+        assert_eq!(said, [31_250]);
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn where_others_take_over_soon_silence_is_noticed_soon() {
     assert_eq!(world.sim.heartbeats(laptop), [Duration::from_millis(200); 3]);
     set(&mut world, AutoClaim::Never);
     let last = world.sim.heartbeats(laptop).pop();
-    assert_eq!(last, Some(Duration::from_secs(5)), "and as usual again");
+    assert_eq!(last, Some(cuecard::limits::LINK_HEARTBEAT), "and as usual again");
 }
 
 /// A link that notes what heartbeat was asked of it.

@@ -52,8 +52,9 @@ impl Default for Config {
             bind: Bind::Hosts,
             servers: Vec::new(),
             gather_within: Duration::from_secs(3),
-            heartbeat: Duration::from_secs(5),
-            heartbeat_misses: 3,
+            // A person looks at the screen for fifteen seconds; more beats than this would be most of what an idle link costs.
+            heartbeat: Duration::from_millis(7_500),
+            heartbeat_misses: 2,
             connect_within: Duration::from_secs(10),
             // As long as the longest backoff, so that two sides out of step always overlap.
             knock_within: Duration::from_secs(30),

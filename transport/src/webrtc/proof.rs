@@ -70,6 +70,7 @@ impl ProofError {
 /// What is known once the other side has proved itself.
 pub(super) struct Proven {
     pub(super) peer: DeviceId,
+    pub(super) is_offerer: bool,
     pub(super) transcript: [u8; 32],
     pub(super) secret: Zeroizing<[u8; 32]>,
 }
@@ -171,6 +172,7 @@ impl Proof {
         hasher.update(transcript);
         Ok(Proven {
             peer: theirs.device,
+            is_offerer: self.is_offerer,
             transcript: *transcript,
             secret: Zeroizing::new(*hasher.finalize().as_bytes()),
         })

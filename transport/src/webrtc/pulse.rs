@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::config::Config;
 use super::frames::ControlFrame;
@@ -16,12 +16,26 @@ use crate::limits::{
 };
 use crate::link::CloseReason;
 
+/// Who leads asks earlier than it must, by this part of the time: more than a question takes on most paths.
+const EARLIER: u32 = 12;
+/// Each side asks at least once in so many beats.
+const ASKED_WITHIN: u32 = 3;
+/// A heartbeat that is quickened may miss so many at least: what is late on a busy machine is no death.
+const QUICK_MISSES_MIN: u32 = 3;
+
 pub(super) struct Pulse {
+    /// Whether this side is the one that asks, where one is enough: of the two sides one is.
+    leads: bool,
     started: Instant,
     every: watch::Sender<Duration>,
+    /// What it was at first, and how many beats may be missed then.
+    set_up: Duration,
     misses: u32,
     /// When anything was last heard, in milliseconds since the start.
     heard_ms: AtomicU64,
+    /// When the other side last sent a beat of its own, and when anything but a beat was last sent, in the same way.
+    beaten_ms: AtomicU64,
+    sent_ms: AtomicU64,
     /// Lanes that wait for this side's reader: then silence is our own doing.
     blocked: AtomicUsize,
     /// Before this, in milliseconds since the start, silence may be the end of such a wait.
@@ -30,12 +44,16 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, leads: bool) -> Self {
         Self {
+            leads,
             started: Instant::now(),
             every: watch::Sender::new(possible(config.heartbeat)),
+            set_up: possible(config.heartbeat),
             misses: config.heartbeat_misses.max(1),
             heard_ms: AtomicU64::new(0),
+            beaten_ms: AtomicU64::new(0),
+            sent_ms: AtomicU64::new(0),
             blocked: AtomicUsize::new(0),
             patient_until_ms: AtomicU64::new(0),
             answers: Mutex::default(),
@@ -48,6 +66,18 @@ impl Pulse {
 
     pub(super) fn hear(&self) {
         self.heard_ms
+            .store(millis(self.started.elapsed()), Ordering::Relaxed);
+    }
+
+    /// The other side sent a beat, which we answer: both have heard of each other by then.
+    pub(super) fn beaten(&self) {
+        self.beaten_ms
+            .store(millis(self.started.elapsed()), Ordering::Relaxed);
+    }
+
+    /// Something that is no beat left: the other side hears us by it.
+    pub(super) fn sent(&self) {
+        self.sent_ms
             .store(millis(self.started.elapsed()), Ordering::Relaxed);
     }
 
@@ -83,7 +113,7 @@ impl Pulse {
         Beats {
             pulse: self,
             every: self.every.subscribe(),
-            beat: None,
+            asked: None,
         }
     }
 
@@ -106,8 +136,8 @@ impl Pulse {
 pub(super) struct Beats<'a> {
     pulse: &'a Pulse,
     every: watch::Receiver<Duration>,
-    /// With what it was made for.
-    beat: Option<(Duration, Interval)>,
+    /// When our last one left.
+    asked: Option<Duration>,
 }
 
 impl Beats<'_> {
@@ -115,31 +145,51 @@ impl Beats<'_> {
     pub(super) async fn next(&mut self) -> Result<ControlFrame, CloseReason> {
         let pulse = self.pulse;
         loop {
-            let interval = *self.every.borrow_and_update();
-            // It may have been changed since, also while nobody was here to be told.
-            let beat = self.beat.take().filter(|(made_for, _)| *made_for == interval);
-            let (_, beat) = self.beat.insert(beat.unwrap_or_else(|| {
-                let mut beat = tokio::time::interval(interval);
-                beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                (interval, beat)
-            }));
+            let every = *self.every.borrow_and_update();
             let now = pulse.started.elapsed();
             let silent = now.saturating_sub(pulse.counted_from());
-            let silence_max = silence_max(interval, pulse.misses, pulse.round_trip());
+            let misses = match every < pulse.set_up {
+                true => pulse.misses.max(QUICK_MISSES_MIN),
+                false => pulse.misses,
+            };
+            let silence_max = silence_max(every, misses, pulse.round_trip());
             if pulse.blocked.load(Ordering::Relaxed) > 0 {
                 pulse.hear();
             } else if silent >= silence_max {
                 let silent_ms = millis(now.saturating_sub(pulse.heard()));
                 return Err(CloseReason::Silent { silent_ms });
             }
+            let due = self.due(every);
+            if due <= now {
+                self.asked = Some(now);
+                return Ok(ControlFrame::Ping(pulse.now_us()));
+            }
             let left = silence_max.saturating_sub(silent).max(Duration::from_millis(1));
             tokio::select! {
-                _ = beat.tick() => return Ok(ControlFrame::Ping(pulse.now_us())),
-                () = tokio::time::sleep(left) => {}
+                () = tokio::time::sleep(left.min(due - now)) => {}
                 // The sender lives in the pulse.
                 _ = self.every.changed() => {}
             }
         }
+    }
+
+    /// When to ask next. A question and its answer show each side that the other lives, as does all else that goes both ways,
+    /// so it is enough if one of the two asks: the one that leads, a little earlier than the other would. And each asks now
+    /// and then, whatever passes: else it would not know how far away the other is.
+    fn due(&self, every: Duration) -> Duration {
+        let Some(asked) = self.asked else {
+            return Duration::ZERO;
+        };
+        let at = |ms: &AtomicU64| Duration::from_millis(ms.load(Ordering::Relaxed));
+        let pulse = self.pulse;
+        let both = at(&pulse.heard_ms).min(at(&pulse.sent_ms));
+        let last = asked.max(at(&pulse.beaten_ms)).max(both);
+        let earlier = if pulse.leads {
+            every / EARLIER
+        } else {
+            Duration::ZERO
+        };
+        (last + every - earlier).min(asked.saturating_add(every.saturating_mul(ASKED_WITHIN)))
     }
 }
 
@@ -233,7 +283,7 @@ mod tests {
             heartbeat_misses: u32::MAX,
             ..Config::default()
         };
-        let pulse = Pulse::new(&config);
+        let pulse = Pulse::new(&config, false);
         let mut beats = pulse.beats();
         for every in [Duration::ZERO, Duration::MAX] {
             pulse.set_every(every);
@@ -244,21 +294,18 @@ mod tests {
         }
         // Between two beats, when nobody waits for a change. It was passed over then, and the beats stayed rare.
         pulse.set_every(Duration::ZERO);
+        let began = pulse.started.elapsed();
         for _ in 0..3 {
             beats.next().await.unwrap();
         }
-        assert_eq!(
-            millis(pulse.started.elapsed()),
-            40,
-            "a beat at once, then two pauses"
-        );
+        assert_eq!(millis(pulse.started.elapsed() - began), 60, "three pauses");
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_counts_from_when_the_other_side_knows_that_there_is_room_again() {
         for (blocked_ms, noticed_after_ms) in [(4_000, 4_000 + 1_000 + 600), (200_000, 60_000 + 1_000 + 600)]
         {
-            let pulse = Pulse::new(&Config::default());
+            let pulse = Pulse::new(&Config::default(), false);
             pulse.set_every(ms(200));
             let mut beats = pulse.beats();
             let unblocked = async {
@@ -278,6 +325,89 @@ mod tests {
         }
     }
 
+    /// Two sides, and what they ask in ten minutes, over a path with this delay: how often each, and the longest that a side
+    /// did not hear of the other.
+    async fn ask_each_other(every: [Duration; 2], delay: Duration) -> ([u32; 2], [Duration; 2]) {
+        let pulses = [true, false].map(|leads| Pulse::new(&Config::default(), leads));
+        for (pulse, every) in pulses.iter().zip(every) {
+            pulse.set_every(every);
+        }
+        let asked = [const { AtomicUsize::new(0) }; 2];
+        let longest = [const { AtomicU64::new(0) }; 2];
+        let side = async |here: usize| {
+            let (own, other) = (&pulses[here], &pulses[1 - here]);
+            let mut beats = own.beats();
+            let hears = |at: usize, pulse: &Pulse| {
+                let since = pulse.started.elapsed() - pulse.heard();
+                longest[at].fetch_max(millis(since), Ordering::Relaxed);
+                pulse.hear();
+            };
+            // The second one begins a little later, as it does.
+            tokio::time::sleep(ms(3) * here as u32).await;
+            while let Ok(ControlFrame::Ping(stamp)) = beats.next().await {
+                asked[here].fetch_add(1, Ordering::Relaxed);
+                // It is on its way alone; the next one is far away.
+                tokio::time::sleep(delay).await;
+                hears(1 - here, other);
+                other.beaten();
+                tokio::time::sleep(delay).await;
+                hears(here, own);
+                own.answered(stamp);
+            }
+        };
+        let both = async { tokio::join!(side(0), side(1)) };
+        let _ = tokio::time::timeout(Duration::from_secs(600), both).await;
+        (
+            asked.map(|count| count.into_inner() as u32),
+            longest.map(|ms| Duration::from_millis(ms.into_inner())),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_sides_one_asks_and_the_other_now_and_then() {
+        for delay in [ms(1), ms(50), ms(300)] {
+            let (asked, longest) = ask_each_other([ms(7_500); 2], delay).await;
+            // In six hundred seconds: alone, each would ask 80 times.
+            assert!((80..=88).contains(&asked[0]), "{delay:?}: {asked:?}");
+            assert!((26..=28).contains(&asked[1]), "{delay:?}: {asked:?}");
+            for longest in longest {
+                assert!(longest <= ms(7_500) + delay * 2, "{delay:?}: {longest:?}");
+            }
+        }
+        let (asked, _) = ask_each_other([ms(500), ms(7_500)], ms(20)).await;
+        assert!(asked[0] >= 1_100 && (26..=28).contains(&asked[1]), "{asked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_both_ways_stands_in_for_beats() {
+        let pulse = Pulse::new(&Config::default(), false);
+        let (mut beats, mut asked) = (pulse.beats(), Vec::new());
+        let talk = async {
+            for second in 0..60 {
+                tokio::time::sleep(ms(1_000)).await;
+                pulse.hear();
+                // For half a minute this side only listens.
+                if second >= 30 {
+                    pulse.sent();
+                }
+            }
+        };
+        let beat = async {
+            while beats.next().await.is_ok() {
+                asked.push(pulse.started.elapsed().as_secs());
+            }
+        };
+        tokio::select! {
+            () = talk => {}
+            () = beat => unreachable!(),
+        }
+        assert_eq!(
+            asked,
+            [0, 7, 15, 22, 30, 52],
+            "then it is for the round trip alone"
+        );
+    }
+
     #[test]
     fn a_lost_beat_shows_as_a_late_one() {
         let mut answers = Answers::default();
@@ -294,12 +424,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_quicker_heartbeat_notices_sooner() {
-        let pulse = Pulse::new(&Config::default());
+        let pulse = Pulse::new(&Config::default(), false);
         let mut beats = pulse.beats();
-        for (count, at_ms) in [(1, 0), (2, 5_000), (3, 10_000)] {
+        for count in 0..3 {
             beats.next().await.unwrap();
-            assert_eq!(millis(pulse.started.elapsed()), at_ms, "beat {count}");
+            pulse.hear();
+            assert_eq!(millis(pulse.started.elapsed()), count * 7_500, "beat {count}");
         }
+        let began = pulse.started.elapsed();
         // In the middle of the next pause.
         let sooner = async {
             tokio::time::sleep(ms(1_000)).await;
@@ -321,7 +453,7 @@ mod tests {
             () = sooner => unreachable!(),
         };
         assert_eq!(why, CloseReason::Silent { silent_ms: 1_500 });
-        assert_eq!(millis(pulse.started.elapsed()), 12_500);
+        assert_eq!(millis(pulse.started.elapsed() - began), 2_500);
         assert!(came >= 3, "{came}");
     }
 }

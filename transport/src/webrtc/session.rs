@@ -110,7 +110,7 @@ impl Shared {
             kind,
             closing: watch::Sender::new(None),
             gone: watch::Sender::new(false),
-            pulse: Pulse::new(config),
+            pulse: Pulse::new(config, proven.is_offerer),
             sent_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
         }
@@ -231,13 +231,19 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(&mut self, splitter: &mut Splitter, pending: &mut Vec<ControlFrame>) -> CloseReason {
+    async fn run(
+        &mut self,
+        splitter: &mut Splitter,
+        pending: &mut Vec<ControlFrame>,
+        pulse: &Pulse,
+    ) -> CloseReason {
         loop {
             // Frames are taken from `pending` only once sent, so that being stopped leaves no hole in the sequence.
             while let Some(frame) = pending.last() {
                 if self.control.send(frame.encode()).await.is_err() {
                     return CloseReason::There;
                 }
+                pulse.sent();
                 pending.pop();
             }
             match self.outgoing.recv().await {
@@ -299,7 +305,7 @@ async fn supervise(
     let mut pending = Vec::new();
     let reason = tokio::select! {
         reason = shared.wait_ended() => reason,
-        reason = writer.run(&mut splitter, &mut pending) => reason,
+        reason = writer.run(&mut splitter, &mut pending, &shared.pulse) => reason,
         ended = tasks.join_next() => match ended {
             Some(Ok(reason)) => reason,
             Some(Err(error)) => CloseReason::Failed(error.to_string()),
@@ -371,6 +377,7 @@ async fn read_control(
                 }
             }
             Some(ControlFrame::Ping(stamp)) => {
+                shared.pulse.beaten();
                 // With no room for it, the traffic that takes the room is heard instead.
                 let _ = channel.try_send(ControlFrame::Pong(stamp).encode()).await;
             }
