@@ -7,6 +7,7 @@ use cuecard_store::{
 };
 
 use crate::blob::fetch::Held;
+use crate::blob::frame::FrameHeader;
 use crate::core::{BlobDone, BlobTask, Input, NewSnapshot, ReadId, WriteResult};
 use crate::disk;
 use crate::id::{BlobId, DeckId};
@@ -99,6 +100,8 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
             size,
             groups,
         } => {
+            let group = groups.start;
+            let header = FrameHeader { transfer, group };
             let encoded = encode_blob(blobs, blob, size, &groups);
             let damaged = matches!(encoded, Err(BlobError::Damaged { .. }));
             if damaged && let Err(error) = blobs.verify(blob.into()) {
@@ -108,8 +111,8 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
                 link,
                 transfer,
                 blob,
-                group: groups.start,
-                slice: encoded.ok(),
+                // Copied here and not where the core is held: others wait for that.
+                frame: encoded.ok().map(|slice| header.with(&slice)),
                 damaged,
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::blob::fetch::{Urgency, Wish};
 use crate::card::AudioRef;
 use crate::core::AudioPolicy;
-use crate::id::{BlobId, CardId};
+use crate::id::{BlobId, CardId, ChangeHash, DraftId};
 use crate::time::Time;
 
 /// The order of cards is looked through no more often than this: a first sync moves them all the time.
@@ -21,7 +21,7 @@ pub(crate) struct DeckAudio {
     ever: BTreeSet<BlobId>,
     /// What drafts name, and which drafts they were.
     drafts: BTreeMap<BlobId, u64>,
-    drafts_seen: [u8; 32],
+    drafts_seen: Vec<(DraftId, ChangeHash)>,
     /// Whether its past was looked through, from before it was opened.
     is_past_known: bool,
     /// The card that a person looks at, and those that the app shows.
@@ -92,14 +92,19 @@ impl DeckAudio {
         self.is_past_known = true;
     }
 
-    /// Whether these are other drafts than those whose audio is known; they are told apart by this mark.
-    pub(crate) fn are_other_drafts(&self, mark: &[u8; 32]) -> bool {
-        self.drafts_seen != *mark
+    /// Whether these are other drafts than those whose audio is known, each told by its last change. They are compared one
+    /// by one: authors choose what is in their drafts, so no shorter sum of them would tell them apart.
+    pub(crate) fn are_other_drafts(&self, drafts: impl Iterator<Item = (DraftId, ChangeHash)>) -> bool {
+        !drafts.eq(self.drafts_seen.iter().copied())
     }
 
-    pub(crate) fn set_drafts(&mut self, mark: [u8; 32], named: BTreeMap<BlobId, u64>) {
+    pub(crate) fn set_drafts(
+        &mut self,
+        drafts: impl Iterator<Item = (DraftId, ChangeHash)>,
+        named: BTreeMap<BlobId, u64>,
+    ) {
         self.ever.extend(named.keys());
-        (self.drafts, self.drafts_seen) = (named, mark);
+        (self.drafts, self.drafts_seen) = (named, drafts.collect());
         self.is_stale = true;
     }
 

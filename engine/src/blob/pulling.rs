@@ -470,19 +470,20 @@ impl Fetches {
     }
 }
 
-/// How many groups a link may be asked for at once now; none where it has no room.
+/// How many groups a link is to be asked for at once now; none where it has no room, or too little to be worth a question:
+/// each goes ahead of the audio on the same path.
 fn pull_groups(source: &Source) -> Option<u32> {
+    let groups = |bytes: u64| u32::try_from(bytes / cuecard_store::GROUP_BYTES).unwrap_or(u32::MAX);
     // Of a source that is not known yet, one: it may be slow, and a larger frame takes longer to be seen at all.
     let is_known = source.window.round_trip().is_some() || source.asked > 0;
     let window = if is_known { source.window.bytes() } else { 0 };
-    let groups = (window / 4).min(source.room()) / cuecard_store::GROUP_BYTES;
-    let groups = u32::try_from(groups).unwrap_or(u32::MAX);
-    match groups.min(PULL_GROUPS) {
-        0 => (source.room() >= cuecard_store::GROUP_BYTES).then_some(1),
-        few @ 1..FRAME_GROUPS => Some(few),
+    let worth = match groups(window / 4).min(PULL_GROUPS) {
+        0 => 1,
+        few @ 1..FRAME_GROUPS => few,
         // Whole frames.
-        more => Some(more - more % FRAME_GROUPS),
-    }
+        more => more - more % FRAME_GROUPS,
+    };
+    (groups(source.room()) >= worth).then_some(worth)
 }
 
 fn bytes_of(groups: &Range<u32>) -> u64 {

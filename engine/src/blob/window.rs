@@ -16,8 +16,9 @@ const START: u64 = 256 * 1024;
 pub(crate) const MIN: u64 = 2 * cuecard_store::GROUP_BYTES;
 /// On the longest: bounds what a source encodes ahead, and what arrives late when a range was moved.
 pub(crate) const MAX: u64 = 4 * 1024 * 1024;
-/// Shorter round trips are taken for so long: threads have to be woken, and the disk answers.
-const ROUND_TRIP_MIN: Duration = Duration::from_millis(4);
+/// Shorter round trips are taken for so long: threads have to be woken, the disk answers, and both queues of the lane below
+/// are to stay full. What is asked for next waits no longer than twice this.
+const ROUND_TRIP_MIN: Duration = Duration::from_millis(20);
 /// How long a rate counts, and the time of a round trip: in round trips, and at least.
 const RATE_KEPT: (u32, Duration) = (8, Duration::from_secs(2));
 const ROUND_TRIP_KEPT: (u32, Duration) = (50, Duration::from_secs(10));
@@ -175,7 +176,7 @@ mod tests {
                 reached >= rate * 9 / 10,
                 "{round_trip} ms, {rate}: {reached} a second, window {window}"
             );
-            let holds = rate * round_trip.max(4) / 1_000;
+            let holds = rate * round_trip.max(20) / 1_000;
             assert!(
                 window <= (5 * holds).max(START),
                 "{round_trip} ms, {rate}: {window} for {holds}"

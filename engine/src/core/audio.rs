@@ -203,7 +203,7 @@ impl Core {
         count: u32,
     ) {
         let (blob, size) = of;
-        let may_have = self.may_have(link, blob);
+        let (may_have, now) = (self.may_have(link, blob), self.now);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -220,6 +220,7 @@ impl Core {
             return self.send(link, &Message::Lack { transfer });
         };
         state.serving += bytes;
+        state.note_served(now, blob);
         let mut group = first;
         while group < end {
             let groups = group..end.min(group.saturating_add(FRAME_GROUPS));
@@ -301,14 +302,13 @@ impl Core {
                 link,
                 transfer,
                 blob,
-                group,
-                slice,
+                frame,
                 damaged,
             } => {
                 if damaged {
                     self.fetches.look_anew(blob);
                 }
-                self.send_frame(link, transfer, blob, group, slice);
+                self.send_frame(link, transfer, blob, frame);
             }
             BlobDone::Written {
                 link,
@@ -384,24 +384,21 @@ impl Core {
         self.tell_who_asked(asked.unwrap_or_default());
     }
 
-    fn send_frame(&mut self, link: LinkId, transfer: u32, blob: BlobId, group: u32, slice: Option<Vec<u8>>) {
+    fn send_frame(&mut self, link: LinkId, transfer: u32, blob: BlobId, frame: Option<Bytes>) {
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
         state.serving = state.serving.saturating_sub(FRAME_BYTES);
-        match slice {
+        match frame {
             None => {
                 state.note_asked(blob);
                 self.send(link, &Message::Lack { transfer });
             }
-            Some(slice) => {
-                let bytes = FrameHeader { transfer, group }.with(&slice);
-                self.outputs.push_back(Output::Send {
-                    link,
-                    lane: Lane::Binary,
-                    bytes,
-                });
-            }
+            Some(bytes) => self.outputs.push_back(Output::Send {
+                link,
+                lane: Lane::Binary,
+                bytes,
+            }),
         }
     }
 
@@ -420,8 +417,7 @@ fn audio_and_log(state: Option<&mut DeckState>) -> Option<(&mut DeckAudio, &mut 
 
 /// Looks through the drafts for audio, if they are not those that were looked through before.
 fn note_drafts(audio: &mut DeckAudio, log: &Log) {
-    let mark = log.drafts_mark();
-    if audio.are_other_drafts(&mark) {
-        audio.set_drafts(mark, log.audio_of_drafts());
+    if audio.are_other_drafts(log.drafts_with_audio()) {
+        audio.set_drafts(log.drafts_with_audio(), log.audio_of_drafts());
     }
 }

@@ -1,7 +1,8 @@
 //! Which audio nobody needs any more, and when it goes.
 //!
 //! Kept is what a card names that is not deleted (what is in conflict with it, too), what an own or a proposed draft
-//! names, what late work names, what undoing the last edits of this device would bring back, and what is on its way.
+//! names, what late work names, what undoing the last edits of this device would bring back, and what is on its way, here or to another
+//! device.
 //! All else goes when it was not needed for the grace period; what showed it in the past then says that it is no longer
 //! kept. Changes that name it again find it gone, and pull it from who has it.
 
@@ -10,12 +11,13 @@ use std::time::Duration;
 
 use cuecard_store::{BlobHash, Collected, Grace};
 
+use crate::core::draft_log::DraftLog;
 use crate::core::log::Log;
 use crate::core::{BlobTask, Core, Output, Ticket};
 use crate::document::audio::audio_in_change;
 use crate::event::Event;
 use crate::history::WriterKind;
-use crate::id::{BlobId, DeviceId};
+use crate::id::{BlobId, ChangeHash, DeviceId, DraftId};
 use crate::limits::UNDO_KEEPS_AUDIO_OF;
 use crate::time::Time;
 
@@ -88,6 +90,7 @@ impl Core {
     pub fn live_audio(&self) -> BTreeSet<BlobId> {
         let me = self.device();
         let mut live: BTreeSet<BlobId> = self.fetches.in_use().collect();
+        live.extend(self.links.values().flat_map(|link| link.being_served(self.now)));
         for log in self.decks.values().filter_map(|state| state.log.as_ref()) {
             live.extend(log.document.audio_now());
             live.extend(log.audio_of_drafts().keys());
@@ -114,24 +117,20 @@ impl Log {
     /// What drafts name that may still become part of the deck.
     pub(in crate::core) fn audio_of_drafts(&self) -> BTreeMap<BlobId, u64> {
         let mut named = BTreeMap::new();
-        for draft in self.drafts.values() {
-            // A closed one can be proposed again: by its author as it is, and its author has the audio.
-            if !draft.is_accepted() {
-                named.extend(draft.changes.iter().flat_map(|change| audio_in_change(change)));
-            }
+        for (_, draft) in self.open_drafts() {
+            named.extend(draft.changes.iter().flat_map(|change| audio_in_change(change)));
         }
         named
     }
 
-    /// Tells one set of drafts from another.
-    pub(in crate::core) fn drafts_mark(&self) -> [u8; 32] {
-        let mut mark = [0; 32];
-        for draft in self.drafts.values().filter(|draft| !draft.is_accepted()) {
-            for (sum, byte) in mark.iter_mut().zip(draft.head().0) {
-                *sum ^= byte;
-            }
-        }
-        mark
+    /// The drafts that these are, each with its last change.
+    pub(in crate::core) fn drafts_with_audio(&self) -> impl Iterator<Item = (DraftId, ChangeHash)> {
+        self.open_drafts().map(|(id, draft)| (*id, draft.head()))
+    }
+
+    /// A closed one can be proposed again: by its author as it is, and its author has the audio.
+    fn open_drafts(&self) -> impl Iterator<Item = (&DraftId, &DraftLog)> {
+        self.drafts.iter().filter(|(_, draft)| !draft.is_accepted())
     }
 
     /// What undoing and redoing this device's last edits can bring back.

@@ -19,6 +19,9 @@ use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
 use crate::sync::session::Session;
 use crate::time::Time;
 
+/// A blob that was not asked for again for so long is not being pulled any more.
+const SERVED_FOR: Duration = Duration::from_secs(60);
+
 /// One live link.
 #[derive(Debug)]
 pub(crate) struct LinkState {
@@ -36,6 +39,8 @@ pub(crate) struct LinkState {
     pub(crate) sessions: BTreeMap<DeckId, Session>,
     /// Bytes of audio being encoded for the other side.
     pub(crate) serving: usize,
+    /// Audio that it was lately sent some of, and when: it stays until all of it is there.
+    pub(super) served: BTreeMap<BlobId, Time>,
     /// Audio that it asked for and that was not here.
     pub(crate) asks: BTreeSet<BlobId>,
     /// Whether it said what it is called.
@@ -49,6 +54,21 @@ pub(crate) struct LinkState {
 }
 
 impl LinkState {
+    /// It is sent some of this blob.
+    pub(super) fn note_served(&mut self, now: Time, blob: BlobId) {
+        self.served.retain(|_, at| now.since(*at) < SERVED_FOR);
+        self.served.insert(blob, now);
+    }
+
+    /// The blobs that it is being sent, as far as is known: who pulls one asks for the next part of it soon.
+    pub(super) fn being_served(&self, now: Time) -> impl Iterator<Item = BlobId> {
+        let lately = self
+            .served
+            .iter()
+            .filter(move |(_, at)| now.since(**at) < SERVED_FOR);
+        lately.map(|(blob, _)| *blob)
+    }
+
     /// It asked for what it cannot have now. To be told when that is otherwise: it need not ask again and again.
     pub(super) fn note_asked(&mut self, blob: BlobId) {
         if self.asks.len() < ASKS_KEPT_MAX {
@@ -122,6 +142,7 @@ impl Core {
                 key_sent: BTreeMap::new(),
                 sessions,
                 serving: 0,
+                served: BTreeMap::new(),
                 asks: BTreeSet::new(),
                 is_named: false,
                 heard_at: self.now,

@@ -230,10 +230,8 @@ pub enum BlobDone {
         transfer: u32,
         /// Which blob.
         blob: BlobId,
-        /// The first group.
-        group: u32,
-        /// The slice; `None` when it is not held.
-        slice: Option<Vec<u8>>,
+        /// The frame to send; `None` when it is not held.
+        frame: Option<Bytes>,
         /// Whether what is on the disk is not what it was: it was looked through, and is to be completed.
         damaged: bool,
     },

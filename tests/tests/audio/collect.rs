@@ -142,6 +142,41 @@ fn what_is_on_its_way_stays() {
     assert!(said(world.sim.recorded()).1 < 800_000, "the first half was kept");
 }
 
+/// Of the past, which nobody needs any more, and somebody asked for: it comes slowly, and both sides collect meanwhile.
+#[test]
+fn what_is_being_sent_stays_on_both_sides_until_it_has_come() {
+    let mut world = World::new(9);
+    let (author, viewer, deck) = (world.author, world.follower("viewer"), world.deck);
+    world.sim.connect(author, viewer, path(50_000));
+    let (card, before) = world.sounding("uno", &sound(1, 1_000_000));
+    world.attach(&card, &sound(2, 1_000));
+    for number in 0..=UNDO_KEEPS_AUDIO_OF {
+        edit(&mut world, |edit| edit.tag(&card, &number.to_string()));
+    }
+    for peer in [author, viewer] {
+        grace(&mut world, peer, GRACE);
+        collect(&mut world, peer);
+    }
+    world.sim.run_for(GRACE - SOON);
+    assert!(world.sim.holds_audio(author, before.blob) && !world.sim.holds_audio(viewer, before.blob));
+    act(&mut world.sim, viewer, |core, now| {
+        core.ask_for_audio(now, deck, &before).unwrap();
+    });
+    // It takes some twenty seconds, and the time of grace ends meanwhile.
+    for _ in 0..4 {
+        world.sim.run_for(Duration::from_secs(4));
+        for peer in [author, viewer] {
+            grace(&mut world, peer, Duration::ZERO);
+            act(&mut world.sim, peer, |core, now| core.collect_audio(now));
+        }
+        assert!(!world.sim.holds_audio(viewer, before.blob), "it is on its way");
+    }
+    world.time_until_whole(viewer, before.blob, SOON);
+    world.sim.run_for(SOON * 4);
+    assert_eq!(collect(&mut world, author), 1, "and goes when it was sent");
+    assert_eq!(collect(&mut world, viewer), 1);
+}
+
 #[test]
 fn what_drafts_name_stays() {
     let (mut world, viewer) = linked(6);

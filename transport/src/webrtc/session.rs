@@ -20,7 +20,7 @@ use super::proof::Proven;
 use super::pulse::Pulse;
 use crate::DeviceId;
 use crate::inbox::{Filler, Held, Inbox, inbox, lanes};
-use crate::limits::{CLOSE_FLUSH_MAX, MISSING_MAX, OUTBOX_BYTES_MAX};
+use crate::limits::{BINARY_OUTBOX_BYTES_MAX, CLOSE_FLUSH_MAX, MISSING_MAX, OUTBOX_BYTES_MAX};
 use crate::link::{CloseReason, Lane, Link, LinkEvent, LinkStats, RouteKind};
 use crate::memory::check_size;
 
@@ -39,7 +39,7 @@ pub(super) fn start(
 ) -> Arc<dyn Link> {
     let Established { peer, proven, early } = established;
     let (filler, inbox) = inbox();
-    let (outbox, outgoing) = lanes(OUTBOX_BYTES_MAX, OUTBOX_BYTES_MAX);
+    let (outbox, outgoing) = lanes(OUTBOX_BYTES_MAX, BINARY_OUTBOX_BYTES_MAX);
     let kind = pairing.route_kind();
     let shared = Arc::new(Shared::new(&proven, kind, config));
     let (control_out, binary_out) = outgoing.split();
@@ -443,7 +443,10 @@ async fn write_binary(
     mut outgoing: mpsc::UnboundedReceiver<Held>,
 ) -> CloseReason {
     while let Some(held) = outgoing.recv().await {
-        if channel.send(encode_binary(&held.bytes)).await.is_err() {
+        let frame = encode_binary(&held.bytes);
+        // Its room is for the next one, which is to be there when this one has left.
+        drop(held);
+        if channel.send(frame).await.is_err() {
             return CloseReason::There;
         }
     }
