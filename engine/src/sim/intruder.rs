@@ -8,7 +8,7 @@ use crate::core::{Input, LinkId, deck_proof};
 use crate::id::{DeckId, DeviceId};
 use crate::sim::{Peer, Sim};
 use crate::sync::envelope;
-use crate::sync::message::{Message, PROTOCOL_VERSION};
+use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION};
 
 /// A device's disk as it once was.
 #[derive(Clone)]
@@ -34,6 +34,14 @@ pub struct Intruder {
 pub(super) struct Heard {
     messages: Vec<(Lane, Bytes)>,
     closed: bool,
+}
+
+impl Intruder {
+    /// What shows on its link that it holds the key of a deck.
+    #[must_use]
+    pub fn proof(&self, deck: DeckId, key: &[u8; 32]) -> DeckProof {
+        deck_proof(key, deck, &self.transcript, self.device)
+    }
 }
 
 impl Sim {
@@ -70,7 +78,7 @@ impl Sim {
     /// The same, and shows that it holds the key of a deck.
     pub fn intrude_with_key(&mut self, at: Peer, device: DeviceId, deck: DeckId, key: &[u8; 32]) -> Intruder {
         let intruder = self.intrude(at, device);
-        let proofs = vec![deck_proof(key, deck, &intruder.transcript, device)];
+        let proofs = vec![intruder.proof(deck, key)];
         let (version, name) = (PROTOCOL_VERSION, "intruder".to_owned());
         self.say(
             intruder,

@@ -139,6 +139,8 @@ pub struct Status {
     pub editor: Option<String>,
     /// How many devices are linked.
     pub linked: usize,
+    /// Devices that were heard of the deck, and are not linked now.
+    pub away: Vec<String>,
     /// Drafts that wait for an editor.
     pub proposed: usize,
     /// Verified bytes of audio held, and all there are.

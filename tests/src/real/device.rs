@@ -10,7 +10,7 @@ use cuecard::transport::webrtc::{Config, Connected, Offering, SavedRoute, WebRtc
 use cuecard::transport::{Backoff, Cable, Lane};
 use cuecard::{
     AudioAbout, AutoClaim, Deck, DeckChange, DeckInvite, DeviceId, Engine, Event, KeptLink, Member, Policies,
-    Rights, Role,
+    Reach, Rights, Role,
 };
 use serde_json::{Value, json, to_value};
 use tokio::sync::{mpsc, watch};
@@ -381,11 +381,16 @@ impl Device {
         };
         let drafts = here.map_or(Ok(vec![]), Deck::drafts)?;
         let audio = self.engine.audio();
+        let devices = here.map(Deck::sync_state).transpose()?.into_iter();
+        let away = devices
+            .flat_map(|state| state.devices)
+            .filter(|with| matches!(with.reach, Reach::LastHeard { .. }));
         Ok(Status {
             head: here.map(Deck::head).transpose()?.map(|head| head.to_string()),
             entries: here.map_or(Ok(0), Deck::entry_count)?,
             editor: here.and_then(editor).map(|device| device.to_string()),
             linked: *self.linked.borrow(),
+            away: away.map(|with| with.device.to_string()).collect(),
             proposed: drafts.iter().filter(|draft| is_proposed(&draft.state)).count(),
             audio: (
                 audio.iter().map(|audio| audio.have_bytes).sum(),

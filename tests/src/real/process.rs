@@ -107,19 +107,35 @@ impl Process {
     /// # Panics
     /// When there is none, or it is an error.
     pub fn ask(&mut self, ask: &Ask) -> Value {
+        let reply = self.reply(ask);
+        match reply.get("ok") {
+            Some(ok) => ok.clone(),
+            None => panic!("{:?}: {ask:?}: {reply}", self.folder),
+        }
+    }
+
+    /// Asks for what it is to refuse: why it does.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn refused(&mut self, ask: &Ask) -> String {
+        let reply = self.reply(ask);
+        match reply.get("err").and_then(Value::as_str) {
+            Some(why) => why.to_owned(),
+            None => panic!("{:?}: {ask:?} was not refused: {reply}", self.folder),
+        }
+    }
+
+    fn reply(&mut self, ask: &Ask) -> Value {
         let line = serde_json::to_string(ask).expect("JSON");
         writeln!(self.to, "{line}").unwrap_or_else(|error| panic!("{line}: it does not listen: {error}"));
         loop {
             let (at, value) = self.next(&line);
-            if value.get("said").is_some() {
-                let said = serde_json::from_value(value).expect("a word");
-                self.said.push_back((at, said));
-                continue;
+            if value.get("said").is_none() {
+                return value;
             }
-            match value.get("ok") {
-                Some(ok) => return ok.clone(),
-                None => panic!("{:?}: {line}: {value}", self.folder),
-            }
+            let said = serde_json::from_value(value).expect("a word");
+            self.said.push_back((at, said));
         }
     }
 

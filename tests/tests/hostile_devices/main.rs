@@ -21,6 +21,7 @@
 //! | a draft too large | `drafts::a_draft_beyond_its_quota_ends_the_link` | "beyond its quota" |
 //! | flood of records | `cheats::a_flood_of_handovers_is_refused_by_name` | "more terms that are not part of the deck" |
 //! | flood of words | `words::who_never_stops_talking_is_thrown_out` | "more words about the role" |
+//! | every message, falsely, by a viewer | `viewer::no_message_of_a_viewer_changes_a_deck` | nothing, or the end of the link |
 //! | signature for another purpose | `purposes::a_signature_for_another_purpose_is_refused_by_name` | "the signature of this record is wrong" |
 
 //!
@@ -53,5 +54,6 @@ mod presence;
 mod purposes;
 mod reading;
 mod terms;
+mod viewer;
 mod words;
 mod world;

@@ -137,6 +137,27 @@ fn who_comes_later_sees_who_is_there_and_is_seen() {
     assert_eq!(seen(&world, first), ["Ben again"]);
 }
 
+/// What a device shows is numbered by its clock, and that may be set back while it is off: from the others it learns how far
+/// it had come.
+#[test]
+fn one_whose_clock_was_set_back_while_it_was_off_is_seen_again() {
+    let mut world = World::new(17, Shape::Star, rough(20), 3);
+    let (first, off) = (world.peers[0], world.peers[2]);
+    show(&mut world, off, called("before"));
+    world.sim.run_for(seconds(5));
+    assert_eq!(seen(&world, first), ["before"]);
+    world.sim.crash(off);
+    world.sim.set_clock(off, -10_000_000, 0);
+    world.sim.restart(off).unwrap();
+    // Linked again before what was shown is forgotten.
+    world.sim.run_for(seconds(5));
+    show(&mut world, off, called("after"));
+    world.sim.run_for(seconds(5));
+    for peer in [first, world.peers[1]] {
+        assert_eq!(seen(&world, peer), ["after"]);
+    }
+}
+
 #[test]
 fn whose_way_is_lost_is_gone_soon_and_is_back_with_it() {
     let mut world = World::new(14, Shape::Chain, rough(20), 4);

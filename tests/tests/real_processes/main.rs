@@ -4,12 +4,14 @@
 //! - `offline`: both sides go on without the other, and what they did comes together.
 //! - `audio`: either side is killed in the middle of a transfer; what was verified is not sent again.
 //! - `catch_up`: either side is killed in the middle of a catch-up.
+//! - `abandoned`: the editor is killed and nobody claims; the others write drafts until it is back.
 //! - `failover`: ten devices, the editor is killed, the next edit comes from another one.
 //!
 //! Each can be run alone: `cargo test -p cuecard-tests --test real_processes -- failover`. How long it takes until the
 //! next edit is measured in the long form of the last:
 //! `CUECARD_FAILOVERS=40 cargo test --release -p cuecard-tests --test real_processes -- failover`.
 
+mod abandoned;
 mod audio;
 mod catch_up;
 mod failover;
@@ -21,7 +23,7 @@ use cuecard_tests::real::process::{LOOK_AGAIN, WITHIN};
 use cuecard_tests::real::{Ask, Process, Settings, device, pair_up};
 
 /// Name and story.
-const STORIES: [(&str, fn()); 6] = [
+const STORIES: [(&str, fn()); 7] = [
     ("offline", offline::both_sides_go_on_and_come_together),
     ("audio_receiver", audio::the_receiver_is_killed_in_the_middle),
     ("audio_sender", audio::the_sender_is_killed_in_the_middle),
@@ -30,6 +32,7 @@ const STORIES: [(&str, fn()); 6] = [
         catch_up::who_is_behind_is_killed_in_the_middle,
     ),
     ("catch_up_sender", catch_up::who_is_ahead_is_killed_in_the_middle),
+    ("abandoned", abandoned::the_editor_is_gone_and_nobody_claims),
     (
         "failover",
         failover::the_editor_is_killed_and_the_next_edit_is_another_s,
