@@ -78,7 +78,7 @@ pub const CODE_CHARACTERS_MAX: usize = 4096;
 #[cfg(feature = "webrtc")]
 pub(crate) const CLOSE_FLUSH_MAX: Duration = Duration::from_millis(200);
 
-/// How long a link in memory may stay cut before both ends report it as silent: the engine's heartbeat, 3 times 5 s.
+/// How long a link in memory may stay cut before both ends report it as silent: as long as one over a network may be.
 pub const MEMORY_SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// Messages taken from the sender and not yet handed to SCTP: the sender waits beyond this. Little, because what waits
