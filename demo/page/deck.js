@@ -1,6 +1,6 @@
 // The deck at the point that is looked at; and one card of it, with who wrote what.
 
-import { h, painted, put } from './dom.js';
+import { h, painted, put, say } from './dom.js';
 import { cardDiff, cardLink, play, tags } from './cards.js';
 import { playForAll } from './present.js';
 import { PAGE, Scroller } from './scroller.js';
@@ -32,7 +32,7 @@ export function showDeck(host) {
     const given = await ofDeck('at', { step: state.step, from, count });
     return { total: given.total, items: given.cards };
   };
-  const scroller = new Scroller({ host: list, row: ROW, ask, draw: (card, number) => row(card, number, marks, active) });
+  const scroller = new Scroller({ host: list, row: ROW, ask, draw: (card, number) => row(card, number, marks, active), key: (card, number) => `${marks.get(card.id) ?? ''} ${number === active} ${JSON.stringify(card)}` });
   list.addEventListener('keydown', (event) => {
     const page = Math.max(1, scroller.seen() - 2);
     const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -scroller.total, End: scroller.total }[event.key];
@@ -54,19 +54,19 @@ export function showDeck(host) {
   };
   const update = async (view) => {
     if (!view) return;
-    put(title, view.title || 'A deck without a title');
-    put(about, some(view.total, 'card'), state.step === null ? ' now' : ' at this point');
+    say(title, view.title || 'A deck without a title');
+    say(about, `${some(view.total, 'card')}${state.step === null ? ' now' : ' at this point'}`);
     marks = new Map(state.step === null ? [] : view.diff.cards.filter((change) => change.after).map((change) => [change.after.id, change.kind]));
     const ghosts = state.step === null ? [] : view.diff.cards.filter((change) => change.kind === 'removed');
-    put(gone, ghosts.map(cardDiff));
-    scroller.turn += 1;
-    scroller.pages.clear();
-    const first = view.marked.find(([, place]) => place !== null);
+    if (ghosts.length || gone.firstChild) put(gone, ghosts.map(cardDiff));
     // Cards came with the answer: the first, or those around what the step touched.
-    scroller.keep(view.from / PAGE, { total: view.total, items: view.cards.concat() });
-    if (first || list.scrollTop < ROW * (PAGE - 30)) scroller.paint();
-    else await scroller.renew();
+    const first = view.marked.find(([, place]) => place !== null && place !== undefined);
+    scroller.total = view.total;
     if (state.step !== null && first) scroller.reveal(first[1]);
+    if (scroller.covers(view.from, view.cards.length)) {
+      scroller.replace(view.from, { total: view.total, items: view.cards });
+      scroller.paint();
+    } else await scroller.renew();
   };
   update(seen());
   return update;

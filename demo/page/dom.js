@@ -43,6 +43,12 @@ export function s(tag, attributes = {}, ...children) {
 /** Puts these in place of what is there. */
 export const put = (host, ...children) => fill((host.replaceChildren(), host), children);
 
+/** Puts a text in place of another one: what says the same is not touched. */
+export const say = (host, text) => {
+  const told = shown(text);
+  if (host.textContent !== told) host.textContent = told;
+};
+
 export const byId = (id) => document.getElementById(id);
 
 /** Calls once, when nothing more came for so long. */

@@ -36,11 +36,23 @@ function heading(item) {
 
 const badge = (text, kind, title) => h('span', { class: `badge ${kind}`, title }, text);
 
+/** What of the page, and not of the entry alone, a row shows. */
+const stands = (item) => ({
+  isSelected: state.selected === item.hash,
+  after: state.step !== null && item.oldest > state.step,
+  isHere: state.step !== null && item.oldest <= state.step && item.step >= state.step,
+});
+
+function key(item) {
+  const { isSelected, after, isHere } = stands(item);
+  return `${isSelected} ${after} ${isHere} ${scroller.total} ${told(item.device)} ${JSON.stringify(item)}`;
+}
+
+const told = (device) => `${deviceName(device)} ${lane(device)}`;
+
 function row(item, number) {
   if (item.heading) return heading(item);
-  const isSelected = state.selected === item.hash;
-  const after = state.step !== null && item.oldest > state.step;
-  const isHere = state.step !== null && item.oldest <= state.step && item.step >= state.step;
+  const { isSelected, after, isHere } = stands(item);
   const who = deviceName(item.device);
   const what = `${verb(item.op)} ${names(item.about)}`;
   const chapter = item.kind === 'beginning' ? '' : item.kind === 'draft' ? 'draft' : term(item.terms);
@@ -133,7 +145,7 @@ function beside() {
 
 export function start() {
   const host = byId('lines');
-  scroller = new Scroller({ host, row: ROW, ask, draw: row, under });
+  scroller = new Scroller({ host, row: ROW, ask, draw: row, key, under });
   scroller.onpaint = (first, last) => last && painted('history-painted');
   host.addEventListener('keydown', (event) => {
     const page = Math.max(1, scroller.seen() - 2);
@@ -149,12 +161,12 @@ export function start() {
   });
   byId('search').addEventListener('input', settled(150, () => {
     state.search = byId('search').value.trim();
-    host.scrollTop = 0;
+    scroller.scroll(0);
     scroller.renew();
   }));
   byId('group').addEventListener('change', (event) => {
     state.group = event.target.value;
-    host.scrollTop = 0;
+    scroller.scroll(0);
     scroller.renew();
   });
   byId('joined').addEventListener('change', async (event) => {
@@ -169,7 +181,7 @@ export function start() {
   on('changed', () => scroller.renew());
   on('summary', legend);
   on('summary', () => unheld(beside));
-  on('deck', () => { host.scrollTop = 0; cursor = 0; });
+  on('deck', () => { scroller.scroll(0); cursor = 0; });
   on('step', () => unheld(scroller.repaintRows));
   on('route', () => scroller.paint());
 }

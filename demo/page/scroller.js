@@ -2,7 +2,7 @@
 
 import { h, put, unheld } from './dom.js';
 
-export const PAGE = 120;
+export const PAGE = 60;
 const BESIDE = 6;
 const UNSEEN_MS = 100;
 
@@ -12,22 +12,39 @@ export class Scroller {
    * @param row how high a row is, in pixels
    * @param ask gives { total, items } for (from, count)
    * @param draw makes the element of one item: (item, number)
+   * @param key names all that the element of one item shows: while it is the same, the element stays
    * @param under what is drawn below the rows: (first, last, heightOfAll, itemAt)
    */
-  constructor({ host, row, ask, draw, under, gap }) {
-    Object.assign(this, { host, row, ask, draw, under, gap });
+  constructor({ host, row, ask, draw, key, under }) {
+    Object.assign(this, { host, row, ask, draw, key, under });
     this.pages = new Map();
+    this.drawn = new Map();
     this.total = 0;
     this.turn = 0;
+    // Kept here and not read from the host: asking it for either, while rows are being changed, lays the whole page out anew.
+    this.top = 0;
+    this.height = 0;
+    this.stands = 0;
     this.sheet = h('div', { class: 'sheet', role: 'presentation' });
     this.below = h('div', { class: 'below', role: 'presentation' });
     this.rows = h('div', { class: 'rows', role: 'presentation' });
     this.sheet.append(this.below, this.rows);
     put(host, this.sheet);
-    host.addEventListener('scroll', () => this.paint(), { passive: true });
+    host.addEventListener('scroll', () => {
+      this.stands = host.scrollTop;
+      if (this.stands === this.top) return;
+      this.top = this.stands;
+      this.paint();
+    }, { passive: true });
     this.repaint = () => this.paint();
     this.repaintRows = () => this.paint(false);
-    this.watch = new ResizeObserver(() => this.paint());
+    this.watch = new ResizeObserver(([{ contentRect: { height } }]) => {
+      if (height === this.height) return;
+      // What is not shown forgets where it was scrolled to.
+      if (!this.height) this.stands = null;
+      this.height = height;
+      this.paint();
+    });
     this.watch.observe(host);
   }
 
@@ -51,13 +68,21 @@ export class Scroller {
   }
 
   seen() {
-    return Math.ceil(this.host.clientHeight / this.row);
+    return Math.ceil(this.height / this.row);
   }
 
   keep(page, answer) {
     this.pages.set(page, answer.items);
     this.total = answer.total;
+    if (this.height) this.top = Math.max(0, Math.min(this.top, this.total * this.row - this.height));
     this.sheet.style.setProperty('height', `${this.total * this.row}px`);
+  }
+
+  /** In place of all that was read: rows from the first of a page on. */
+  replace(from, { total, items }) {
+    this.turn += 1;
+    this.pages.clear();
+    for (let at = 0; at === 0 || at < items.length; at += PAGE) this.keep((from + at) / PAGE, { total, items: items.slice(at, at + PAGE) });
   }
 
   itemAt(number) {
@@ -65,18 +90,28 @@ export class Scroller {
   }
 
   range() {
-    const first = Math.max(0, Math.floor(this.host.scrollTop / this.row) - BESIDE);
+    const first = Math.max(0, Math.floor(this.top / this.row) - BESIDE);
     return [first, Math.min(this.total, first + this.seen() + 2 * BESIDE + 1)];
   }
 
   /** Puts a row in sight. */
   reveal(number, middle = false) {
     const top = number * this.row;
-    const { scrollTop, clientHeight } = this.host;
-    if (!middle && top >= scrollTop && top + this.row <= scrollTop + clientHeight) return;
-    const above = middle ? (clientHeight - this.row) / 2 : top < scrollTop ? this.row : clientHeight - 2 * this.row;
-    this.host.scrollTop = Math.max(0, top - above);
+    if (!middle && top >= this.top && top + this.row <= this.top + this.height) return;
+    const above = middle ? (this.height - this.row) / 2 : top < this.top ? this.row : this.height - 2 * this.row;
+    this.scroll(top - above);
+  }
+
+  /** Goes so far down, with the next drawing. */
+  scroll(top) {
+    this.top = Math.max(0, Math.min(Math.round(top), this.total * this.row - this.height));
     this.paint();
+  }
+
+  /** Whether all that is seen is among so many rows from one on. */
+  covers(from, count) {
+    const [first, last] = this.range();
+    return first >= from && last <= from + count;
   }
 
   /** Draws what is seen, once a frame at the most, whatever asks for it; what lies below the rows only if that changed. */
@@ -97,22 +132,41 @@ export class Scroller {
   }
 
   draw_seen(below) {
-    if (!this.host.clientHeight) return;
+    this.height ||= this.host.clientHeight;
+    if (!this.height) return;
     const [first, last] = this.range();
     for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) this.want(page);
-    const drawn = [];
-    for (let number = first; number < last; number++) {
-      const item = this.itemAt(number);
-      const element = item ? this.draw(item, number) : h('div', { class: 'row waiting', 'aria-hidden': 'true' });
-      element.style.setProperty('--y', `${number * this.row}px`);
-      drawn.push(element);
+    const drawn = new Map();
+    for (let number = first; number < last; number++) drawn.set(number, this.element(number));
+    for (const [number, { element }] of this.drawn) if (drawn.get(number)?.element !== element) element.remove();
+    // In their order, and what is in its place is not touched.
+    let at = this.rows.firstChild;
+    for (const { element } of drawn.values()) {
+      if (element === at) at = at.nextSibling;
+      else this.rows.insertBefore(element, at);
     }
-    this.rows.replaceChildren(...drawn);
+    this.drawn = drawn;
     if (this.under && (below || this.seen_below !== `${first} ${last}`)) {
       this.seen_below = `${first} ${last}`;
       put(this.below, this.under(first, last));
     }
+    // Last: it lays out what was drawn, and the frame need not do so again.
+    if (this.stands !== this.top) {
+      this.host.scrollTop = this.top;
+      this.stands = this.top;
+    }
     this.onpaint?.(first, last);
+  }
+
+  /** What stands in a row: the element that stood there, where it shows the same. */
+  element(number) {
+    const item = this.itemAt(number);
+    const key = item ? this.key(item, number) : 'waiting';
+    const before = this.drawn.get(number);
+    if (before?.key === key) return before;
+    const element = item ? this.draw(item, number) : h('div', { class: 'row waiting', 'aria-hidden': 'true' });
+    element.style.setProperty('--y', `${number * this.row}px`);
+    return { key, element };
   }
 
   async want(page) {

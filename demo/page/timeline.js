@@ -1,9 +1,14 @@
 // The slider over heads: the deck at every step of its past, and the way back to now.
 
-import { byId, h, put, s } from './dom.js';
+import { byId, h, put, s, settled } from './dom.js';
 import { deviceName, go, here, lane, ofDeck, on, state, tell } from './state.js';
 import { PAGE } from './scroller.js';
 import { names, short, verb, when, whole } from './words.js';
+
+/** Rows on both sides of what a step touched that come with it: more than half of what most screens show. */
+const AROUND = 24;
+/** The address follows when one stands still: browsers take few changes of it, and each holds the page up. */
+const ADDRESS_AFTER_MS = 150;
 
 const parts = {};
 let view = null;
@@ -25,7 +30,7 @@ async function read() {
     const step = next;
     next = null;
     const where = here('');
-    asked = ofDeck('at', { step: step.now ? null : step.step, hash: step.hash, from: 0, count: PAGE, touched: step.now ? null : true });
+    asked = ofDeck('at', { step: step.now ? null : step.step, hash: step.hash, from: 0, count: PAGE, around: step.now ? null : AROUND });
     try {
       const answer = await asked;
       if (where === here('')) show(answer, step.now);
@@ -45,8 +50,8 @@ function show(answer, isNow) {
   view = answer;
   state.step = isNow || answer.now ? null : answer.step;
   const { entry } = answer;
-  parts.range.max = answer.steps - 1;
-  parts.range.value = answer.step;
+  if (Number(parts.range.max) !== answer.steps - 1) parts.range.max = answer.steps - 1;
+  if (Number(parts.range.value) !== answer.step) parts.range.value = answer.step;
   parts.range.style.setProperty('--at', `${answer.steps > 1 ? (100 * answer.step) / (answer.steps - 1) : 100}%`);
   const place = `step ${whole(answer.step + 1)} of ${whole(answer.steps)}`;
   const told = entry ? `${verb(entry.op)} ${names(entry.about)}, by ${deviceName(entry.device)}, ${when(entry.time)}` : '';
@@ -74,8 +79,10 @@ export async function to(step) {
 
 function remember() {
   state.at = state.step === null ? null : view?.entry?.hash ?? null;
-  history.replaceState(null, '', addressAt());
+  toAddress();
 }
+
+const toAddress = settled(ADDRESS_AFTER_MS, () => history.replaceState(null, '', addressAt()));
 
 function addressAt() {
   const [path] = location.hash.split('?');

@@ -1,18 +1,19 @@
 //! One deck of one device, as it is looked at: what was read of it is kept until the deck changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cuecard::{BlobId, Card, CardId, Deck, DeviceId, Engine, HistoryError};
+use cuecard::history::Place;
+use cuecard::{BlobId, Card, CardId, ChangeHash, Deck, DeviceId, Engine, HistoryError};
 
 use crate::node::links::lock;
 
 use super::index::Index;
 use super::list::{Line, Wish};
-use super::views::{Cards, Views, cards_at, cards_now};
+use super::views::{Order, Orders, Versions, order_at};
 
 /// Points that are worked out ahead lie so many entries apart at least, and are so many at most.
 const MILESTONE_ENTRIES: usize = 200;
@@ -21,6 +22,8 @@ const MILESTONES: usize = 96;
 const COARSE: usize = 12;
 /// What is worked out ahead looks so often whether it may go on.
 const GIVES_WAY: Duration = Duration::from_millis(2);
+/// Places that are read while others wait.
+const READ_AT_ONCE: usize = 256;
 /// Lists that are kept: one, and what was searched for while typing.
 const LISTS: usize = 8;
 
@@ -29,8 +32,9 @@ pub(super) struct Book {
     pub(super) engine: Engine,
     pub(super) deck: Deck,
     index: Mutex<Option<Arc<Index>>>,
-    views: Mutex<Views>,
-    fronts: Mutex<(u64, Fronts)>,
+    orders: Mutex<Orders>,
+    versions: Mutex<Versions>,
+    fronts: Mutex<Option<(Arc<Index>, Fronts)>>,
     living: Mutex<(u64, Arc<Vec<CardId>>)>,
     /// How many wait for an answer.
     asked: AtomicUsize,
@@ -40,6 +44,34 @@ pub(super) struct Book {
 
 /// A list that was asked for: the version it is of, what was asked, what was found.
 type Listed = (u64, Wish, Arc<Vec<Line>>);
+
+/// The ids of the cards of a step, in order.
+pub(super) enum Ids {
+    Now(Arc<Vec<CardId>>),
+    Then(Order),
+}
+
+impl Ids {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Now(ids) => ids.len(),
+            Self::Then(order) => order.len(),
+        }
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&CardId> {
+        match self {
+            Self::Now(ids) => ids.get(at),
+            Self::Then(order) => order.get(at).map(|place| &place.card),
+        }
+    }
+
+    /// Where some cards stand.
+    pub(super) fn places<'a>(&'a self, cards: &BTreeSet<&CardId>) -> BTreeMap<&'a CardId, usize> {
+        let all = (0..self.len()).filter_map(|at| Some((self.get(at)?, at)));
+        all.filter(|(card, _)| cards.contains(card)).collect()
+    }
+}
 
 /// That somebody waits for an answer.
 pub(super) struct Waits<'a>(&'a AtomicUsize);
@@ -59,7 +91,8 @@ impl Book {
             engine,
             deck,
             index: Mutex::default(),
-            views: Mutex::default(),
+            orders: Mutex::default(),
+            versions: Mutex::default(),
             fronts: Mutex::default(),
             living: Mutex::default(),
             asked: AtomicUsize::default(),
@@ -80,57 +113,108 @@ impl Book {
         let began = Instant::now();
         let index = Arc::new(Index::read(&self.deck, known.as_deref())?);
         tracing::debug!(entries = index.len(), took = ?began.elapsed(), "the history was read");
-        lock(&self.views).keep_those_at(|step| index.heads_at(step));
+        lock(&self.orders).keep_those_at(|step| index.heads_at(step));
         *known = Some(index.clone());
         Ok(index)
     }
 
-    /// The cards at a step.
-    pub(super) fn cards_at(&self, index: &Index, step: usize) -> Result<Cards, HistoryError> {
-        self.cards_for(index, step, false, &|| ())
+    /// The cards at a step, in order.
+    fn order(&self, index: &Index, step: usize) -> Result<Order, HistoryError> {
+        self.order_for(index, step, false, &|| ())
     }
 
-    fn cards_for(
+    fn order_for(
         &self,
         index: &Index,
         step: usize,
         is_milestone: bool,
         pause: &dyn Fn(),
-    ) -> Result<Cards, HistoryError> {
-        let nearest = lock(&self.views).nearest(step);
+    ) -> Result<Order, HistoryError> {
+        let nearest = lock(&self.orders).nearest(step);
         let (at, from) = match nearest {
             Some(known) => known,
             None => {
                 let newest = index.len().saturating_sub(1);
                 let heads = index.heads_at(newest);
-                let cards = cards_now(&self.deck, &heads, pause)?;
-                lock(&self.views).keep(newest, heads, cards.clone(), true);
-                (newest, cards)
+                let order = self.order_now(&heads, pause)?;
+                lock(&self.orders).keep(newest, heads, order.clone(), true);
+                (newest, order)
             }
         };
         let heads = index.heads_at(step);
-        let cards = if at == step {
+        let order = if at == step {
             from
         } else {
-            let touched = index.touched(at.min(step) + 1..=at.max(step));
-            cards_at(&self.deck, &heads, &from, &touched, pause)?
+            let moved = index.moved(at.min(step) + 1..=at.max(step));
+            order_at(&self.deck, &heads, &from, &moved, pause)?
         };
-        lock(&self.views).keep(step, heads, cards.clone(), is_milestone);
-        Ok(cards)
+        lock(&self.orders).keep(step, heads, order.clone(), is_milestone);
+        Ok(order)
     }
 
-    /// Whether all cards of a step have to be read: of now, only those are that are to be seen.
-    fn is_read(&self, index: &Index, step: usize) -> bool {
-        step + 1 < index.len() || lock(&self.views).nearest(step).is_some_and(|(at, _)| at == step)
-    }
-
-    /// The cards that there were at a step, in order.
-    pub(super) fn ids(&self, index: &Index, step: usize) -> Result<Arc<Vec<CardId>>, HistoryError> {
-        if !self.is_read(index, step) {
-            return self.living(index);
+    /// All cards of the deck as it is now, some at a time: others have their turn between them.
+    fn order_now(&self, heads: &[ChangeHash], pause: &dyn Fn()) -> Result<Order, HistoryError> {
+        let mut order = Vec::new();
+        for some in self.deck.card_ids()?.chunks(READ_AT_ONCE) {
+            pause();
+            order.extend(self.deck.places(some)?);
         }
-        let cards = self.cards_at(index, step)?;
-        Ok(Arc::new(cards.iter().map(|card| card.id.clone()).collect()))
+        // Reading the past takes longer, and stands still.
+        if heads != [self.deck.head()?] {
+            let cards = self.deck.at(heads)?.cards()?;
+            let place = |card: Card| Place {
+                position: card.position,
+                card: card.id,
+            };
+            order = cards
+                .into_iter()
+                .filter(|card| !card.deleted)
+                .map(place)
+                .collect();
+        }
+        Ok(Arc::new(order.into_iter().map(Arc::new).collect()))
+    }
+
+    /// A card as it was at a step, also a deleted one; none before it was there.
+    pub(super) fn card_at(
+        &self,
+        index: &Index,
+        step: usize,
+        card: &CardId,
+    ) -> Result<Option<Arc<Card>>, HistoryError> {
+        let Some(entry) = index.made(card, step) else {
+            return Ok(None);
+        };
+        let made = (index.line, card.clone(), entry);
+        if let Some(known) = lock(&self.versions).get(&made) {
+            return Ok(Some(known));
+        }
+        // What no entry touched since is what it is now, and that is read more quickly.
+        let newest = index.len().saturating_sub(1);
+        let mut found = None;
+        if index.made(card, newest) == Some(entry) {
+            let now = self.deck.card(card)?;
+            // If an entry came meanwhile, it may be of that card.
+            if index.is_of(self.deck.head()?) {
+                found = now;
+            }
+        }
+        if found.is_none() {
+            found = self.deck.at(&index.heads_at(step))?.card(card)?;
+        }
+        let found = found.map(Arc::new);
+        if let Some(card) = &found {
+            lock(&self.versions).keep(made, card.clone());
+        }
+        Ok(found)
+    }
+
+    /// The ids of the cards that there were at a step, in order; and where some of them stand.
+    pub(super) fn ids(&self, index: &Index, step: usize) -> Result<Ids, HistoryError> {
+        if step + 1 < index.len() {
+            return Ok(Ids::Then(self.order(index, step)?));
+        }
+        Ok(Ids::Now(self.living(index)?))
     }
 
     /// Some of the cards of a step.
@@ -138,16 +222,17 @@ impl Book {
         &self,
         index: &Index,
         step: usize,
+        ids: &Ids,
         some: Range<usize>,
     ) -> Result<Vec<Arc<Card>>, HistoryError> {
-        if self.is_read(index, step) {
-            let cards = self.cards_at(index, step)?;
-            return Ok(cards.iter().skip(some.start).take(some.len()).cloned().collect());
-        }
-        let ids = self.living(index)?;
-        let mut shown = Vec::new();
-        for id in ids.iter().skip(some.start).take(some.len()) {
-            shown.extend(self.deck.card(id)?.map(Arc::new));
+        let mut shown = Vec::with_capacity(some.len());
+        for id in some.map_while(|at| ids.get(at)) {
+            let card = if step + 1 < index.len() {
+                self.card_at(index, step, id)?
+            } else {
+                self.deck.card(id)?.map(Arc::new)
+            };
+            shown.extend(card);
         }
         Ok(shown)
     }
@@ -174,7 +259,7 @@ impl Book {
         for apart in [apart * COARSE, apart] {
             let mut step = index.len().saturating_sub(1);
             loop {
-                self.cards_for(&index, step, true, &pause)?;
+                self.order_for(&index, step, true, &pause)?;
                 match step.checked_sub(apart) {
                     Some(below) => step = below,
                     None => break,
@@ -191,29 +276,25 @@ impl Book {
     }
 
     /// What all the cards say, deleted ones too.
-    pub(super) fn fronts(&self, index: &Index) -> Result<Fronts, HistoryError> {
+    pub(super) fn fronts(&self) -> Result<Fronts, HistoryError> {
+        let index = self.index()?;
         let mut known = lock(&self.fronts);
-        if known.0 != index.version {
-            let now = self.cards_at(index, index.len().saturating_sub(1))?;
-            let mut fronts: HashMap<CardId, String> = now
-                .iter()
-                .map(|card| (card.id.clone(), card.front.clone()))
-                .collect();
-            for card in index
-                .entries
-                .iter()
-                .flat_map(|entry| &entry.notes)
-                .filter_map(|note| note.card())
-            {
-                if !fronts.contains_key(card)
-                    && let Some(deleted) = self.deck.card(card)?
-                {
-                    fronts.insert(card.clone(), deleted.front);
-                }
+        let (mut fronts, from) = match known.take() {
+            Some((of, fronts)) if of.version == index.version => {
+                *known = Some((of, fronts.clone()));
+                return Ok(fronts);
             }
-            *known = (index.version, Arc::new(fronts));
+            Some((of, fronts)) if index.line == of.line => (fronts, of.len()),
+            _ => (Fronts::default(), 0),
+        };
+        let of_all = Arc::make_mut(&mut fronts);
+        for card in index.touched(from..=index.len()) {
+            if let Some(card) = self.deck.card(card)? {
+                of_all.insert(card.id, card.front);
+            }
         }
-        Ok(known.1.clone())
+        *known = Some((index, fronts.clone()));
+        Ok(fronts)
     }
 
     /// A list, worked out once for all of its pages.

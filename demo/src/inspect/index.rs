@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cuecard::history::{Entry, WriterKind};
 use cuecard::op::Note;
@@ -16,6 +16,8 @@ use crate::graph::rows::{Knot, Layout, Strand};
 pub(super) struct Index {
     /// Counts up with each change of the deck that was seen.
     pub(super) version: u64,
+    /// Counts up where entries came in between or were taken out: with the same line, each step is what it was.
+    pub(super) line: u64,
     /// In the order in which they became known: numbers into this list name entries.
     pub(super) entries: Vec<Arc<Entry>>,
     by_hash: HashMap<ChangeHash, u32>,
@@ -33,6 +35,8 @@ pub(super) struct Index {
     pub(super) terms: BTreeMap<TermId, u64>,
     /// Entries that came back after their term was over.
     pub(super) late: BTreeSet<u32>,
+    /// For each card the steps that touched it, oldest first. Made when it is first asked for: the first page needs none.
+    touches: OnceLock<HashMap<CardId, Vec<u32>>>,
 }
 
 impl Index {
@@ -43,13 +47,15 @@ impl Index {
     pub(super) fn read(deck: &Deck, before: Option<&Self>) -> Result<Self, HistoryError> {
         let head = deck.head()?;
         if let Some(before) = before
-            && let Some(next) = before.grown(deck, head)?
+            && let Some(mut next) = before.grown(deck, head)?
         {
+            next.line = before.line + u64::from(!next.goes_on_from(before));
             return Ok(next);
         }
         let version = before.map_or(1, |before| before.version + 1);
         let mut index = Self {
             version,
+            line: before.map_or(1, |before| before.line + 1),
             ..Self::default()
         };
         for entry in deck.history()? {
@@ -229,11 +235,71 @@ impl Index {
 
     /// The cards that the entries of some steps touched.
     pub(super) fn touched(&self, steps: RangeInclusive<usize>) -> BTreeSet<&CardId> {
+        self.cards_of(steps, |_, _| true)
+    }
+
+    /// The cards that may stand elsewhere, or be there or not, after the entries of some steps.
+    pub(super) fn moved(&self, steps: RangeInclusive<usize>) -> BTreeSet<&CardId> {
+        self.cards_of(steps, |entry, note| {
+            // What an undo does to a card is not in its notes.
+            entry.reversal.is_some()
+                || !matches!(
+                    note,
+                    Note::CardText { .. }
+                        | Note::CardField { .. }
+                        | Note::CardTag { .. }
+                        | Note::CardUntag { .. }
+                        | Note::AudioAttach { .. }
+                        | Note::AudioDetach { .. }
+                )
+        })
+    }
+
+    fn cards_of(
+        &self,
+        steps: RangeInclusive<usize>,
+        counts: impl Fn(&Entry, &Note) -> bool,
+    ) -> BTreeSet<&CardId> {
         let entries = steps.filter_map(|step| self.entry(self.at_step(step)?));
         entries
-            .flat_map(|entry| &entry.notes)
+            .flat_map(|entry| entry.notes.iter().filter(|note| counts(entry, note)))
             .filter_map(Note::card)
             .collect()
+    }
+
+    /// The entry that made a card what it is at a step; none before the card was there.
+    pub(super) fn made(&self, card: &CardId, step: usize) -> Option<u32> {
+        let touches = self.touches.get_or_init(|| self.find_touches()).get(card)?;
+        let until = touches.partition_point(|&touch| touch as usize <= step);
+        self.at_step(*touches.get(until.checked_sub(1)?)? as usize)
+    }
+
+    fn find_touches(&self) -> HashMap<CardId, Vec<u32>> {
+        let mut touches: HashMap<CardId, Vec<u32>> = HashMap::new();
+        for (step, &number) in (0..).zip(self.joined.order.iter().rev()) {
+            let notes = self.entry(number).map(|entry| entry.notes.as_slice());
+            for card in notes.unwrap_or_default().iter().filter_map(Note::card) {
+                match touches.get_mut(card) {
+                    Some(of_card) if of_card.last() == Some(&step) => {}
+                    Some(of_card) => of_card.push(step),
+                    None => {
+                        touches.insert(card.clone(), vec![step]);
+                    }
+                }
+            }
+        }
+        touches
+    }
+
+    /// Whether each step of another index is that step of this one too: nothing came in between.
+    fn goes_on_from(&self, before: &Self) -> bool {
+        self.joined.order.ends_with(&before.joined.order)
+            && self.entries.len() >= before.entries.len()
+            && self
+                .entries
+                .iter()
+                .zip(&before.entries)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
     }
 
     /// The rows, joined or not.

@@ -1,8 +1,10 @@
 //! What is asked of a deck's past: the list, one entry, the deck at a step, one card, two points compared, conflicts.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-use cuecard::history::WriterKind;
+use cuecard::history::{CardDiff, WriterKind};
 use cuecard::{CardId, ChangeHash};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,7 +47,7 @@ fn lines_of(book: &Book, index: &Index, wish: &Wish) -> Result<Arc<Vec<list::Lin
         let fronts = if wish.search.is_empty() {
             None
         } else {
-            Some(book.fronts(index)?)
+            Some(book.fronts()?)
         };
         Ok(list::lines(book, index, wish, fronts.as_ref()))
     })
@@ -188,9 +190,9 @@ pub(super) struct AtAsked {
     from: usize,
     #[serde(default)]
     count: usize,
-    /// Cards from where the first is that this step touched, in whole pages.
+    /// So many cards on both sides of the first that this step touched, in whole pages of `count`, if it touched one.
     #[serde(default)]
-    touched: bool,
+    around: usize,
 }
 
 pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<Value, Oops> {
@@ -201,30 +203,27 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
     };
     let heads = index.heads_at(step);
     let number = index.at_step(step);
-    let before = step
-        .checked_sub(1)
-        .map(|before| index.heads_at(before))
-        .unwrap_or_default();
-    let marks = if step == 0 {
-        Vec::new()
+    let touched = if step == 0 {
+        BTreeSet::new()
     } else {
-        book.deck.diff(&before, &heads)?
+        index.touched(step..=step)
     };
-    let count = asked.count.min(PAGE_MAX);
+    let marks = marks(book, index, step, &touched)?;
     let ids = book.ids(index, step)?;
-    let place = |card: &CardId| ids.iter().position(|known| known == card);
+    let places = ids.places(&touched);
     let marked: Vec<Value> = marks
         .iter()
-        .take(MARKED_MAX)
-        .map(|mark| json!([mark.card().as_str(), place(mark.card())]))
+        .map(|mark| json!([mark.card().as_str(), places.get(mark.card())]))
         .collect();
-    let touched = marks.iter().find_map(|mark| place(mark.card()));
-    let from = match touched {
-        Some(place) if asked.touched => place.checked_div(count).unwrap_or(0) * count,
-        _ => asked.from,
+    let first = marks.iter().find_map(|mark| places.get(mark.card()).copied());
+    let count = asked.count.min(PAGE_MAX);
+    let some = match first {
+        Some(place) if asked.around > 0 => around(place, asked.around.min(PAGE_MAX), count),
+        _ => asked.from..asked.from.saturating_add(count),
     };
+    let from = some.start;
     let shown: Vec<Value> = book
-        .window(index, step, from..from.saturating_add(count))?
+        .window(index, step, &ids, some)?
         .iter()
         .map(|card| told::card(book, card, Length::Listed))
         .collect();
@@ -247,6 +246,36 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
         "marked": marked,
         "diff": told::diff(book, &marks, MARKED_MAX, Length::Listed),
     }))
+}
+
+/// What the entry of a step did to the cards that it touched: to the first of them, where these are many.
+fn marks(
+    book: &Book,
+    index: &Index,
+    step: usize,
+    touched: &BTreeSet<&CardId>,
+) -> Result<Vec<CardDiff>, Oops> {
+    let mut marks = Vec::new();
+    for card in touched.iter().take(MARKED_MAX) {
+        let at = |step| {
+            let card = book.card_at(index, step, card)?;
+            Ok::<_, Oops>(card.filter(|card| !card.deleted).map(Arc::unwrap_or_clone))
+        };
+        let before = step.checked_sub(1).map(at).transpose()?.flatten();
+        marks.extend(match (before, at(step)?) {
+            (None, None) => None,
+            (None, Some(after)) => Some(CardDiff::Added(after)),
+            (Some(before), None) => Some(CardDiff::Removed(before)),
+            (Some(before), Some(after)) => (before != after).then_some(CardDiff::Changed { before, after }),
+        });
+    }
+    Ok(marks)
+}
+
+/// The whole pages in which a card and so many on both sides of it are.
+fn around(place: usize, beside: usize, page: usize) -> Range<usize> {
+    let whole = |at: usize| at.checked_div(page).unwrap_or(0) * page;
+    whole(place.saturating_sub(beside))..whole(place + beside) + page
 }
 
 pub(super) fn card(book: &Book, index: &Index, of: &Of, asked: AtAsked) -> Result<Value, Oops> {

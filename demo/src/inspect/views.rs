@@ -1,22 +1,29 @@
-//! The deck at any step of its history, quickly: what was worked out for one step is the start for the steps near it.
+//! The deck at any step of its history, quickly. Two things are kept, and neither is worked out before it is needed:
 //!
-//! Reading a whole deck of the past costs what the deck holds; going from one point to another costs the cards that were
-//! touched between them. So a step of the slider starts from the nearest point that is known, and points in between are kept.
+//! - *orders*: which cards there were at a point, and in which order. From one point to another only those cards are looked
+//!   at that were added, moved, deleted or restored between them, and of these only where they stand.
+//! - *versions*: a card as an entry left it. It is that card at every step until the next entry that touches it, so what was
+//!   read for one step is there for all of these.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use cuecard::history::Place;
 use cuecard::{Card, CardId, ChangeHash, Deck, HistoryError};
 
-/// The cards at one point, those that are not deleted, in order.
-pub(super) type Cards = Arc<Vec<Arc<Card>>>;
+/// The cards that there were at a point, in order.
+pub(super) type Order = Arc<Vec<Arc<Place>>>;
 
-/// How many points are kept: cards are shared between them, so one is little more than its list.
-const KEPT: usize = 160;
+/// How many points are kept: places are shared between them, so one is little more than its list.
+const ORDERS: usize = 160;
+/// How many versions of cards are kept. When there are more, those go that were not used for longest, half of them at once.
+const VERSIONS: usize = 4_096;
+/// Places that are read while others wait.
+const READ_AT_ONCE: usize = 32;
 
 /// The points that are kept of one deck.
 #[derive(Debug, Default)]
-pub(super) struct Views {
+pub(super) struct Orders {
     /// By step; the last use beside it.
     points: BTreeMap<usize, Point>,
     clock: u64,
@@ -25,45 +32,41 @@ pub(super) struct Views {
 #[derive(Debug)]
 struct Point {
     heads: Vec<ChangeHash>,
-    cards: Cards,
+    order: Order,
     used: u64,
     /// One of those that lie evenly over the history: these stay.
     is_milestone: bool,
 }
 
-impl Views {
+impl Orders {
     /// Forgets points whose heads are no longer those of their step: entries came in between.
     pub(super) fn keep_those_at(&mut self, heads_at: impl Fn(usize) -> Vec<ChangeHash>) {
-        let points = std::mem::take(&mut self.points);
-        let kept = points
-            .into_iter()
-            .filter(|(step, point)| heads_at(*step) == point.heads);
-        self.points = kept.collect();
+        self.points.retain(|step, point| heads_at(*step) == point.heads);
     }
 
     /// The nearest point that is kept, to start from.
-    pub(super) fn nearest(&self, step: usize) -> Option<(usize, Cards)> {
+    pub(super) fn nearest(&self, step: usize) -> Option<(usize, Order)> {
         let below = self.points.range(..=step).next_back();
         let above = self.points.range(step..).next();
         let (at, point) = [below, above]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| at.abs_diff(step))?;
-        Some((*at, point.cards.clone()))
+        Some((*at, point.order.clone()))
     }
 
     /// Keeps a point, in the place of the one that was not used for longest.
-    pub(super) fn keep(&mut self, step: usize, heads: Vec<ChangeHash>, cards: Cards, is_milestone: bool) {
+    pub(super) fn keep(&mut self, step: usize, heads: Vec<ChangeHash>, order: Order, is_milestone: bool) {
         self.clock += 1;
         let before = self.points.get(&step).is_some_and(|point| point.is_milestone);
         let point = Point {
             heads,
-            cards,
+            order,
             used: self.clock,
             is_milestone: is_milestone || before,
         };
         self.points.insert(step, point);
-        if self.points.len() > KEPT {
+        if self.points.len() > ORDERS {
             let oldest = self
                 .points
                 .iter()
@@ -75,51 +78,59 @@ impl Views {
     }
 }
 
-/// All cards of the deck as it is now, one by one: others have their turn between them.
+/// The order at `heads`, from that at another point: with each card looked at anew that may stand elsewhere.
 ///
 /// # Errors
 /// Where a reorganisation took the point out of the deck.
-pub(super) fn cards_now(deck: &Deck, heads: &[ChangeHash], pause: &dyn Fn()) -> Result<Cards, HistoryError> {
-    let mut cards = Vec::new();
-    for id in deck.card_ids()? {
-        pause();
-        cards.extend(deck.card(&id)?.filter(|card| !card.deleted).map(Arc::new));
-    }
-    // Reading the past takes longer, and stands still.
-    if heads != [deck.head()?] {
-        let living = deck.at(heads)?.cards()?.into_iter().filter(|card| !card.deleted);
-        cards = living.map(Arc::new).collect();
-    }
-    Ok(Arc::new(cards))
-}
-
-/// The cards at `heads`, from those at another point: with each card that an entry between the two touched read anew.
-///
-/// # Errors
-/// Where a reorganisation took the point out of the deck.
-pub(super) fn cards_at(
+pub(super) fn order_at(
     deck: &Deck,
     heads: &[ChangeHash],
-    from: &Cards,
-    touched: &BTreeSet<&CardId>,
+    from: &Order,
+    moved: &BTreeSet<&CardId>,
     pause: &dyn Fn(),
-) -> Result<Cards, HistoryError> {
-    let view = deck.at(heads)?;
-    let mut come: HashMap<&CardId, Arc<Card>> = HashMap::with_capacity(touched.len());
-    for &id in touched {
-        pause();
-        if let Some(card) = view.card(id)?.filter(|card| !card.deleted) {
-            come.insert(id, Arc::new(card));
-        }
+) -> Result<Order, HistoryError> {
+    if moved.is_empty() {
+        return Ok(from.clone());
     }
-    let stay = from.iter().filter(|card| !touched.contains(&card.id));
-    let mut cards: Vec<Arc<Card>> = stay.cloned().collect();
+    let view = deck.at(heads)?;
+    let mut order: Vec<Arc<Place>> = Vec::with_capacity(from.len() + moved.len());
+    order.extend(from.iter().filter(|place| !moved.contains(&place.card)).cloned());
+    let moved: Vec<CardId> = moved.iter().copied().cloned().collect();
+    for some in moved.chunks(READ_AT_ONCE) {
+        pause();
+        order.extend(view.places(some)?.into_iter().map(Arc::new));
+    }
     // Nearly in order: few are out of it, and a stable sort finds the runs that are.
-    cards.extend(come.into_values());
-    cards.sort_by(|a, b| key(a).cmp(&key(b)));
-    Ok(Arc::new(cards))
+    order.sort();
+    Ok(Arc::new(order))
 }
 
-fn key(card: &Card) -> (&str, &CardId) {
-    (&card.position, &card.id)
+/// By which a version of a card is found: the line of the history, the card, and the entry that made it what it was.
+pub(super) type Made = (u64, CardId, u32);
+
+/// The versions of cards that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Versions {
+    kept: HashMap<Made, (Arc<Card>, u64)>,
+    clock: u64,
+}
+
+impl Versions {
+    pub(super) fn get(&mut self, made: &Made) -> Option<Arc<Card>> {
+        self.clock += 1;
+        let (card, used) = self.kept.get_mut(made)?;
+        *used = self.clock;
+        Some(card.clone())
+    }
+
+    pub(super) fn keep(&mut self, made: Made, card: Arc<Card>) {
+        self.clock += 1;
+        self.kept.insert(made, (card, self.clock));
+        if self.kept.len() > VERSIONS {
+            let mut uses: Vec<u64> = self.kept.values().map(|(_, used)| *used).collect();
+            let (_, middle, _) = uses.select_nth_unstable(VERSIONS / 2);
+            let middle = *middle;
+            self.kept.retain(|_, (_, used)| *used > middle);
+        }
+    }
 }

@@ -62,6 +62,22 @@ fn it_fits_a_telephone_and_looks_right_in_light_and_dark() {
             "{name}: the faintest text has a contrast of {ratio}"
         );
     }
+    // No kind of entry is told by its colour alone: the marks are of different shapes, or hollow.
+    let marks = page.eval("[...document.querySelectorAll('.legend .mark g')].map(g => [...g.children].map(p => `${p.tagName} ${p.getAttribute('class')} ${p.getAttribute('d') ?? p.getAttribute('r')}`).join())");
+    let marks: Vec<&str> = marks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|mark| mark.as_str().unwrap())
+        .collect();
+    let shapes: std::collections::BTreeSet<&str> = marks.iter().copied().collect();
+    assert_eq!((marks.len(), shapes.len()), (5, 5), "{marks:?}");
+    let fill = |which: &str| {
+        page.eval(&format!(
+            "getComputedStyle(document.querySelector('.legend .mark .{which}')).fill"
+        ))
+    };
+    assert_ne!(fill("open"), fill("full"), "hollow");
     // By hand, whatever the system says.
     page.look(1280, 800, true);
     page.press("t");

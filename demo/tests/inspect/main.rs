@@ -17,7 +17,7 @@
 //! | drafts: previewed, accepted, declined with a reason | `person::a_person_cuts_the_link_…` |
 //! | the live log, filtered and paused | the same |
 //! | the demo: cut the link, edit on both sides, reconnect, see the merge | the same |
-//! | light, dark, 360 pixels, enough contrast | `looks::it_fits_a_telephone_…` |
+//! | light, dark, 360 pixels, enough contrast; no kind of entry told by colour alone | `looks::it_fits_a_telephone_…` |
 //! | nothing moves for who wants no motion | `looks::nothing_moves_…` |
 //! | by keyboard alone, with names and roles | `looks::it_is_used_by_keyboard_alone` |
 //! | text is text | `hostile::what_a_deck_holds_…` |

@@ -6,7 +6,7 @@ use super::Deck;
 use crate::card::{Card, DeckInfo};
 use crate::core::DeckError;
 use crate::core::log::Log;
-use crate::history::{self, Blame, CardDiff, Conflict, Entry, Page};
+use crate::history::{self, Blame, CardDiff, Conflict, Entry, Page, Place};
 use crate::id::{CardId, ChangeHash};
 
 /// Entries that a [`History`] reads at a time: enough that asking costs little beside reading, and the deck is held up
@@ -88,6 +88,15 @@ impl Deck {
     pub fn cards_at(&self, head: ChangeHash) -> Result<Vec<Card>, DeckError> {
         self.shared
             .read(|core| Ok(core.log(self.id)?.document.cards_at(&[head])))
+    }
+
+    /// Where these cards stand, as [`View::places`] says it of the past.
+    ///
+    /// # Errors
+    /// While nothing of it has arrived.
+    pub fn places(&self, cards: &[CardId]) -> Result<Vec<Place>, DeckError> {
+        self.shared
+            .read(|core| Ok(history::places(&core.log(self.id)?.document, cards)))
     }
 
     /// What differs between two points of the past, card by card. Costs what was done between them.
@@ -239,6 +248,15 @@ impl View {
     /// Where a reorganisation took the point out of the deck.
     pub fn card(&self, card: &CardId) -> Result<Option<Card>, HistoryError> {
         self.read(|log| log.document.card_at(&self.heads, card))
+    }
+
+    /// Where these cards stood, without those that were not there or were deleted: sorted, they are in the order of the
+    /// deck. Reads nothing else of them.
+    ///
+    /// # Errors
+    /// Where a reorganisation took the point out of the deck.
+    pub fn places(&self, cards: &[CardId]) -> Result<Vec<Place>, HistoryError> {
+        self.read(|log| history::places_at(&log.document, &self.heads, cards))
     }
 
     /// Who had written what of a card.

@@ -8,6 +8,7 @@
 //! | `conflicts` | what was written to one place at a time by several |
 //! | `diff` | what differs between two points, card by card |
 //! | `graph` | the lanes of a drawing |
+//! | `places` | where cards stand, without the cards |
 //!
 //! All of it is read from the document; there is no second copy of the truth.
 
@@ -15,6 +16,7 @@ mod blame;
 mod conflicts;
 mod diff;
 pub mod graph;
+mod places;
 mod walk;
 
 use automerge::{ActorId, Automerge, ChangeMetadata, ReadDoc};
@@ -28,6 +30,7 @@ use walk::Walk;
 pub use blame::{Blame, Run, blame};
 pub use conflicts::{Conflict, ConflictPlace, Precedence, Written, WrittenValue, conflicts, conflicts_of};
 pub use diff::{CardDiff, diff};
+pub use places::{Place, places, places_at};
 
 /// One change, as it shows in a history.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -164,6 +164,43 @@ fn a_difference_names_cards_and_nothing_else() {
     assert_eq!(diff(&document, &[ChangeHash([9; 32])], &[gone]), None);
 }
 
+#[test]
+fn places_are_in_the_order_that_the_deck_had_at_a_point() {
+    let mut document = genesis();
+    let mut bits = bits();
+    let mut cards = Vec::new();
+    for front in ["a", "b", "c", "d"] {
+        let added = document.commit(&actor(2), 0, &mut bits, |edit| edit.add_card(front, ""));
+        cards.push(added.unwrap().value);
+    }
+    let before = document.heads();
+    document
+        .commit(&actor(2), 0, &mut bits, |edit| {
+            edit.move_card(&cards[0], Some(&cards[2]))?;
+            edit.delete_card(&cards[1])
+        })
+        .unwrap();
+    // Whatever order they are asked in.
+    cards.reverse();
+    let ids = |mut places: Vec<Place>| -> Vec<CardId> {
+        places.sort();
+        places.into_iter().map(|place| place.card).collect()
+    };
+    let then: Vec<CardId> = document
+        .cards_at(&before)
+        .into_iter()
+        .map(|card| card.id)
+        .collect();
+    assert_eq!(then.len(), 4);
+    assert_eq!(ids(places_at(&document, &before, &cards)), then);
+    let now: Vec<CardId> = document.cards().map(|card| card.id).collect();
+    assert_eq!(now.len(), 3);
+    assert_ne!(now, then);
+    assert_eq!(ids(places(&document, &cards)), now);
+    assert_eq!(ids(places_at(&document, &document.heads(), &cards)), now);
+    assert!(places_at(&document, &[ChangeHash([9; 32])], &cards).is_empty());
+}
+
 /// Writes every place that can hold several values.
 fn write_all(edit: &mut Edit<'_>, card: &CardId, by: i64) -> Result<(), OpError> {
     let text = format!("by {by}");
