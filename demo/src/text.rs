@@ -73,9 +73,33 @@ pub(crate) fn shortened(text: &str, cells_max: usize) -> String {
     format!("{}…", fitting(shown, cells_max.saturating_sub(1)))
 }
 
-/// A line on standard error. Nobody reading it any more (`2>&1 | head`) is no reason to stop.
+/// A line on standard error, in as many as the terminal needs. Nobody reading it any more (`2>&1 | head`) is no reason to
+/// stop.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let told = match terminal_size::terminal_size_of(std::io::stderr()) {
+        Some((width, _)) => wrapped(line, usize::from(width.0)),
+        None => line.to_owned(),
+    };
+    let _ = writeln!(std::io::stderr(), "{told}");
+}
+
+/// Lines that are too wide, broken between words: a terminal would break commands in the middle. What has no spaces in it,
+/// as a code, stays whole.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut told = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut used = 0;
+        for word in line.split_inclusive(' ') {
+            if used > 0 && used + cells(word.trim_end()) > width {
+                told.truncate(told.trim_end().len());
+                told.push('\n');
+                used = 0;
+            }
+            told.push_str(word);
+            used += cells(word);
+        }
+    }
+    told
 }
 
 /// Bytes as people say them.
@@ -212,6 +236,20 @@ pub(crate) fn some_of(names: &[String], shown_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_is_broken_between_words_and_nothing_else_is() {
+        let said = "nothing was made there yet; `cuecard new TITLE` begins a deck";
+        assert_eq!(
+            wrapped(said, 30),
+            "nothing was made there yet;\n`cuecard new TITLE` begins a\ndeck"
+        );
+        assert_eq!(wrapped(said, 100), said);
+        assert_eq!(wrapped("one\n\n  two", 7), "one\n\n  two");
+        let code = "114nPrr6DUf7BUisDCs4g7UXdJTtbct8gRXiLkBtt9hm";
+        assert_eq!(wrapped(code, 10), code);
+        assert_eq!(wrapped("猫猫 猫猫 x", 7), "猫猫\n猫猫 x");
+    }
 
     #[test]
     fn control_and_direction_characters_are_shown_not_obeyed() {

@@ -1,6 +1,6 @@
 //! The role, and the members.
 
-use cuecard::{Deck, DeviceId, Event, Member, Members, Reach, Rights, Role, Standing};
+use cuecard::{Deck, DeckId, DeviceId, Event, Member, Members, Reach, Rights, Role, Standing};
 
 use crate::ask::told::{MemberTold, RoleTold, Told};
 use crate::ask::{MembersAsk, RightsTold, RoleAsk};
@@ -176,6 +176,20 @@ pub(super) async fn give_rights(
     Ok(deck.set_members(listed).await?)
 }
 
+/// `laptop (owner) and phone (hold)`; `None` while nothing of the deck is here.
+fn members_in_words(node: &Node, deck: DeckId) -> Option<String> {
+    let members = members_told(node, &node.engine().deck(deck)?).ok()?;
+    let mut named: Vec<String> = members
+        .into_iter()
+        .map(|member| format!("{} ({})", member.device.name, member.rights))
+        .collect();
+    let last = named.pop()?;
+    Some(match named.as_slice() {
+        [] => last,
+        before => format!("{} and {last}", before.join(", ")),
+    })
+}
+
 /// What an event says about role and members, for people; `None` where it says nothing of them.
 pub(super) fn news(node: &Node, event: &Event) -> Option<String> {
     let named = |device: &DeviceId| node.name_of(*device);
@@ -214,7 +228,7 @@ pub(super) fn news(node: &Node, event: &Event) -> Option<String> {
             "a word about members came back that this device had given and did not know; look at `cuecard members`"
                 .to_owned()
         }
-        Event::MembersChanged { .. } => "the members are others now".to_owned(),
+        Event::MembersChanged { deck } => format!("its members are {} now", members_in_words(node, *deck)?),
         Event::MemberAdmitted {
             device, rights, by, ..
         } => format!(

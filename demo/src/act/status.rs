@@ -270,6 +270,8 @@ pub(super) async fn follow(node: &Node, talk: &Talk) -> Result<Told, Error> {
 pub(super) struct News {
     /// Decks of which a change was told; the many that come with it are not.
     whole: BTreeSet<BlobId>,
+    /// What was told of a deck's members: several events can lead to one and the same.
+    members: BTreeMap<DeckId, String>,
     in_sync: BTreeSet<(DeckId, DeviceId)>,
 }
 
@@ -342,6 +344,10 @@ impl News {
             Event::DeckBroken { why, .. } => news(format!(
                 "the deck's document broke ({why}); start this again, and it is rebuilt from the log"
             )),
+            Event::MembersChanged { deck: id } => match role::news(node, event) {
+                Some(text) if self.members.insert(*id, text.clone()).as_ref() != Some(&text) => news(text),
+                _ => Vec::new(),
+            },
             event => role::news(node, event)
                 .or_else(|| drafts::news(node, event))
                 .map(news)

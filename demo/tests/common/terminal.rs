@@ -29,7 +29,7 @@ impl Terminal {
         unlockpt(&master).unwrap();
         let size = Winsize {
             ws_row: 40,
-            ws_col: 100,
+            ws_col: 120,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
