@@ -547,6 +547,9 @@ impl Drop for KeptLink {
 
 /// What happens, in order. A reader that falls more than 4,096 events behind is told [`Event::Lagged`] and goes on
 /// with the oldest that is kept.
+///
+/// It is no `Stream`, which would be a dependency of every app; where one is needed, `futures_util::stream::unfold(events,
+/// |mut events| async { Some((events.next().await?, events)) })` makes it.
 #[derive(Debug)]
 pub struct Events(broadcast::Receiver<Event>);
 

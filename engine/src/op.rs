@@ -277,9 +277,23 @@ pub enum OpError {
     },
 }
 
+/// So that names can be made within an edit, with `?`.
+impl From<NameError> for OpError {
+    fn from(why: NameError) -> Self {
+        Self::Name { what: "name", why }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_one_ends_an_edit() {
+        let named = || -> Result<TextField, OpError> { Ok(TextField::named("")?) };
+        let why = NameError::Empty;
+        assert_eq!(named(), Err(OpError::Name { what: "name", why }));
+    }
 
     #[test]
     fn a_splice_counts_scalar_values_and_leaves_alone_what_it_does_not_fit() {

@@ -141,7 +141,7 @@ async fn a_move_of_the_role_that_is_refused_leaves_no_trace() {
     let (engine, store) = open();
     let deck = deck_of(&engine).await;
     let (before, commits) = (seen(&deck), store.commits());
-    let stranger = deck.hand_over(key(2).id()).await;
+    let stranger = deck.grant(key(2).id()).await;
     assert!(matches!(stranger, Err(RoleError::MayNotHold(_))), "{stranger:?}");
     let twice = deck
         .set_members(vec![phone(Rights::Hold), phone(Rights::Hold)])
@@ -165,7 +165,7 @@ const TRIED: [&str; 6] = [
     "draft edit",
     "new draft",
     "accept",
-    "hand over",
+    "grant",
     "set members",
 ];
 
@@ -193,7 +193,7 @@ async fn attempt(deck: &Deck, what: &str) -> bool {
                 .draft;
             deck.accept_draft(proposed).await.is_err()
         }
-        "hand over" => deck.hand_over(key(2).id()).await.is_err(),
+        "grant" => deck.grant(key(2).id()).await.is_err(),
         "set members" => deck.set_members(vec![]).await.is_err(),
         other => panic!("{other} is not known"),
     }

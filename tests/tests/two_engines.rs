@@ -143,7 +143,7 @@ async fn only_the_editor_edits_and_the_role_can_be_handed_over() {
         matches!(refused, Err(EditError::NotEditor { holder: Some(by) }) if by == laptop.device()),
         "{refused:?}"
     );
-    assert!(deck.hand_over(phone.device()).await.is_err(), "not a member yet");
+    assert!(deck.grant(phone.device()).await.is_err(), "not a member yet");
 
     let member = Member {
         device: phone.device(),
@@ -151,7 +151,7 @@ async fn only_the_editor_edits_and_the_role_can_be_handed_over() {
         rank: 1,
     };
     deck.set_members(vec![member]).await.unwrap();
-    deck.hand_over(phone.device()).await.unwrap();
+    deck.grant(phone.device()).await.unwrap();
     let phone_id = phone.device();
     until(
         &mut events,

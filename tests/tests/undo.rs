@@ -63,7 +63,7 @@ async fn undo_goes_on_after_handovers_and_a_restart_and_leaves_what_the_other_ed
     let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &phone);
     until(&mut events, "the deck", || same(&deck, &copy)).await;
-    deck.hand_over(phone.device()).await.unwrap();
+    deck.grant(phone.device()).await.unwrap();
     until(&mut events, "the role", || is_editor(&copy)).await;
     let refused = deck.undo().await;
     assert!(
@@ -78,7 +78,7 @@ async fn undo_goes_on_after_handovers_and_a_restart_and_leaves_what_the_other_ed
     );
     type_in(&copy, &card, 5, ", you").await;
     let mut events = laptop.events();
-    copy.hand_over(laptop.device()).await.unwrap();
+    copy.grant(laptop.device()).await.unwrap();
     until(&mut events, "the role back", || {
         is_editor(&deck) && same(&deck, &copy)
     })
@@ -133,13 +133,13 @@ async fn where_nothing_is_left_undo_says_why_once_and_then_looks_further_back() 
         rank: 1,
     };
     deck.set_members(vec![member]).await.unwrap();
-    deck.hand_over(phone.device()).await.unwrap();
+    deck.grant(phone.device()).await.unwrap();
     let (mut here, mut there) = (laptop.events(), phone.events());
     let copy = phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
     link(&laptop, &phone);
     until(&mut there, "the role", || is_editor(&copy)).await;
     copy.edit(|edit| edit.delete_card(&card)).await.unwrap();
-    copy.hand_over(laptop.device()).await.unwrap();
+    copy.grant(laptop.device()).await.unwrap();
     until(&mut here, "the role back", || {
         is_editor(&deck) && same(&deck, &copy)
     })

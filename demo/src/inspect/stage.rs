@@ -206,12 +206,12 @@ impl Stage {
         deck.accept_draft(draft.id()).await?;
         self.agree().await?;
         // The role to the phone, and back.
-        deck.hand_over(phone.device()).await?;
+        deck.grant(phone.device()).await?;
         self.wait(|stage| stage.is_editor(1)).await?;
         copy.edit(|edit| edit.tag(hello, "greeting")).await?;
         copy.edit(|edit| edit.set_text(dog, TextField::Back, "the dog (male)"))
             .await?;
-        copy.hand_over(laptop.device()).await?;
+        copy.grant(laptop.device()).await?;
         self.wait(|stage| stage.is_editor(0)).await?;
         deck.edit(|edit| edit.tag(water, "feminine")).await?;
         self.agree().await?;
@@ -284,7 +284,7 @@ impl Stage {
         for engine in &self.engines {
             let deck = first_deck(engine)?;
             if matches!(deck.role()?, Role::Editor { .. }) && engine.device() != receiver {
-                deck.hand_over(receiver).await?;
+                deck.grant(receiver).await?;
                 return Ok(());
             }
         }

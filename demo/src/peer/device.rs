@@ -235,7 +235,7 @@ impl Device {
         if self.editor(&deck)? == Some(device) {
             return Ok(json!({ "term": null }));
         }
-        let term = deck.hand_over(device).await?;
+        let term = deck.grant(device).await?;
         Ok(json!({ "term": term.to_string() }))
     }
 

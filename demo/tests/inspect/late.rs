@@ -44,7 +44,7 @@ async fn make(folder: &Path) {
     let (here, there) = pair(laptop.device(), phone.device(), Conditions::default(), 1);
     let links = (laptop.attach(here.clone()), phone.attach(there));
     until(&mut at_phone, || copy.head().ok() == deck.head().ok()).await;
-    deck.hand_over(phone.device()).await.unwrap();
+    deck.grant(phone.device()).await.unwrap();
     until(&mut at_phone, || is_editor(&copy)).await;
     copy.edit(|edit| edit.tag(&card, "in time")).await.unwrap();
     until(&mut at_laptop, || copy.head().ok() == deck.head().ok()).await;

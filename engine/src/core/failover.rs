@@ -5,7 +5,7 @@
 //! deck as the others know to be sealed, the better ranks a little earlier than the others. An editor that knows itself
 //! to be heard by a majority, and finds itself claimed all the same, says so by a handover to itself, which wins.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::core::policy::AutoClaim;
@@ -23,6 +23,8 @@ const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
 const INTERVAL_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// Claimers start in the order of their rank, so far apart: longer than a claim takes to get around in most networks.
 const RANK_APART: Duration = Duration::from_millis(120);
+/// Signs of the editor's that others may still answer: an answer counts for three intervals.
+const BEATS_ANSWERED: usize = 4;
 /// An editor that was not heard by a majority for a moment counts as heard throughout again after so long.
 const HEARD_AGAIN: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,8 @@ pub(crate) struct Watch {
     interval: Option<Duration>,
     /// As the editor: when to show itself next.
     next_beat: Time,
+    /// As the editor: its last signs, by their record ids. An answer to an older one is said again by somebody else.
+    beats: VecDeque<[u8; 32]>,
     /// As the editor: when each other was last known to hear it.
     echoes: BTreeMap<DeviceId, Time>,
     /// As the editor: when it was last not heard by a majority.
@@ -178,8 +182,16 @@ impl Core {
             len: canonical.len,
             head: canonical.head,
         };
-        // It cannot fail: its form is our own.
-        drop(self.say_word(deck, Says::Beat { interval_ms, end }, None));
+        let Ok(word) = self.say_word(deck, Says::Beat { interval_ms, end }, None) else {
+            return;
+        };
+        if let Some(state) = self.decks.get_mut(&deck) {
+            let beats = &mut state.role.watch.beats;
+            beats.push_back(*word.record_id().as_bytes());
+            while beats.len() > BEATS_ANSWERED {
+                beats.pop_front();
+            }
+        }
     }
 
     fn ask(&mut self, deck: DeckId) {
@@ -256,8 +268,10 @@ impl Core {
         let Some(log) = &state.log else { return };
         let watch = &mut state.role.watch;
         match &word.says {
-            Says::Echo { .. } => {
-                watch.echoes.insert(word.signer, now);
+            Says::Echo { beat } => {
+                if watch.beats.contains(beat) {
+                    watch.echoes.insert(word.signer, now);
+                }
             }
             Says::Answer {
                 question: to,
@@ -308,12 +322,15 @@ impl Core {
                 .lacking
                 .is_none_or(|lacking| now.since(lacking) > HEARD_AGAIN);
         let is_claimed = log.chain.position(claim).is_some();
+        // A claim on what this device wrote long ago, which another run answered then, moves nothing.
+        let after = log.chain.path_from(parent).get(1).map(|step| step.term);
+        let is_beaten_by_this_run = after.is_some_and(|after| log.opened_here(after));
         let is_editor = log.chain.canonical().editor == Some(me);
         let done = if is_claimed && heard && log.opened_here(parent) {
             self.change_role(now, deck, |log, key, nonce, batch| {
                 log.keep_role(key, nonce, parent, batch)
             })
-        } else if !is_claimed && !heard && is_editor {
+        } else if !is_claimed && !heard && is_editor && is_beaten_by_this_run {
             // This run's own handover beat the claim of who rightly believed that nobody was there.
             self.hand_over(now, deck, by)
         } else {

@@ -283,13 +283,25 @@ impl Core {
 
     /// Tells the app when the role has moved.
     pub(super) fn watch_role(&mut self, deck: DeckId) {
+        let me = self.device();
         let Some(state) = self.decks.get_mut(&deck) else {
             return;
         };
         let Some(log) = &state.log else { return };
         let editor = log.chain.canonical().editor;
-        if state.role.told.replace(editor) != Some(editor) {
-            self.event(Event::RoleMoved { deck, editor });
+        let told = state.role.told.replace(editor);
+        if told != Some(editor) {
+            // Of a handover that counts alone: anybody who was editor once can sign others.
+            let is_mine = told.is_some() && editor == Some(me);
+            let term = log.chain.term(log.chain.canonical().tip).filter(|_| is_mine);
+            let given = term.filter(|term| term.cause == Cause::Handover && term.signer != me);
+            let granted = given.map(|term| Event::RoleGranted {
+                deck,
+                by: term.signer,
+            });
+            self.outputs.extend(granted.map(Output::Event));
+            self.outputs
+                .push_back(Output::Event(Event::RoleMoved { deck, editor }));
         }
     }
 
@@ -301,7 +313,7 @@ impl Core {
         let mut events = Vec::new();
         for &id in &news {
             let Some(term) = log.chain.term(id) else { continue };
-            let (cause, signer, holder) = (term.cause, term.signer, term.holder);
+            let (cause, signer) = (term.cause, term.signer);
             if signer == me && !log.opened_here(id) && log.descends_from_this_run(id) {
                 // It goes on from what this run signed, so it is not of this device's past.
                 log.copied = true;
@@ -309,9 +321,6 @@ impl Core {
             }
             if cause == Cause::Claim && log.chain.rights(signer) < Some(Rights::Hold) {
                 events.push(Event::ClaimRefused { deck, by: signer });
-            }
-            if cause == Cause::Handover && signer != me && holder == Some(me) {
-                events.push(Event::RoleGranted { deck, by: signer });
             }
         }
         for event in events {

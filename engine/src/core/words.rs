@@ -314,9 +314,10 @@ impl Core {
         };
         let Some(log) = &state.log else { return };
         let words = &mut state.role.words;
-        words
-            .asked
-            .retain(|_, asked| log.is_same_stretch(asked.request.term));
+        // Who may not hold the role any more stands in nobody's way.
+        words.asked.retain(|device, asked| {
+            log.is_same_stretch(asked.request.term) && log.chain.rights(*device) == Some(Rights::Hold)
+        });
         if log.chain.canonical().editor != Some(me) {
             return;
         }

@@ -16,14 +16,11 @@ impl Deck {
             .read(|core| Ok(core.log(self.id)?.role(core.device())))
     }
 
-    /// Gives the role to another device, which must have the right to hold it. Only the editor can.
-    pub fn hand_over(&self, to: DeviceId) -> Saving<TermId, RoleError> {
-        self.shared.apply(|core, now| core.hand_over(now, self.id, to))
-    }
-
-    /// Gives the role to a device that asked for it: the same as [`Deck::hand_over`].
+    /// Gives the role to another device, asked or not: it begins where this one ended. It must have the right to hold it.
+    /// Only the editor can.
     pub fn grant(&self, device: DeviceId) -> Saving<TermId, RoleError> {
-        self.hand_over(device)
+        self.shared
+            .apply(|core, now| core.hand_over(now, self.id, device))
     }
 
     /// Asks the editor for the role, at most every five seconds. It is told ([`crate::Event::RoleRequested`]) over

@@ -82,14 +82,7 @@ fn late_in_term(
     ends.retain(|end| node.held.contains(*end) && !node.held.passes(canonical, *end));
     ends.sort();
     ends.dedup();
-    let left = |child: &&Node| {
-        child.term.as_ref().is_some_and(|term| match term.cause {
-            Cause::Handover => term.holder != Some(author),
-            Cause::Release => true,
-            Cause::Claim => false,
-        })
-    };
-    let left: Vec<Cut> = children.iter().copied().filter(left).map(Node::cut).collect();
+    let left = cuts_of_leaving(&children, author);
     for (at, &end) in ends.iter().enumerate() {
         let included = ends
             .iter()
@@ -104,9 +97,38 @@ fn late_in_term(
             from: node.held.common(canonical, end).len + 1,
             len: end.len,
             head: end.head,
-            after_leaving: left
-                .iter()
-                .any(|cut| cut.len < end.len && node.held.passes(end, *cut)),
+            after_leaving: is_after(&left, node, end),
         });
     }
+}
+
+/// Where the author of a term gave the role away.
+fn cuts_of_leaving(children: &[&Node], author: DeviceId) -> Vec<Cut> {
+    let left = |child: &&&Node| {
+        child.term.as_ref().is_some_and(|term| match term.cause {
+            Cause::Handover => term.holder != Some(author),
+            Cause::Release => true,
+            Cause::Claim => false,
+        })
+    };
+    children.iter().filter(left).map(|child| child.cut()).collect()
+}
+
+fn is_after(left: &[Cut], node: &Node, at: Cut) -> bool {
+    left.iter()
+        .any(|cut| cut.len < at.len && node.held.passes(at, *cut))
+}
+
+/// Whether a held change of a term was written after its author had given the role away, whoever built on it since.
+pub(super) fn is_after_leaving(records: &Records, term: TermId, at: Cut) -> bool {
+    let Some(node) = records.terms.get(&term) else {
+        return false;
+    };
+    let Some(author) = node.holder else { return false };
+    let children: Vec<&Node> = node
+        .children
+        .iter()
+        .filter_map(|id| records.terms.get(id))
+        .collect();
+    is_after(&cuts_of_leaving(&children, author), node, at)
 }

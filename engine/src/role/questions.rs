@@ -2,7 +2,7 @@
 
 use super::canonical::{Canonical, Missing, Step};
 use super::chain::{Chain, RecordRef, Records};
-use super::late::{LateWork, late_work};
+use super::late::{LateWork, is_after_leaving, late_work};
 use super::line::Line;
 use super::record::{Charter, Cut, Genesis, Member, Point, Rights, Seal, Term};
 use super::seals::Equivocation;
@@ -27,6 +27,18 @@ impl Chain {
     #[must_use]
     pub fn late_work(&self) -> Vec<LateWork> {
         late_work(&self.records, &self.view)
+    }
+
+    /// Whether a held change of a term was written after its author had handed the term to another, or released it.
+    #[must_use]
+    pub fn is_after_leaving(&self, term: TermId, at: Cut) -> bool {
+        is_after_leaving(&self.records, term, at)
+    }
+
+    /// Whether the term that the newest charter settles is held.
+    #[must_use]
+    pub fn holds_settled(&self) -> bool {
+        self.contains(self.charter().settled.term)
     }
 
     /// The deck.

@@ -20,6 +20,10 @@
 //! | flood of drafts | `drafts::a_flood_of_drafts_is_refused_by_name` | `DraftRefused`, `TooMany` |
 //! | a draft too large | `drafts::a_draft_beyond_its_quota_ends_the_link` | "beyond its quota" |
 //! | flood of records | `cheats::a_flood_of_handovers_is_refused_by_name` | "more terms that are not part of the deck" |
+//! | flood of claims cut at what does not exist | `floods::a_flood_of_claims_that_are_cut_at_nothing_is_refused_by_name` | "more terms that are not part of the deck" |
+//! | old answers to the editor's signs | `words::old_answers_said_again_do_not_make_an_editor_heard` | nothing |
+//! | going on after a handover, behind a later claim | `leaving::what_was_written_after_leaving_asks_also_where_a_later_claim_is_built_on_it` | `LateWorkWaiting`, `AfterLeaving` |
+//! | an old handover to somebody | `leaving::a_handover_that_does_not_count_tells_nobody_that_it_has_the_role` | nothing |
 //! | flood of words | `words::who_never_stops_talking_is_thrown_out` | "more words about the role" |
 //! | every message, falsely, by a viewer | `viewer::no_message_of_a_viewer_changes_a_deck` | nothing, or the end of the link |
 //! | signature for another purpose | `purposes::a_signature_for_another_purpose_is_refused_by_name` | "the signature of this record is wrong" |
@@ -45,8 +49,10 @@
 mod authority;
 mod cheats;
 mod drafts;
+mod floods;
 mod forked;
 mod held;
+mod leaving;
 mod limits;
 mod messages;
 mod playback;

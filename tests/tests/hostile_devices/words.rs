@@ -1,9 +1,11 @@
 //! Words about the role, by those who forge them or never stop.
 
-use cuecard::role::{Cut, Says, Word};
-use cuecard::sync::message::{Message, Position};
+use std::time::Duration;
+
+use cuecard::role::{Cause, Cut, Says, Term, Word};
+use cuecard::sync::message::{Item, Message, Position};
 use cuecard::transport::DeviceKey;
-use cuecard::{Event, Rights};
+use cuecard::{Event, Member, Rights, Role};
 
 use super::world::*;
 
@@ -78,6 +80,52 @@ fn requests_of_who_may_not_hold_the_role_and_signs_of_who_has_it_not_are_not_hea
         assert_eq!(asked, rights == Some(Rights::Hold), "{rights:?}: {told:?}");
         world.assert_unharmed();
     }
+}
+
+/// Who is long gone once answered signs of the editor's; said again by another, those answers would make the editor believe
+/// that it is heard, and hold on to the role against a rightful claim.
+#[test]
+fn old_answers_said_again_do_not_make_an_editor_heard() {
+    let mut world = World::new(65, Some(Rights::Hold));
+    let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
+    let gone = DeviceKey::from_bytes(&[0x77; 32]);
+    let mut members = [mallory.id(), gone.id()].map(|device| Member {
+        device,
+        rights: Rights::Hold,
+        rank: 1,
+    });
+    members.sort_by_key(|member| member.device);
+    act(&mut world.sim, laptop, |core, now| {
+        core.set_members(now, deck, members.to_vec()).unwrap()
+    });
+    world.sim.run_for(SOON);
+    let (document, at) = world.document();
+    let intruder = world.intrude();
+    for nonce in 0..30 {
+        let beat = [nonce; 32];
+        let bytes = word(&world, at, &gone, nonce, Says::Echo { beat }).into();
+        world.sim.say(intruder, &Message::Word { deck, bytes });
+        world.sim.run_for(Duration::from_secs(5));
+    }
+    let claim = Term {
+        deck,
+        parent: at.term,
+        cause: Cause::Claim,
+        cut: Cut {
+            len: at.len,
+            head: document.heads()[0],
+        },
+        holder: Some(mallory.id()),
+        nonce: [1; 16],
+        signer: mallory.id(),
+    };
+    let claim = claim.sign(&mallory).unwrap().encode();
+    world.entries(intruder, vec![Item::Term(claim.into())]);
+    let role = world.sim.role(laptop, deck);
+    assert!(
+        matches!(role, Some(Role::Viewer { editor, .. }) if editor == mallory.id()),
+        "nobody heard the laptop: {role:?}"
+    );
 }
 
 #[test]

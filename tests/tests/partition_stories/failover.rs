@@ -213,3 +213,33 @@ fn a_new_run_that_beat_a_claim_without_being_heard_hands_over_to_the_claimer() {
         "it came back as late work"
     );
 }
+
+/// By default nothing moves the role but people: a claim of long ago that only now arrives is nobody's word of today.
+#[test]
+fn a_claim_of_long_ago_does_not_move_the_role_of_an_editor_that_is_alone() {
+    let names = ["laptop", "phone", "tablet", "watch"];
+    let (mut world, [laptop, phone, tablet, watch]) = World::new(77, names);
+    world.edit(laptop, "before");
+    world.quiet();
+    world.split(&[&[laptop, phone, tablet], &[watch]]);
+    world.sim.run_for(Duration::from_secs(60));
+    world.claim(watch);
+    world.edit(watch, "claimed");
+    // The laptop's next run never heard of that, and its handover to itself is what counts; then comes another run.
+    for front in ["in a new run", "and in another one"] {
+        world.sim.crash(laptop);
+        world.sim.restart(laptop).unwrap();
+        world.sim.run_for(SOON);
+        world.edit(laptop, front);
+        world.sim.run_for(SOON);
+    }
+    // All others have gone home when the watch comes.
+    world.split(&[&[laptop], &[phone, tablet], &[watch]]);
+    world.sim.run_for(Duration::from_secs(120));
+    world.split(&[&[laptop, watch], &[phone, tablet]]);
+    world.sim.run_for(Duration::from_secs(20));
+    assert!(edits(&world.sim, laptop, &world), "it keeps the role");
+    world.the_end();
+    assert_eq!(world.editor(), Some(laptop));
+    assert_eq!(world.fate("claimed"), Some(Fate::Canonical), "as late work");
+}

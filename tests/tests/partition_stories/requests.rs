@@ -135,3 +135,19 @@ fn an_editor_grants_by_itself_at_once_or_when_it_was_idle() {
     assert_eq!(world.editor(), Some(laptop));
     world.the_end();
 }
+
+#[test]
+fn who_may_not_hold_the_role_any_more_stands_in_nobodys_way() {
+    let (mut world, [laptop, phone, tablet]) = World::new(65, ["laptop", "phone", "tablet"]);
+    world.set_policies(&[laptop], &grants(AutoGrant::WhenIdle(Duration::from_secs(20))));
+    world.edit(laptop, "at work");
+    for asks in [phone, tablet] {
+        world.act(asks, |core, now, deck| core.request_role(now, deck, "").unwrap());
+        world.sim.run_for(Duration::from_secs(1));
+    }
+    // The phone asked first, and loses the right before it is its turn.
+    world.set_holder(laptop, tablet);
+    world.sim.run_for(Duration::from_secs(30));
+    assert_eq!(world.editor(), Some(tablet));
+    world.the_end();
+}

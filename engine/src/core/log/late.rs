@@ -1,6 +1,6 @@
 //! Late work: what an editor's successors had not seen. It is kept, and the editor's engine accepts it like a draft.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
@@ -138,10 +138,23 @@ impl Log {
             Err(_) => return Some(LateWhy::Unmergeable("a part of it is not here".to_owned())),
         };
         let comes: BTreeSet<ChangeHash> = comes.into_iter().collect();
-        let all = self.chain.late_work();
-        if all
+        // Of each term the last change that comes says it for those before.
+        let mut last: BTreeMap<TermId, Cut> = BTreeMap::new();
+        for hash in &comes {
+            let Some(aside) = self.aside.get(hash) else {
+                continue;
+            };
+            let Some(len) = own_log::number_of(&aside.bytes) else {
+                continue;
+            };
+            let head = *hash;
+            if last.get(&aside.term).is_none_or(|known| known.len < len) {
+                last.insert(aside.term, Cut { len, head });
+            }
+        }
+        if last
             .iter()
-            .any(|late| late.after_leaving && comes.contains(&late.head))
+            .any(|(term, at)| self.chain.is_after_leaving(*term, *at))
         {
             return Some(LateWhy::AfterLeaving);
         }

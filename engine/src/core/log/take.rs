@@ -404,12 +404,9 @@ impl Log {
             .saturating_sub(self.chain.canonical().path.len());
         if aside < TERMS_ASIDE_PER_MEMBER_MAX
             || self.wanted.contains(&term.id())
-            || (may_count && self.chain.would_be_chosen(term))
-            || self
-                .chain
-                .waiting_for()
-                .iter()
-                .any(|missing| matches!(missing, Missing::Term(_)))
+            // What it was cut at is held, so that it counts now: of those that might one day, anybody can sign any number.
+            || (may_count && self.chain.would_be_chosen(term) && self.chain.holds(term.parent, term.cut))
+            || !self.chain.holds_settled()
         {
             return Ok(());
         }
