@@ -528,13 +528,12 @@ impl Document {
         let by_notes = notes.iter().all(|note| Touched::is_told_by(note));
         // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
         let applied = catch_unwind(AssertUnwindSafe(|| {
-            if by_notes {
-                self.automerge.apply_changes(changes)?;
-                return Ok::<_, AutomergeError>(Vec::new());
-            }
-            let mut log = PatchLog::active();
+            let mut log = match by_notes {
+                true => PatchLog::inactive(),
+                false => PatchLog::active(),
+            };
             self.automerge.apply_changes_log_patches(changes, &mut log)?;
-            Ok(self.automerge.make_patches(&mut log))
+            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
         }));
         let patches = match applied {
             Ok(Ok(patches)) => patches,

@@ -339,7 +339,8 @@ fn a_first_sync_is_counted_and_read_before_its_audio_is_here() {
     assert!(!sim.holds_audio(phone, blob), "the cards came first");
     let (steps, times) = progress(&sim.take_events(phone), deck);
     assert_eq!(times, 1);
-    assert!(steps.len() > 2, "{steps:?}");
+    // Slices that come one upon the other are taken in together, so they are few.
+    assert!(steps.len() >= 2, "{steps:?}");
     assert_eq!(
         steps[0],
         SyncProgress {
