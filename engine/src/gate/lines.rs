@@ -1,9 +1,10 @@
 //! Structure: each change goes on exactly where its line was, and the whole leaves exactly the head that is vouched for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::rc::Rc;
 
-use automerge::{Change, ChangeHash, ObjId, ReadDoc};
+use automerge::{ActorId, Change, ChangeHash, ObjId, ReadDoc};
 
 use super::meaning::Meaning;
 use super::places::Learned;
@@ -69,11 +70,13 @@ pub(super) fn admit(
     let mut lines = Lines {
         document,
         batch: BTreeMap::new(),
-        used: BTreeSet::new(),
+        used: Vec::new(),
         named: BTreeMap::new(),
         beyond: BTreeMap::new(),
     };
     let mut meaning = Meaning::new(document);
+    // Who edits one card after the other says the same words a hundred times, and reading them costs more than finding them.
+    let mut read: BTreeMap<String, Notes> = BTreeMap::new();
     let mut heads: BTreeSet<ChangeHash> = base.iter().copied().collect();
     let mut admitted = Admitted {
         base,
@@ -90,7 +93,15 @@ pub(super) fn admit(
         for (index, bytes) in segment.changes.iter().enumerate() {
             let seq = segment.line.next_seq.saturating_add(index as u64);
             let (change, expanded) = chunk::read(bytes)?;
-            let notes = Notes::parse(change.message().ok_or(Refusal::NoMessage)?)?;
+            let message = change.message().ok_or(Refusal::NoMessage)?;
+            let notes = match read.get(message) {
+                Some(notes) => notes.clone(),
+                None => {
+                    let notes = Notes::parse(message)?;
+                    read.insert(message.to_owned(), notes.clone());
+                    notes
+                }
+            };
             let past = lines.next(segment, &change, &notes, (number, index), seq, previous)?;
             meaning.check(&expanded, &notes, &past, (number, index))?;
             for dependency in change.deps() {
@@ -118,7 +129,8 @@ pub(super) fn admit(
 struct Lines<'a> {
     document: &'a Document,
     batch: BTreeMap<ChangeHash, Point>,
-    used: BTreeSet<(Vec<u8>, u64)>,
+    /// The numbers of each segment, whose changes have its actor and follow one another.
+    used: Vec<(ActorId, Range<u64>)>,
     named: BTreeMap<ChangeHash, Named>,
     /// For heads in the document, the changes that are not in their past.
     beyond: BTreeMap<Vec<ChangeHash>, BTreeSet<ChangeHash>>,
@@ -146,12 +158,16 @@ impl Lines<'_> {
     }
 
     /// An actor's numbers are used once: two changes with one number make replicas refuse each other for good.
-    fn check_start(&self, segment: &Segment<'_>) -> Result<(), Refusal> {
+    fn check_start(&mut self, segment: &Segment<'_>) -> Result<(), Refusal> {
         let line = &segment.line;
         let automerge = self.document.automerge();
-        if line.next_seq == 0 {
+        let numbers = line.next_seq..line.next_seq.saturating_add(segment.changes.len() as u64);
+        let meets = |used: &Range<u64>| used.start < numbers.end && numbers.start < used.end;
+        let is_used = |(actor, used): &(ActorId, Range<u64>)| *actor == line.actor && meets(used);
+        if line.next_seq == 0 || self.used.iter().any(is_used) {
             return Err(Refusal::ReusedActor);
         }
+        self.used.push((line.actor.clone(), numbers));
         if line.next_seq == 1 {
             // Reading anything of an actor that Automerge does not know is an `InvalidObjId`; of one it knows, it is not.
             return match automerge.get(ObjId::Id(1, line.actor.clone(), 0), "") {
@@ -159,7 +175,7 @@ impl Lines<'_> {
                 _ => Err(Refusal::ReusedActor),
             };
         }
-        // Within the batch the numbers themselves are compared.
+        // Within the batch the numbers themselves were compared.
         let Some(before) = automerge.get_change_meta_by_hash(&line.previous) else {
             return Ok(());
         };
@@ -200,9 +216,6 @@ impl Lines<'_> {
                 expected: seq,
                 found: change.seq(),
             });
-        }
-        if !self.used.insert((change.actor_id().to_bytes().to_vec(), seq)) {
-            return Err(Refusal::ReusedActor);
         }
         if !(0..=SECONDS_MAX).contains(&change.timestamp()) {
             return Err(Refusal::WrongTime {

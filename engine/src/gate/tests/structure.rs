@@ -113,6 +113,13 @@ fn an_actor_whose_numbers_are_used_already() {
     let forked = pair.change(|edit| edit.rename_deck("one"));
     let other = pair.change(|edit| edit.rename_deck("two"));
     let line = pair.line();
+    // Both in one batch, which the document knows nothing of.
+    let both = [
+        segment(line.clone(), vec![&forked]),
+        segment(line.clone(), vec![&other]),
+    ];
+    let refusal = admit(&pair.viewer, &both, ChangeHash([0; 32])).map(drop);
+    assert_eq!(refusal, Err(Refusal::ReusedActor));
     pair.viewer.apply(pair.admit(&forked).unwrap()).unwrap();
     let head = Change::try_from(other.as_slice()).unwrap().hash();
     let refusal = admit(&pair.viewer, &[segment(line, vec![&other])], head)
