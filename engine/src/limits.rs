@@ -36,7 +36,7 @@ pub const SLICES_UNACKED_MAX: usize = 16;
 pub const HELD_BYTES_MAX: usize = SLICE_BYTES_MAX;
 /// How long they wait at the most: on a slow path people see a deck grow four times a second.
 ///
-/// Test: `tests/tests/held.rs::what_does_not_come_is_not_waited_for`.
+/// Test: `tests/tests/hostile_devices/held.rs::what_does_not_come_is_not_waited_for`.
 pub const HELD_AT_MOST: std::time::Duration = std::time::Duration::from_millis(250);
 /// Positions in a locator: ten, then doubling distances over at most [`DECK_TERMS_MAX`] terms, is below thirty. Each
 /// is looked for along the whole path, and a repeated one compresses to nothing.

@@ -212,14 +212,20 @@ fn one_on_a_branch_that_lost_turns_and_keeps_what_its_snapshots_held() {
     let deck = act(&mut sim, laptop, |core, now| core.create_deck(now, "Spanish")).value;
     edit_often(&mut sim, laptop, deck, 150);
     let backup = sim.backup(laptop).expect("a backup");
-    edit_often(&mut sim, laptop, deck, 300);
+    join(&mut sim, laptop, phone, deck);
+    sim.connect(laptop, phone, Conditions::default());
+    // One part after the other, so that the phone writes a snapshot with each.
+    for _ in 0..4 {
+        sim.run_until("both hold the same", LONG, |sim| same(sim, deck, laptop, phone))
+            .expect("the beginning");
+        saved(&mut sim, phone);
+        edit_often(&mut sim, laptop, deck, 100);
+    }
     edit(&mut sim, laptop, deck, "lost");
     saved(&mut sim, laptop);
     let lost = term_of(&sim, laptop, deck);
-    join(&mut sim, laptop, phone, deck);
-    sim.connect(laptop, phone, Conditions::default());
     sim.run_until("both hold the same", LONG, |sim| same(sim, deck, laptop, phone))
-        .expect("the beginning");
+        .expect("the end");
     saved(&mut sim, phone);
     assert!(first_left(&sim, phone, deck, lost).is_some_and(|first| first > 150));
 

@@ -156,16 +156,6 @@ fn slices_that_come_one_upon_the_other_are_one_batch() {
 }
 
 #[test]
-fn what_does_not_come_is_not_waited_for() {
-    let mut world = World::new(2);
-    world.hold();
-    let behind = world.behind();
-    world.sim.run_for(HELD_AT_MOST);
-    assert!(world.has_first(behind), "{} of {behind}", world.behind());
-    world.settle();
-}
-
-#[test]
 fn what_is_held_is_not_said_to_be_held() {
     let mut world = World::new(3);
     let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
@@ -182,17 +172,6 @@ fn what_is_held_is_not_said_to_be_held() {
     world.sim.crash(phone);
     world.sim.restart(phone).unwrap();
     assert!(world.behind() >= CHANGES, "it never came");
-    world.settle();
-}
-
-#[test]
-fn a_link_that_ends_does_not_take_with_it_what_had_come() {
-    let mut world = World::new(4);
-    world.hold();
-    let behind = world.behind();
-    world.sim.cut(world.laptop, world.phone);
-    world.sim.run_for(SOON);
-    assert!(world.has_first(behind), "{} of {behind}", world.behind());
     world.settle();
 }
 

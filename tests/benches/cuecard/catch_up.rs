@@ -12,8 +12,8 @@ use cuecard::{Deck, Engine, Rights};
 use cuecard_tests::engines::until_so;
 use cuecard_tests::real::tally::{Counted, Tally};
 
-use crate::fixture::{add_cards, fill, runtime_for_two as runtime};
-use crate::runner::{Table, Target, Unit, in_turns, timed};
+use crate::fixture::{add_cards, deck_in_memory, edit_one, fill, runtime_for_two as runtime};
+use crate::runner::{Table, Target, Unit, in_turns, middle, timed};
 
 const CARDS: usize = 1_000;
 /// A path on which round trips can be counted by the clock: a tenth of a second each, so that the work in between is
@@ -183,6 +183,50 @@ fn round_trips(table: &mut Table, runtime: &tokio::runtime::Runtime, at: &Deck2,
         Target::None,
         more.max(0.0) / (2.0 * FAR.as_secs_f64()),
     );
+}
+
+/// Edits of another deck on a device that a deck comes to: what the engine does at a time is what they wait for.
+pub(crate) fn edits_meanwhile(table: &mut Table) {
+    const EVERY: Duration = Duration::from_millis(10);
+    let runtime = runtime();
+    for changes in [10_000, 100_000] {
+        let late = runtime.block_on(async {
+            let (engine, deck, _) = deck_in_memory(CARDS, changes).await;
+            let joining = Engine::in_memory("new").expect("an engine");
+            let other = joining.create_deck("another").await.expect("a deck");
+            let cards = add_cards(&other, CARDS).await;
+            let invite = deck.invite(Rights::Read).expect("an invite");
+            let copy = joining.join(&invite).await.expect("joined");
+            let (here, there) = pair(engine.device(), joining.device(), Conditions::PERFECT, 1);
+            let head = deck.head().ok();
+            let here = engine.attach(here);
+            joining.attach(there);
+            let (mut due, mut late, mut at) = (Instant::now(), Vec::new(), 0);
+            while copy.head().ok() != head {
+                // Each counts from when a person would have made it, also those that come late as the one before did.
+                tokio::time::sleep_until(due.into()).await;
+                at += 1;
+                let edited = other.edit(|edit| edit_one(edit, &cards, at)).await;
+                edited.expect("an edit");
+                late.push(due.elapsed().as_secs_f64());
+                due += EVERY;
+            }
+            joining.shutdown().await.expect("it closes");
+            here.ended().await;
+            late
+        });
+        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+            table.add_one(
+                &format!("edit of another deck while {changes} changes come, {name}"),
+                Unit::TimeOfOne(1),
+                match name {
+                    "p99" => Target::Within(Duration::from_millis(50)),
+                    _ => Target::None,
+                },
+                middle(&late, share),
+            );
+        }
+    }
 }
 
 pub(crate) fn new_device(table: &mut Table) {

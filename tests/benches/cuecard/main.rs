@@ -24,7 +24,7 @@ use runner::Table;
 /// A measure, or a few that share what they need.
 type Measure = fn(&mut Table);
 
-const MEASURES: [(&str, Measure); 18] = [
+const MEASURES: [(&str, Measure); 19] = [
     ("edit", edit::one_field),
     ("durable", edit::durable),
     ("open", open::open),
@@ -37,6 +37,7 @@ const MEASURES: [(&str, Measure); 18] = [
     ("live", live::edit_to_event),
     ("catch-up", catch_up::behind),
     ("new-device", catch_up::new_device),
+    ("edit-while-behind", catch_up::edits_meanwhile),
     ("audio", audio::one_source),
     ("sources", audio::three_sources),
     ("edit-under-load", audio::edits_during_a_transfer),

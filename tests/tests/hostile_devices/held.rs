@@ -137,6 +137,29 @@ fn what_is_wrong_among_what_is_held_ends_it_there() {
     }
 }
 
+#[test]
+fn what_does_not_come_is_not_waited_for() {
+    let mut handed = Handed::new(183);
+    let intruder = handed.promise();
+    let slice = handed.slice(1);
+    handed.say(intruder, slice);
+    handed.world.sim.run_for(HELD_AT_MOST / 2);
+    assert_eq!(handed.cards(), 3, "it is held");
+    handed.world.sim.run_for(HELD_AT_MOST);
+    assert_eq!(handed.cards(), 4, "and no longer than it may be");
+}
+
+#[test]
+fn a_link_that_ends_does_not_take_with_it_what_had_come() {
+    let mut handed = Handed::new(184);
+    let intruder = handed.promise();
+    let slice = handed.slice(1);
+    handed.say(intruder, slice);
+    assert_eq!(handed.cards(), 3, "it is held");
+    handed.world.sim.leave(intruder);
+    assert_eq!(handed.cards(), 4);
+}
+
 /// What is promised and never comes keeps what did come for a moment, and in bounds.
 #[test]
 fn so_much_is_held_and_no_more() {

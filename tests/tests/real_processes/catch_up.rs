@@ -24,7 +24,10 @@ fn half_way(two: &mut Two) -> Status {
     two.laptop.ask(&Ask::Cable { cut: false });
     two.phone
         .hear("that it reads no further", |said| matches!(said, Said::Held));
-    let half = two.phone.status();
+    // What came is held for a moment, as there is more to come.
+    let half = two
+        .phone
+        .until("what came is taken in", |status| status.entries > before.entries);
     let came = half.entries - before.entries;
     assert!(
         came > 0 && came < CHANGES,
