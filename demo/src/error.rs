@@ -266,15 +266,12 @@ pub(crate) enum Error {
     /// Standard input or output failed.
     #[error("standard input or output failed: {0}")]
     Pipe(io::Error),
-    /// A peer could not end well.
-    #[error("{0}")]
-    Peer(String),
     /// The system has no randomness to give.
     #[error("no randomness for a seed: {0}; name one with --seed")]
     Random(getrandom::Error),
     /// Output could not be written as JSON.
     #[error("the result cannot be written as JSON: {0}")]
-    Json(serde_json::Error),
+    Json(#[from] serde_json::Error),
     /// The demo within the page could not be made.
     #[error("the two devices of the demo could not be set up: {0}")]
     Demo(String),

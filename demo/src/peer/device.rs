@@ -16,13 +16,13 @@ use serde_json::{Value, json, to_value};
 use tokio::time::{Instant, timeout_at};
 
 use crate::audio;
+use crate::error::Error;
 use crate::history;
 use crate::node::links::{LinkState, Links, lock, name_of};
 
 use super::protocol::{
     AudioTold, CardEdit, CardTold, DeckTold, Do, DraftStands, DraftTold, LinkTold, Status, Until,
 };
-use super::trouble::Trouble;
 
 /// Where the melody goes.
 const SLOT: &str = "melody";
@@ -65,12 +65,12 @@ impl Device {
         }
     }
 
-    pub(super) async fn shut_down(&self) -> Result<(), Trouble> {
+    pub(super) async fn shut_down(&self) -> Result<(), Error> {
         Ok(self.engine.shutdown().await?)
     }
 
     /// Does what was asked. What was done is durable when this returns.
-    pub(super) async fn act(&self, what: Do) -> Result<Value, Trouble> {
+    pub(super) async fn act(&self, what: Do) -> Result<Value, Error> {
         match what {
             Do::Start { cable_cut } => {
                 self.set_cut(cable_cut);
@@ -118,7 +118,7 @@ impl Device {
         }
     }
 
-    async fn offer(&self) -> Result<Value, Trouble> {
+    async fn offer(&self) -> Result<Value, Error> {
         let invite = self.deck()?.invite(Rights::Read)?;
         let offering = self.links.offer(Some(&invite)).await?;
         let code = offering.code();
@@ -127,8 +127,8 @@ impl Device {
         Ok(json!({ "code": code }))
     }
 
-    async fn accept(&self, code: &str) -> Result<Value, Trouble> {
-        let offering = lock(&self.offering).clone().ok_or(Trouble::NothingOffered)?;
+    async fn accept(&self, code: &str) -> Result<Value, Error> {
+        let offering = lock(&self.offering).clone().ok_or_else(nothing_offered)?;
         let connected = offering.accept(code).await?;
         drop((offering, lock(&self.offering).take()));
         self.links.keep(connected).await?;
@@ -136,28 +136,28 @@ impl Device {
     }
 
     /// Answers an offer, and follows the deck that it invites to.
-    async fn answer(&self, code: &str) -> Result<Value, Trouble> {
+    async fn answer(&self, code: &str) -> Result<Value, Error> {
         let answering = self.links.answer(code).await?;
-        let invite = DeckInvite::from_bytes(answering.payload()).ok_or(Trouble::NoInvite)?;
+        let invite = DeckInvite::from_bytes(answering.payload()).ok_or_else(no_invite)?;
         let code = answering.code();
         *lock(&self.answering) = Some(Arc::new(answering));
         self.engine.join(&invite).await?;
         Ok(json!({ "code": code }))
     }
 
-    async fn connect(&self) -> Result<Value, Trouble> {
-        let answering = lock(&self.answering).clone().ok_or(Trouble::NothingOffered)?;
+    async fn connect(&self) -> Result<Value, Error> {
+        let answering = lock(&self.answering).clone().ok_or_else(nothing_offered)?;
         let connected = answering.connect().await?;
         drop((answering, lock(&self.answering).take()));
         self.links.keep(connected).await?;
         Ok(Value::Null)
     }
 
-    fn deck(&self) -> Result<Deck, Trouble> {
-        self.engine.decks().into_iter().next().ok_or(Trouble::NoDeck)
+    fn deck(&self) -> Result<Deck, Error> {
+        self.engine.decks().into_iter().next().ok_or(Error::NoDeck)
     }
 
-    async fn ensure_deck(&self, title: &str) -> Result<Value, Trouble> {
+    async fn ensure_deck(&self, title: &str) -> Result<Value, Error> {
         let deck = match self.deck() {
             Ok(deck) => deck,
             Err(_) => self.engine.create_deck(title).await?,
@@ -165,10 +165,10 @@ impl Device {
         Ok(json!({ "deck": deck.id().to_string() }))
     }
 
-    async fn ensure_audio(&self, card: &str) -> Result<Value, Trouble> {
+    async fn ensure_audio(&self, card: &str) -> Result<Value, Error> {
         let deck = self.deck()?;
         if !deck.cards()?.iter().any(|known| known.front == card) {
-            return Err(Trouble::NoCard(card.to_owned()));
+            return Err(Error::NoCard(card.to_owned()));
         }
         let about = AudioAbout {
             mime: audio::MIME.to_owned(),
@@ -188,7 +188,7 @@ impl Device {
         Ok(json!({ "changed": changed, "blob": blob.to_string() }))
     }
 
-    async fn ensure_holder(&self, device: DeviceId) -> Result<Value, Trouble> {
+    async fn ensure_holder(&self, device: DeviceId) -> Result<Value, Error> {
         let deck = self.deck()?;
         let mut members = deck.members()?.listed();
         let holder = Member {
@@ -205,7 +205,7 @@ impl Device {
         Ok(Value::Null)
     }
 
-    async fn ensure_draft(&self, note: &str, edits: &[CardEdit]) -> Result<Value, Trouble> {
+    async fn ensure_draft(&self, note: &str, edits: &[CardEdit]) -> Result<Value, Error> {
         let deck = self.deck()?;
         let own = |draft: &cuecard::DraftInfo| draft.author == self.engine.device() && draft.note == note;
         let draft: Draft = match deck.drafts()?.into_iter().find(own) {
@@ -220,17 +220,17 @@ impl Device {
         Ok(Value::Null)
     }
 
-    async fn ensure_accepted(&self, note: &str) -> Result<Value, Trouble> {
+    async fn ensure_accepted(&self, note: &str) -> Result<Value, Error> {
         let deck = self.deck()?;
         let draft = deck.drafts()?.into_iter().find(|draft| draft.note == note);
-        let draft = draft.ok_or_else(|| Trouble::NoDraft(note.to_owned()))?;
+        let draft = draft.ok_or_else(|| Error::NoDraft(note.to_owned()))?;
         if draft.state != DraftState::Accepted {
             deck.accept_draft(draft.draft).await?;
         }
         Ok(Value::Null)
     }
 
-    async fn ensure_editor(&self, device: DeviceId) -> Result<Value, Trouble> {
+    async fn ensure_editor(&self, device: DeviceId) -> Result<Value, Error> {
         let deck = self.deck()?;
         if self.editor(&deck)? == Some(device) {
             return Ok(json!({ "term": null }));
@@ -239,7 +239,7 @@ impl Device {
         Ok(json!({ "term": term.to_string() }))
     }
 
-    async fn ensure_taken_over(&self) -> Result<Value, Trouble> {
+    async fn ensure_taken_over(&self) -> Result<Value, Error> {
         let deck = self.deck()?;
         if self.editor(&deck)? != Some(self.engine.device()) {
             deck.take_over().await?;
@@ -247,7 +247,7 @@ impl Device {
         Ok(Value::Null)
     }
 
-    fn editor(&self, deck: &Deck) -> Result<Option<DeviceId>, Trouble> {
+    fn editor(&self, deck: &Deck) -> Result<Option<DeviceId>, Error> {
         Ok(match deck.role()? {
             Role::Editor { .. } => Some(self.engine.device()),
             Role::Viewer { editor, .. } => Some(editor),
@@ -255,7 +255,7 @@ impl Device {
         })
     }
 
-    async fn wait(&self, until: Until, within_ms: u64) -> Result<Value, Trouble> {
+    async fn wait(&self, until: Until, within_ms: u64) -> Result<Value, Error> {
         let deadline = Instant::now() + Duration::from_millis(within_ms);
         let mut events = self.engine.events();
         loop {
@@ -266,26 +266,18 @@ impl Device {
                 return Ok(to_value(status)?);
             }
             if Instant::now() >= deadline {
-                return Err(Trouble::Late {
-                    until,
-                    within_ms,
-                    last: Box::new(status.ok()),
-                });
+                return Err(late(&until, within_ms, status.ok().as_ref()));
             }
             // Late events do no harm: the status is what counts.
             let next: Result<Option<Event>, _> =
                 timeout_at((Instant::now() + LOOK_AGAIN).min(deadline), events.next()).await;
             if matches!(next, Ok(None)) {
-                return Err(Trouble::Late {
-                    until,
-                    within_ms,
-                    last: Box::new(status.ok()),
-                });
+                return Err(late(&until, within_ms, status.ok().as_ref()));
             }
         }
     }
 
-    fn status(&self) -> Result<Status, Trouble> {
+    fn status(&self) -> Result<Status, Error> {
         let arrived = self.deck().ok().filter(|deck| deck.head().is_ok());
         Ok(Status {
             device: self.engine.device().to_string(),
@@ -296,7 +288,7 @@ impl Device {
         })
     }
 
-    fn deck_told(&self, deck: &Deck) -> Result<DeckTold, Trouble> {
+    fn deck_told(&self, deck: &Deck) -> Result<DeckTold, Error> {
         let cards = deck.cards()?;
         let blobs: BTreeSet<_> = cards
             .iter()
@@ -335,9 +327,9 @@ impl Device {
     }
 
     /// Hashes what lies on the disk now, not what was hashed when it came.
-    async fn verify_audio(&self) -> Result<Value, Trouble> {
+    async fn verify_audio(&self) -> Result<Value, Error> {
         let deck = self.deck()?;
-        let read_back = move || -> Result<AudioTold, Trouble> {
+        let read_back = move || -> Result<AudioTold, Error> {
             let mut told = AudioTold {
                 hashes: Vec::new(),
                 bytes: 0,
@@ -348,7 +340,10 @@ impl Device {
                 // One byte more than it may have is enough to see that it is wrong.
                 deck.open_audio(audio.blob)?
                     .take(audio.bytes + 1)
-                    .read_to_end(&mut bytes)?;
+                    .read_to_end(&mut bytes)
+                    .map_err(|error| {
+                        Error::NoAudio(format!("audio that is kept here cannot be read: {error}"))
+                    })?;
                 let hash = blake3::hash(&bytes);
                 told.verified &=
                     hash.as_bytes() == audio.blob.as_bytes() && bytes.len() as u64 == audio.bytes;
@@ -447,6 +442,39 @@ fn tell(card: Card) -> CardTold {
     }
 }
 
-fn parse_device(text: &str) -> Result<DeviceId, Trouble> {
-    text.parse().map_err(|_| Trouble::NoDevice(text.to_owned()))
+fn parse_device(text: &str) -> Result<DeviceId, Error> {
+    text.parse()
+        .map_err(|_| Error::Usage(format!("{text:?} is not a device id")))
+}
+
+fn nothing_offered() -> Error {
+    Error::Usage("no exchange of codes is under way here; start with an offer".to_owned())
+}
+
+fn no_invite() -> Error {
+    Error::Usage("the offer carries no invite to a deck; make it with a deck at hand".to_owned())
+}
+
+/// What was waited for, and how it stood at the end.
+fn late(until: &Until, within_ms: u64, last: Option<&Status>) -> Error {
+    let stood = last.map_or_else(
+        || "where it stands could not be read".to_owned(),
+        |status| {
+            let deck = status.deck.as_ref().map_or_else(
+                || "no deck".to_owned(),
+                |deck| {
+                    let head = deck.head.get(..8).unwrap_or(&deck.head);
+                    format!(
+                        "head {head}, {} entries, {} cards, audio {} of {}, drafts {:?}",
+                        deck.entries, deck.cards, deck.audio_whole, deck.audio_all, deck.drafts
+                    )
+                },
+            );
+            format!("links {}, {deck}", status.links.len())
+        },
+    );
+    Error::TooLate(format!(
+        "waited {within_ms} ms in vain for {}; {stood}",
+        until.told()
+    ))
 }

@@ -4,11 +4,9 @@
 //! |---|---|
 //! | `protocol` | what is said |
 //! | `device` | what is done |
-//! | `trouble` | why something was not done |
 
 mod device;
 pub(crate) mod protocol;
-mod trouble;
 
 use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
@@ -53,16 +51,13 @@ pub(crate) async fn run(data_folder: &Path, name: &str) -> Result<(), Error> {
         }
         answering.spawn(answer);
     }
-    device
-        .shut_down()
-        .await
-        .map_err(|trouble| Error::Peer(trouble.to_string()))
+    device.shut_down().await
 }
 
 async fn answer(device: Arc<Device>, request: Request, replies: mpsc::UnboundedSender<Reply>) {
     let what = match device.act(request.what).await {
         Ok(value) => Outcome::Ok(value),
-        Err(trouble) => Outcome::Err(trouble.into()),
+        Err(error) => Outcome::Err(error.into()),
     };
     // Nobody reads any more: the process is about to end.
     let _ = replies.send(Reply { id: request.id, what });

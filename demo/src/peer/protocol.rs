@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error::Failure;
+
 /// A request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Request {
@@ -348,32 +350,13 @@ pub(crate) enum Outcome {
     /// It is done, and durable.
     Ok(Value),
     /// It is not.
-    Err(Refused),
-}
-
-/// Why a request was not done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refused {
-    /// For the machine.
-    pub(crate) kind: RefusedKind,
-    /// For people.
-    pub(crate) message: String,
-}
-
-/// Kinds of refusal that the story tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RefusedKind {
-    /// Another device is the editor.
-    NotEditor,
-    /// It did not happen in time.
-    Late,
-    /// Anything else.
-    Failed,
+    Err(Failure),
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::error::Kind;
+
     use super::*;
 
     #[test]
@@ -401,8 +384,8 @@ mod tests {
             what: Outcome::Ok(Value::Bool(true)),
         };
         assert_eq!(serde_json::to_string(&done).unwrap(), r#"{"id":1,"ok":true}"#);
-        let refused = Refused {
-            kind: RefusedKind::NotEditor,
+        let refused = Failure {
+            kind: Kind::NotEditor,
             message: "no".to_owned(),
         };
         let line = serde_json::to_string(&Reply {

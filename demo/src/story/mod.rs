@@ -30,8 +30,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::error::Error;
-use crate::peer::protocol::{Do, Refused, RefusedKind, Status, Until};
+use crate::error::{Error, Failure, Kind};
+use crate::peer::protocol::{Do, Status, Until};
 use crate::text::Paint;
 
 use self::checks::{Check, Checks};
@@ -78,7 +78,7 @@ enum Setback {
     /// A process has ended.
     Died,
     /// A device did not do what it was asked.
-    Refused { name: &'static str, refused: Refused },
+    Refused { name: &'static str, refused: Failure },
     /// Anything that trying again does not mend.
     Failed(Error),
 }
@@ -361,7 +361,7 @@ impl Story<'_> {
     async fn is_refused_as_viewer(&self, who: usize, what: Do) -> Result<bool, Setback> {
         match self.ask(who, what).await {
             Ok(_) => Ok(false),
-            Err(Setback::Refused { refused, .. }) if refused.kind == RefusedKind::NotEditor => Ok(true),
+            Err(Setback::Refused { refused, .. }) if refused.kind == Kind::NotEditor => Ok(true),
             Err(setback) => Err(setback),
         }
     }

@@ -14,8 +14,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::error::Error;
-use crate::peer::protocol::{Do, Outcome, Refused, Reply, Request};
+use crate::error::{Error, Failure};
+use crate::peer::protocol::{Do, Outcome, Reply, Request};
 
 /// How long a process may take to close its store and end.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub(super) enum Unanswered {
     /// The process has ended.
     Gone,
     /// It said why not.
-    Refused(Refused),
+    Refused(Failure),
 }
 
 impl Process {
