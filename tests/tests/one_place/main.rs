@@ -107,6 +107,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/src/history/blame.rs", &["Automerge"]),
     ("engine/src/history/conflicts.rs", &["Automerge"]),
     ("engine/src/history/mod.rs", &["Automerge"]),
+    ("engine/src/history/places.rs", &["Automerge"]),
     ("engine/src/history/walk.rs", &["Automerge"]),
 ];
 
