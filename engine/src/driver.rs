@@ -4,11 +4,8 @@
 //! the lock. An app's edit runs under it, too: it must be short, and must not call the engine. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -21,14 +18,18 @@ use crate::core::{
     Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket,
     Typed,
 };
-use crate::engine::SuspendError;
 use crate::event::Event;
-use crate::id::{BlobId, ChangeHash, DeckId};
-use crate::limits::{LINK_QUEUE_BYTES_MAX, RESUMED_ALONE, SUSPEND_WITHIN};
+use crate::id::{BlobId, DeckId};
+use crate::limits::LINK_QUEUE_BYTES_MAX;
 use crate::op::Op;
 use crate::opening;
 use crate::tasks::StoreTask;
 use crate::time::Time;
+
+mod closing;
+mod saving;
+
+pub use self::saving::Saving;
 
 /// Events kept for a reader that is behind; beyond that it is told how many it missed.
 const EVENTS_KEPT: usize = 4_096;
@@ -72,7 +73,7 @@ struct LinkHandle {
     control: mpsc::UnboundedSender<Bytes>,
     binary: mpsc::UnboundedSender<Bytes>,
     /// Bytes in both queues.
-    queued: Arc<AtomicUsize>,
+    queued: watch::Sender<usize>,
 }
 
 impl Shared {
@@ -280,7 +281,8 @@ impl Shared {
                     Lane::Control => &handle.control,
                     Lane::Binary => &handle.binary,
                 };
-                let queued = handle.queued.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+                handle.queued.send_modify(|queued| *queued += bytes.len());
+                let queued = *handle.queued.borrow();
                 // A link that is going down takes no more; its end is reported by its reader.
                 drop(queue.send(bytes));
                 queued > LINK_QUEUE_BYTES_MAX
@@ -348,7 +350,7 @@ impl Shared {
         let (control, control_queue) = mpsc::unbounded_channel();
         let (binary, binary_queue) = mpsc::unbounded_channel();
         let (peer, transcript) = (link.peer(), link.transcript());
-        let queued = Arc::new(AtomicUsize::new(0));
+        let queued = watch::Sender::new(0);
         lock(&self.links).insert(
             id,
             LinkHandle {
@@ -421,77 +423,6 @@ impl Shared {
     pub(crate) fn suspended(&self) -> watch::Receiver<bool> {
         self.suspended.subscribe()
     }
-
-    /// See [`crate::Engine::suspend`].
-    pub(crate) async fn suspend(self: &Arc<Self>) -> Result<(), SuspendError> {
-        let until = Instant::now() + SUSPEND_WITHIN;
-        self.drive(Core::suspend);
-        let mut unsaved = self.unsaved.subscribe();
-        let saved = unsaved.wait_for(|unsaved| *unsaved == 0);
-        // A moment is left for closing what does not answer.
-        let flushed = async {
-            let saved = saved.await.is_ok();
-            self.all_sent().await;
-            saved
-        };
-        let saved = tokio::time::timeout_at(until - SUSPEND_WITHIN / 5, flushed).await;
-        self.suspended.send_replace(true);
-        let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
-        let closing = links.into_iter().map(|handle| {
-            // In a task of its own: what is too slow is closed all the same.
-            self.runtime
-                .spawn(async move { handle.link.close(CloseReason::Here).await })
-        });
-        let closing: Vec<_> = closing.collect();
-        let closed = async {
-            for closing in closing {
-                let _ = closing.await;
-            }
-        };
-        let _ = tokio::time::timeout_at(until, closed).await;
-        self.read(Core::store_failure).map_or(Ok(()), Err)?;
-        let is_saved = matches!(saved, Ok(true)) || *self.unsaved.borrow() == 0;
-        is_saved.then_some(()).ok_or(SuspendError::Unsaved)
-    }
-
-    /// Waits until the links took what is queued for them.
-    async fn all_sent(&self) {
-        loop {
-            let waits = |handle: &LinkHandle| handle.queued.load(Ordering::Relaxed) > 0;
-            if !lock(&self.links).values().any(waits) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// See [`crate::Engine::resume`].
-    pub(crate) async fn resume(self: &Arc<Self>) {
-        self.drive(Core::resume);
-        self.suspended.send_replace(false);
-        let mut waking = self.waking.subscribe();
-        let _ = tokio::time::timeout(RESUMED_ALONE, waking.wait_for(|waking| !*waking)).await;
-    }
-
-    /// Closes the links, waits until everything is durable, and closes the store.
-    pub(crate) async fn shut_down(self: &Arc<Self>) -> Result<(), StoreHasFailed> {
-        self.closing.send_replace(true);
-        self.drive(Core::leave_all_typing);
-        self.drive(Core::keep_all_heard);
-        let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
-        for handle in links {
-            handle.link.close(CloseReason::Here).await;
-        }
-        self.drive(|core, _| core.compact_to_close());
-        // The sender lives in `self`, so this cannot fail before it is true.
-        let _ = self.unsaved.subscribe().wait_for(|unsaved| *unsaved == 0).await;
-        let store = self.store.clone();
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        let failed = |why: String| StoreHasFailed { why };
-        closed
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(error.to_string()))
-    }
 }
 
 /// Reads a lock even if a panic was caught elsewhere: an app's edit that panics is rolled back like one that fails.
@@ -517,14 +448,14 @@ async fn send_all(
     link: Arc<dyn Link>,
     lane: Lane,
     mut queue: mpsc::UnboundedReceiver<Bytes>,
-    queued: Arc<AtomicUsize>,
+    queued: watch::Sender<usize>,
 ) {
     while let Some(bytes) = queue.recv().await {
         let len = bytes.len();
         if link.send(lane, bytes).await.is_err() {
             return;
         }
-        queued.fetch_sub(len, Ordering::Relaxed);
+        queued.send_modify(|queued| *queued -= len);
     }
 }
 
@@ -612,79 +543,5 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
         if is_counted {
             shared.one_saved();
         }
-    }
-}
-
-/// Something that was done at once and becomes durable: await it to know that it is.
-///
-/// Dropping it cancels nothing. When the disk fails, awaiting says so, and what was done is undone: by then every deck is
-/// what the disk has of it (see [`Event::WentBack`]).
-#[must_use = "it is done, but until this is awaited nobody knows whether it is durable"]
-#[derive(Debug)]
-pub struct Saving<T, E> {
-    result: Option<Result<T, E>>,
-    waiting: Option<oneshot::Receiver<SaveResult>>,
-    change: Option<ChangeHash>,
-}
-
-impl<T, E> Saving<T, E> {
-    /// What was done, without waiting for the disk.
-    ///
-    /// # Errors
-    /// Why it was not done.
-    pub fn at_once(mut self) -> Result<T, E>
-    where
-        E: From<StoreHasFailed>,
-    {
-        let taken = || StoreHasFailed {
-            why: "its result was taken before".to_owned(),
-        };
-        self.result.take().unwrap_or_else(|| Err(taken().into()))
-    }
-
-    /// The change that was made: for [`Deck::safe_where`](crate::Deck::safe_where), and to find it in a history. `None`
-    /// where nothing was changed, and for what is no edit.
-    #[must_use]
-    pub const fn change(&self) -> Option<ChangeHash> {
-        self.change
-    }
-
-    pub(crate) fn with_change(self, change: Option<ChangeHash>) -> Self {
-        Self { change, ..self }
-    }
-
-    /// The same with another value.
-    pub(crate) fn map<U>(mut self, with: impl FnOnce(T) -> U) -> Saving<U, E> {
-        Saving {
-            result: self.result.take().map(|result| result.map(with)),
-            waiting: self.waiting.take(),
-            change: self.change,
-        }
-    }
-}
-
-impl<T: Unpin, E: From<StoreHasFailed> + Unpin> Future for Saving<T, E> {
-    type Output = Result<T, E>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let failed = |why: &str| StoreHasFailed { why: why.to_owned() };
-        if let Some(waiting) = &mut this.waiting {
-            let saved = match Pin::new(waiting).poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(saved) => saved,
-            };
-            this.waiting = None;
-            match saved {
-                Ok(Ok(())) => {}
-                Ok(Err(why)) => this.result = Some(Err(failed(&why).into())),
-                Err(_) => this.result = Some(Err(failed("the engine was dropped").into())),
-            }
-        }
-        Poll::Ready(
-            this.result
-                .take()
-                .unwrap_or_else(|| Err(failed("it was awaited twice").into())),
-        )
     }
 }
