@@ -67,6 +67,12 @@ pub enum Event {
         /// Who had it.
         by: DeviceId,
     },
+    /// The owner settled what came before, or more of it: only a later word of the owner's undoes that. Whether the role of
+    /// now is among it, [`Deck::role`](crate::Deck::role) says.
+    Settled {
+        /// Of which deck.
+        deck: DeckId,
+    },
     /// A device that may not hold the role claimed it. That counts for nothing.
     ClaimRefused {
         /// Which deck.
@@ -379,6 +385,7 @@ impl Event {
             | Self::MemberAdmitted { deck, .. }
             | Self::AdmissionAsked { deck, .. }
             | Self::KeyTurned { deck }
+            | Self::Settled { deck }
             | Self::Removed { deck }
             | Self::Reorganised { deck, .. }
             | Self::LateWorkWaiting { deck, .. }

@@ -505,3 +505,6 @@ impl Core {
         Ok(!was_current)
     }
 }
+
+#[cfg(test)]
+mod tests;

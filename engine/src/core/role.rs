@@ -14,7 +14,7 @@ use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId, TermId};
-use crate::role::{Cause, Member, Rights, Standing};
+use crate::role::{Cause, Member, Point, Rights, Standing};
 use crate::time::Time;
 
 /// An owner that settles by itself does so at most this often: each time is a record for ever.
@@ -25,6 +25,8 @@ const SETTLE_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct RoleState {
     /// The editor that the app was last told of; `None`: nothing was told yet.
     pub(super) told: Option<Option<DeviceId>>,
+    /// What the app was last told is settled.
+    told_settled: Option<Point>,
     /// Devices that said in this run what they hold.
     pub(super) met: BTreeSet<DeviceId>,
     /// When this device last settled by itself.
@@ -281,14 +283,14 @@ impl Core {
         }
     }
 
-    /// Tells the app when the role has moved.
+    /// Tells the app when the role has moved, and when the owner has settled more.
     pub(super) fn watch_role(&mut self, deck: DeckId) {
         let me = self.device();
         let Some(state) = self.decks.get_mut(&deck) else {
             return;
         };
         let Some(log) = &state.log else { return };
-        let editor = log.chain.canonical().editor;
+        let (editor, settled) = (log.chain.canonical().editor, log.chain.settled());
         let told = state.role.told.replace(editor);
         if told != Some(editor) {
             // Of a handover that counts alone: anybody who was editor once can sign others.
@@ -302,6 +304,10 @@ impl Core {
             self.outputs.extend(granted.map(Output::Event));
             self.outputs
                 .push_back(Output::Event(Event::RoleMoved { deck, editor }));
+        }
+        let told = state.role.told_settled.replace(settled);
+        if told.is_some_and(|told| told != settled) {
+            self.event(Event::Settled { deck });
         }
     }
 

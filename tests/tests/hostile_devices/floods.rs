@@ -49,3 +49,32 @@ fn a_flood_of_claims_that_are_cut_at_nothing_is_refused_by_name() {
     assert!(kept <= TERMS_ASIDE_PER_MEMBER_MAX + 8, "{kept}");
     world.assert_unharmed();
 }
+
+/// Who is no member makes keys for the purpose: all of them together have one quota.
+#[test]
+fn claims_by_ever_new_devices_share_one_quota() {
+    let mut world = World::new(183, None);
+    let (document, Position { term, len, .. }) = world.document();
+    let (laptop, deck) = (world.laptop, world.deck);
+    let cut = Cut {
+        len,
+        head: document.heads()[0],
+    };
+    let intruder = world.intrude();
+    let most = u16::try_from(TERMS_ASIDE_PER_MEMBER_MAX).unwrap();
+    let claims = (0..=most).map(|number| {
+        let key = DeviceKey::from_bytes(blake3::hash(&number.to_le_bytes()).as_bytes());
+        claim(deck, (term, cut), &key, number)
+    });
+    let claims: Vec<Item> = claims.collect();
+    world.entries(intruder, claims);
+    assert!(world.sim.is_thrown_out(intruder));
+    let why = world.refusals();
+    assert!(
+        why.len() == 1 && why[0].contains("more terms that are not part of the deck"),
+        "{why:?}"
+    );
+    let kept = world.sim.holdings(laptop, deck).len();
+    assert!(kept <= TERMS_ASIDE_PER_MEMBER_MAX + 8, "{kept}");
+    world.assert_unharmed();
+}

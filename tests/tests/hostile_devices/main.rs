@@ -24,6 +24,7 @@
 //! | old answers to the editor's signs | `words::old_answers_said_again_do_not_make_an_editor_heard` | nothing |
 //! | going on after a handover, behind a later claim | `leaving::what_was_written_after_leaving_asks_also_where_a_later_claim_is_built_on_it` | `LateWorkWaiting`, `AfterLeaving` |
 //! | an old handover to somebody | `leaving::a_handover_that_does_not_count_tells_nobody_that_it_has_the_role` | nothing |
+//! | a denial by one that is not the editor, requests without a pause | `words::a_denial_by_another_is_nothing_and_a_request_is_heard_every_five_seconds` | nothing |
 //! | flood of words | `words::who_never_stops_talking_is_thrown_out` | "more words about the role" |
 //! | every message, falsely, by a viewer | `viewer::no_message_of_a_viewer_changes_a_deck` | nothing, or the end of the link |
 //! | signature for another purpose | `purposes::a_signature_for_another_purpose_is_refused_by_name` | "the signature of this record is wrong" |

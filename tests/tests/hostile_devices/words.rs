@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use cuecard::role::{Cause, Cut, Says, Term, Word};
+use cuecard::role::{Cause, Cut, Says, Signed, Term, Word};
 use cuecard::sync::message::{Item, Message, Position};
 use cuecard::transport::DeviceKey;
 use cuecard::{Event, Member, Rights, Role};
 
+use super::authority::phone;
 use super::world::*;
 
 fn word(world: &World, at: Position, key: &DeviceKey, nonce: u8, says: Says) -> Vec<u8> {
@@ -126,6 +127,57 @@ fn old_answers_said_again_do_not_make_an_editor_heard() {
         matches!(role, Some(Role::Viewer { editor, .. }) if editor == mallory.id()),
         "nobody heard the laptop: {role:?}"
     );
+}
+
+/// Only the editor says no, and only every five seconds anybody is asked anew.
+#[test]
+fn a_denial_by_another_is_nothing_and_a_request_is_heard_every_five_seconds() {
+    let mut world = World::new(66, Some(Rights::Hold));
+    let phone = phone(&mut world);
+    let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
+    let mut members = [mallory.id(), world.sim.id(phone)].map(|device| Member {
+        device,
+        rights: Rights::Hold,
+        rank: 1,
+    });
+    members.sort_by_key(|member| member.device);
+    act(&mut world.sim, laptop, |core, now| {
+        core.set_members(now, deck, members.to_vec()).unwrap()
+    });
+    world.sim.run_for(SOON);
+    world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
+    let (_, at) = world.document();
+    let intruder = world.intrude();
+    act(&mut world.sim, phone, |core, now| {
+        core.request_role(now, deck, "please").unwrap()
+    });
+    world.sim.run_for(Duration::from_secs(1));
+    let heard = world.sim.heard(intruder);
+    let asked = heard.iter().find_map(|message| match message {
+        Message::Word { bytes, .. } => {
+            let word = Signed::<Word>::decode(bytes).ok()?.verify(deck).ok()?;
+            matches!(word.says, Says::Request { .. }).then(|| *word.record_id().as_bytes())
+        }
+        _ => None,
+    });
+    let (to, reason) = (world.sim.id(phone), "no".to_owned());
+    let request_id = asked.expect("the request was passed on");
+    let no = Says::Denial {
+        to,
+        request: request_id,
+        reason,
+    };
+    for (nonce, says) in (1..).zip([no, request("mine"), request("mine, I said")]) {
+        let bytes = word(&world, at, &mallory, nonce, says).into();
+        world.sim.say(intruder, &Message::Word { deck, bytes });
+    }
+    world.sim.run_for(Duration::from_secs(1));
+    let denied = |event: &Event| matches!(event, Event::RoleDenied { .. });
+    assert!(!world.sim.take_events(phone).iter().any(denied));
+    let by_mallory = |event: &&Event| matches!(event, Event::RoleRequested { by, .. } if *by == mallory.id());
+    let told = world.sim.take_events(laptop);
+    assert_eq!(told.iter().filter(by_mallory).count(), 1, "{told:#?}");
+    world.assert_unharmed();
 }
 
 #[test]

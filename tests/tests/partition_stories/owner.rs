@@ -1,7 +1,9 @@
 //! What only the owner can do.
 
+use std::time::Duration;
+
 use cuecard::sim::Fate;
-use cuecard::{Policies, Rights, RoleError, SettlePolicy, Standing};
+use cuecard::{Event, Policies, Rights, RoleError, SettlePolicy, Standing};
 
 use crate::world::{SOON, World};
 
@@ -105,18 +107,41 @@ fn the_owner_settles_by_itself_what_a_majority_has_seen_and_not_by_hand_unasked(
     world.set_policies(&[laptop], &by_hand);
     world.hand_over(laptop, phone);
     world.edit_soon(phone, "handed over");
+    world.sim.run_for(Duration::from_secs(130));
     assert_eq!(world.standing(tablet), Standing::Provisional);
+    let deck = world.deck;
+    let settled = |event: &&Event| **event == Event::Settled { deck };
+    for peer in [laptop, tablet] {
+        world.events(peer);
+    }
     world.act(laptop, |core, now, deck| core.settle(now, deck).unwrap());
     world.quiet();
     assert_eq!(world.standing(tablet), Standing::Settled);
+    for peer in [laptop, tablet] {
+        let told = world.events(peer);
+        assert_eq!(told.iter().filter(settled).count(), 1, "{told:#?}");
+    }
 
     world.hand_over(phone, tablet);
     world.edit_soon(tablet, "and again");
     assert_eq!(world.standing(phone), Standing::Provisional);
     world.set_policies(&[laptop], &Policies::default());
-    world.sim.run_for(std::time::Duration::from_secs(70));
+    world.sim.run_for(Duration::from_secs(70));
     world.edit_soon(tablet, "a sign of life");
     assert_eq!(world.standing(phone), Standing::Settled, "the owner has met both");
+    // Each time is a record for ever, so it does not do so for every handover.
+    world.events(phone);
+    let began = world.sim.elapsed();
+    for round in 0..4 {
+        for (from, to) in [(tablet, phone), (phone, tablet)] {
+            world.hand_over(from, to);
+            world.sim.run_for(SOON);
+            world.edit(to, &format!("to and fro {round} {to:?}"));
+        }
+    }
+    let minutes = (world.sim.elapsed() - began).as_secs() / 60;
+    let times = world.events(phone).iter().filter(settled).count() as u64;
+    assert!(times <= minutes + 1, "{times} times in {minutes} minutes");
     world.the_end();
 }
 
