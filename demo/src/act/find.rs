@@ -48,15 +48,29 @@ pub(super) fn deck(node: &Node, asked: Option<&str>) -> Result<Deck, Error> {
     }
 }
 
-/// The damaged deck whose id begins so. Its title cannot be read.
-pub(super) fn damaged(node: &Node, asked: &str) -> Option<DeckId> {
-    let damaged = node.engine().damaged_decks();
-    let mut fit = damaged.iter().map(|damage| damage.deck);
-    let is_it = |deck: &DeckId| begins(&deck.to_string(), asked);
-    match (fit.clone().filter(is_it).count(), fit.find(is_it)) {
-        (1, found) => found,
-        _ => None,
-    }
+/// A deck that can be read, or one that cannot and has nothing but its id.
+pub(super) enum Found {
+    Deck(Deck),
+    Damaged(DeckId),
+}
+
+/// The deck of that title; or the one whose id begins so, also where it is damaged.
+pub(super) fn deck_or_damaged(node: &Node, asked: &str) -> Result<Found, Error> {
+    let damaged = node.engine().damaged_decks().into_iter();
+    let damaged = damaged.map(|damage| damage.deck);
+    let damaged: Vec<DeckId> = damaged.filter(|deck| begins(&deck.to_string(), asked)).collect();
+    let whole = match (deck(node, Some(asked)), damaged.as_slice()) {
+        (whole, []) => return whole.map(Found::Deck),
+        (Err(Error::NoDeck | Error::LostAll | Error::NoSuchDeck { .. }), [deck]) => {
+            return Ok(Found::Damaged(*deck));
+        }
+        (Err(Error::NoDeck | Error::LostAll | Error::NoSuchDeck { .. }), _) => None,
+        (Err(error), _) => return Err(error),
+        (Ok(deck), _) if deck_name(&deck).title == asked => return Ok(Found::Deck(deck)),
+        (Ok(deck), _) => Some(deck),
+    };
+    let told = damaged.iter().map(|deck| format!("  {deck}  (damaged)"));
+    Err(Error::WhichDeck(listed(whole.iter().map(told_deck).chain(told))))
 }
 
 pub(super) fn deck_name(deck: &Deck) -> DeckName {

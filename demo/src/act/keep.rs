@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::node::Node;
 use crate::text::{counted, shortened};
 
-use super::find;
+use super::find::{self, Found};
 
 pub(super) async fn set_followed(deck: &Deck, followed: bool) -> Result<Told, Error> {
     let changed = deck.is_followed()? != followed;
@@ -27,10 +27,9 @@ pub(super) async fn set_followed(deck: &Deck, followed: bool) -> Result<Told, Er
 
 /// Deletes a deck from this device, after a person said yes to what goes with it.
 pub(super) async fn remove(node: &Node, asked: &str, sure: bool, talk: &mut Talk) -> Result<Told, Error> {
-    let (deck, name, goes) = match find::damaged(node, asked) {
-        Some(deck) => (deck, name_of_damaged(deck), damaged_goes(deck)),
-        None => {
-            let deck = find::deck(node, Some(asked))?;
+    let (deck, name, goes) = match find::deck_or_damaged(node, asked)? {
+        Found::Damaged(deck) => (deck, name_of_damaged(deck), damaged_goes(deck)),
+        Found::Deck(deck) => {
             let name = find::deck_name(&deck);
             let goes = goes(node, &deck, &name);
             (deck.id(), name, goes)
@@ -72,17 +71,13 @@ fn goes(node: &Node, deck: &Deck, name: &DeckName) -> String {
         counted(deck.card_count().unwrap_or(0), "card", "cards"),
         "its history".to_owned(),
     ];
-    let own =
-        deck.drafts().unwrap_or_default().into_iter().filter(|draft| {
-            draft.author == node.engine().device() && matches!(draft.state, DraftState::Open)
-        });
+    let own = deck.drafts().unwrap_or_default().into_iter().filter(|draft| {
+        draft.author == node.engine().device()
+            && matches!(draft.state, DraftState::Open | DraftState::Proposed)
+    });
     match own.count() {
         0 => {}
-        open => with.push(counted(
-            open,
-            "draft that was not proposed",
-            "drafts that were not proposed",
-        )),
+        own => with.push(counted(own, "draft of your own", "drafts of your own")),
     }
     let safe_with = deck.safe_where(head).ok().flatten().map(|safety| safety.with);
     let names: Vec<String> = safe_with
@@ -91,9 +86,12 @@ fn goes(node: &Node, deck: &Deck, name: &DeckName) -> String {
         .map(|device| find::named(node, device))
         .collect();
     let elsewhere = if names.is_empty() {
-        "No other device is known to have all of it: what nobody else has is gone for good.".to_owned()
+        "No other device is known to have all its changes: what nobody else has is gone for good.".to_owned()
     } else {
-        format!("All of it is also with {}.", shortened(&names.join(", "), 120))
+        format!(
+            "All its changes are also with {}; its audio and your drafts may be nowhere else.",
+            shortened(&names.join(", "), 120)
+        )
     };
     let role = match deck.role() {
         Ok(Role::Editor { .. }) => {

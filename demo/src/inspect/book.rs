@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,12 @@ const MILESTONES: usize = 96;
 const COARSE: usize = 12;
 /// What is worked out ahead looks so often whether it may go on.
 const GIVES_WAY: Duration = Duration::from_millis(2);
+/// It begins when a page was there and has not asked for anything for so long: while it draws for the first time, it needs
+/// the processor itself.
+const QUIET: Duration = Duration::from_millis(400);
+/// Or when nobody came for so long, or whatever happens after so long.
+const NOBODY: Duration = Duration::from_secs(2);
+const AT_LAST: Duration = Duration::from_secs(5);
 /// Places that are read while others wait.
 const READ_AT_ONCE: usize = 256;
 /// Lists that are kept: one, and what was searched for while typing.
@@ -36,8 +41,7 @@ pub(super) struct Book {
     versions: Mutex<Versions>,
     fronts: Mutex<Option<(Arc<Index>, Fronts)>>,
     living: Mutex<(u64, Arc<Vec<CardId>>)>,
-    /// How many wait for an answer.
-    asked: AtomicUsize,
+    asked: Mutex<Asked>,
     /// The lists that were asked for last, each with the version it is of.
     lists: Mutex<Vec<Listed>>,
 }
@@ -73,12 +77,22 @@ impl Ids {
     }
 }
 
+/// Who waits for an answer.
+#[derive(Default)]
+struct Asked {
+    waiting: usize,
+    /// When the last answer was given.
+    answered: Option<Instant>,
+}
+
 /// That somebody waits for an answer.
-pub(super) struct Waits<'a>(&'a AtomicUsize);
+pub(super) struct Waits<'a>(&'a Mutex<Asked>);
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut asked = lock(self.0);
+        asked.waiting = asked.waiting.saturating_sub(1);
+        asked.answered = Some(Instant::now());
     }
 }
 
@@ -95,7 +109,7 @@ impl Book {
             versions: Mutex::default(),
             fronts: Mutex::default(),
             living: Mutex::default(),
-            asked: AtomicUsize::default(),
+            asked: Mutex::default(),
             lists: Mutex::default(),
         }
     }
@@ -130,7 +144,7 @@ impl Book {
         is_milestone: bool,
         pause: &dyn Fn(),
     ) -> Result<Order, HistoryError> {
-        let nearest = lock(&self.orders).nearest(step);
+        let nearest = lock(&self.orders).nearest(step, |step| index.heads_at(step));
         let (at, from) = match nearest {
             Some(known) => known,
             None => {
@@ -247,11 +261,15 @@ impl Book {
     }
 
     /// Works out points all over the history, so that no step of the slider has far to go: a few far apart first. Whoever
-    /// waits for an answer comes before.
+    /// waits for an answer comes before, and so does a page that draws what it was told first.
     pub(super) fn read_ahead(&self) -> Result<(), HistoryError> {
+        let began = Instant::now();
         let index = self.index()?;
+        while !self.is_drawn(began) {
+            std::thread::sleep(GIVES_WAY);
+        }
         let pause = || {
-            while self.asked.load(Ordering::Relaxed) > 0 {
+            while lock(&self.asked).waiting > 0 {
                 std::thread::sleep(GIVES_WAY);
             }
         };
@@ -269,9 +287,20 @@ impl Book {
         Ok(())
     }
 
+    /// Whether the first page, opened at the earliest then, has most likely drawn what it was told, or none comes.
+    fn is_drawn(&self, began: Instant) -> bool {
+        let asked = lock(&self.asked);
+        let is_quiet = match asked.answered {
+            _ if asked.waiting > 0 => false,
+            Some(answered) => answered.elapsed() >= QUIET,
+            None => began.elapsed() >= NOBODY,
+        };
+        is_quiet || began.elapsed() >= AT_LAST
+    }
+
     /// Somebody waits for an answer, for as long as what this gives is there.
     pub(super) fn asked(&self) -> Waits<'_> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        lock(&self.asked).waiting += 1;
         Waits(&self.asked)
     }
 

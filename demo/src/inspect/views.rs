@@ -44,10 +44,16 @@ impl Orders {
         self.points.retain(|step, point| heads_at(*step) == point.heads);
     }
 
-    /// The nearest point that is kept, to start from.
-    pub(super) fn nearest(&self, step: usize) -> Option<(usize, Order)> {
-        let below = self.points.range(..=step).next_back();
-        let above = self.points.range(step..).next();
+    /// The nearest point that is kept, to start from, of those whose heads are the ones given: whoever began to look before
+    /// entries came in between looks on at the history that was, and leaves points of it here.
+    pub(super) fn nearest(
+        &self,
+        step: usize,
+        heads_at: impl Fn(usize) -> Vec<ChangeHash>,
+    ) -> Option<(usize, Order)> {
+        let is_of_it = |(at, point): &(&usize, &Point)| heads_at(**at) == point.heads;
+        let below = self.points.range(..=step).rev().find(is_of_it);
+        let above = self.points.range(step..).find(is_of_it);
         let (at, point) = [below, above]
             .into_iter()
             .flatten()

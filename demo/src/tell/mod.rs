@@ -101,7 +101,7 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
             changed,
         } => following(deck, *followed, *changed, paint),
         Told::Removed { deck } => Printed::from(format!("removed {}\n", deck_line(deck, paint))).beside(
-            "what other devices have of it stays with them; its audio goes a day later, unless another deck here names it",
+            "what other devices have of it stays with them; its audio goes a day later at the earliest, while `cuecard up` runs, unless another deck here names it",
         ),
         Told::Decks { decks } => cards::decks(decks, paint).into(),
         Told::Status(status) => status::text(status, paint).into(),

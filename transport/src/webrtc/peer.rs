@@ -11,6 +11,7 @@ use ::webrtc::peer_connection::{
     RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry,
     SettingEngineBuilder, StatsSelector,
 };
+use ::webrtc::runtime::Runtime;
 use async_trait::async_trait;
 use bytes::Bytes;
 use rtc::ice::mdns::MulticastDnsMode;
@@ -21,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 use super::frames::{BINARY_CHANNEL, CONTROL_CHANNEL, ControlFrame, Part};
 use super::pairing::no_path;
 use super::proof::{Proof, ProofError, Proven};
-use super::socket::{Line, Sockets};
+use super::socket::{Lease, Line, Sockets};
 use crate::invite::{Credentials, candidate, describe, parse_fingerprint};
 use crate::limits::{EARLY_FRAMES_MAX, FRAME_BYTES_MAX, OUTSTANDING_BYTES_MAX};
 use crate::link::DialError;
@@ -78,6 +79,7 @@ pub(super) struct Peer {
     before_open: VecDeque<Bytes>,
     /// Freed once the connection no longer reads the sockets.
     line: Option<Line>,
+    lease: Lease,
     runtime: tokio::runtime::Handle,
 }
 
@@ -89,7 +91,7 @@ pub(super) struct Established {
     pub(super) early: Option<Part>,
 }
 
-/// How long the end of a connection that did not come up is waited for.
+/// How long the end of a connection is waited for.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Plan<'_> {
@@ -137,8 +139,10 @@ impl Plan<'_> {
     /// As a task of its own: dropped half-way, the stack would go on with what it has begun, and keep the sockets.
     async fn open(&self, line: Line) -> Result<Peer, DialError> {
         let (state_in, state) = watch::channel(RTCPeerConnectionState::New);
+        let (runtime, lease) = self.sockets.lend();
         let opening = Opening {
-            builder: self.builder(state_in),
+            builder: self.builder(state_in, runtime),
+            lease,
             is_offerer: self.is_offerer,
             theirs: self
                 .theirs
@@ -152,14 +156,18 @@ impl Plan<'_> {
         opened.await.map_err(local)?
     }
 
-    fn builder(&self, state: watch::Sender<RTCPeerConnectionState>) -> PeerConnectionBuilder<SocketAddr> {
+    fn builder(
+        &self,
+        state: watch::Sender<RTCPeerConnectionState>,
+        runtime: Arc<dyn Runtime>,
+    ) -> PeerConnectionBuilder<SocketAddr> {
         let configuration = RTCConfigurationBuilder::new()
             .with_certificates(vec![self.certificate.clone()])
             .build();
         PeerConnectionBuilder::new()
             .with_configuration(configuration)
             .with_setting_engine(self.settings().build())
-            .with_runtime(self.sockets.lender())
+            .with_runtime(runtime)
             .with_handler(Arc::new(StateHandler(state)))
             .with_udp_addrs(self.sockets.placeholders())
             .with_data_channel_send_buffer_limit(OUTSTANDING_BYTES_MAX)
@@ -278,6 +286,7 @@ struct Opening {
     theirs: String,
     state: watch::Receiver<RTCPeerConnectionState>,
     line: Line,
+    lease: Lease,
 }
 
 impl Opening {
@@ -298,6 +307,7 @@ impl Opening {
                 state: self.state,
                 before_open: VecDeque::new(),
                 line: Some(self.line),
+                lease: self.lease,
                 runtime: tokio::runtime::Handle::current(),
             }),
             Err(error) => {
@@ -339,14 +349,23 @@ impl Party {
 }
 
 impl Peer {
-    /// In a task of its own: a stack that does not answer any more must not keep the caller from what it is to be told.
+    /// In a task of its own: whoever is given up half-way has closed all the same.
     pub(super) async fn close(mut self) {
-        let closing = tokio::spawn(async move {
+        if let Some(line) = self.line.take() {
+            let _ = self.give_back(line).await;
+        }
+    }
+
+    /// Closes, and frees the line: also where the stack does not answer any more, which must neither keep the caller from
+    /// what it is to be told nor the sockets from the next connection.
+    fn give_back(&self, line: Line) -> tokio::task::JoinHandle<()> {
+        let (connection, lease) = (Arc::clone(&self.connection), self.lease.clone());
+        self.runtime.spawn(async move {
             // Errors say that it is closed already.
-            let _ = self.connection.close().await;
-            drop(self.line.take());
-        });
-        let _ = tokio::time::timeout(CLOSE_WITHIN, closing).await;
+            let _ = tokio::time::timeout(CLOSE_WITHIN, connection.close()).await;
+            lease.end();
+            drop(line);
+        })
     }
 
     /// Waits until both channels are open.
@@ -431,11 +450,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if let Some(line) = self.line.take() {
-            let connection = Arc::clone(&self.connection);
-            self.runtime.spawn(async move {
-                let _ = connection.close().await;
-                drop(line);
-            });
+            drop(self.give_back(line));
         }
     }
 }

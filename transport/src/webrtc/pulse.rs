@@ -204,8 +204,9 @@ impl Drop for Blocked<'_> {
         self.pulse.blocked.fetch_sub(1, Ordering::Relaxed);
         self.pulse.hear();
         // Whoever was kept waiting asks ever more rarely whether there is room: after a second, then two, then four. So
-        // the next question may take as long again as the wait was.
-        let waited = self.since.elapsed().min(ROOM_ASKED_EVERY.1);
+        // the next question may take as long again as the wait was; and if what follows it is lost, twice as long, as the
+        // pause is shortened by nothing but an answer to something that was sent once.
+        let waited = self.since.elapsed().min(ROOM_ASKED_EVERY.1) * 2;
         let patient_until = self.pulse.started.elapsed() + waited + ROOM_ASKED_EVERY.0;
         self.pulse
             .patient_until_ms
@@ -303,7 +304,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_counts_from_when_the_other_side_knows_that_there_is_room_again() {
-        for (blocked_ms, noticed_after_ms) in [(4_000, 4_000 + 1_000 + 600), (200_000, 60_000 + 1_000 + 600)]
+        for (blocked_ms, noticed_after_ms) in [(4_000, 8_000 + 1_000 + 600), (200_000, 120_000 + 1_000 + 600)]
         {
             let pulse = Pulse::new(&Config::default(), false);
             pulse.set_every(ms(200));

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -237,12 +238,15 @@ impl Sockets {
         }
     }
 
-    /// A runtime that lends these sockets to one peer connection.
-    pub(super) fn lender(&self) -> Arc<dyn Runtime> {
-        Arc::new(Lender {
+    /// A runtime that lends these sockets to one peer connection, until the lease ends.
+    pub(super) fn lend(&self) -> (Arc<dyn Runtime>, Lease) {
+        let lease = Lease::default();
+        let lender = Lender {
             tokio: TokioRuntime,
             sockets: Mutex::new(self.list.clone()),
-        })
+            lease: lease.clone(),
+        };
+        (Arc::new(lender), lease)
     }
 }
 
@@ -431,9 +435,23 @@ fn sift(bytes: &mut [u8], stride: usize, mut knocked: impl FnMut(&[u8])) -> usiz
     rest.len()
 }
 
+/// For how long a peer connection has the sockets. A stack that does not finish closing must not keep them from the next one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lease(Arc<AtomicBool>);
+
+impl Lease {
+    pub(super) fn end(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What a peer connection sees of a socket.
 #[derive(Debug)]
-struct Lent(Arc<Socket>);
+struct Lent(Arc<Socket>, Lease);
 
 impl AsyncUdpSocket for Lent {
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -441,7 +459,7 @@ impl AsyncUdpSocket for Lent {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        if self.0.is_cut() {
+        if self.0.is_cut() || self.1.is_over() {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
         let sent = match &self.0.carrier {
@@ -467,6 +485,9 @@ impl AsyncUdpSocket for Lent {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        if self.1.is_over() {
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::NotConnected)));
+        }
         self.0.poll_receive(cx, buffers, meta)
     }
 
@@ -492,6 +513,7 @@ struct Lender {
     tokio: TokioRuntime,
     /// Those not lent yet. The runtime lives as long as any channel's handle does, and must not keep ports bound.
     sockets: Mutex<Vec<Arc<Socket>>>,
+    lease: Lease,
 }
 
 impl Runtime for Lender {
@@ -504,7 +526,7 @@ impl Runtime for Lender {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let at = sockets.iter().position(|ours| ours.placeholder == ip);
         let at = at.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-        Ok(Arc::new(Lent(sockets.swap_remove(at))))
+        Ok(Arc::new(Lent(sockets.swap_remove(at), self.lease.clone())))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -549,6 +571,33 @@ impl Runtime for Lender {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whose_lease_is_over_neither_reads_nor_sends() {
+        let sockets = Sockets::bind(&Config::loopback(), &[]).unwrap();
+        let (of, lease) = (sockets.list[0].clone(), Lease::default());
+        let lent = Lent(of.clone(), lease.clone());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let (mut buffer, mut meta) = ([0; 64], [RecvMeta::default()]);
+        let mut read = |lent: &Lent| lent.poll_recv(&mut cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta);
+        assert!(read(&lent).is_pending());
+        lease.end();
+        assert!(matches!(read(&lent), Poll::Ready(Err(_))));
+        let next = Lent(of.clone(), Lease::default());
+        for (lent, contents) in [(&lent, b"late"), (&next, b"next")] {
+            let transmit = Transmit {
+                destination: of.address,
+                contents,
+                ecn: None,
+                segment_size: None,
+                src_ip: None,
+            };
+            let sent = std::future::poll_fn(|cx| lent.poll_send(cx, &transmit)).await;
+            assert_eq!(sent.unwrap(), contents.len());
+        }
+        let line = sockets.line().await;
+        assert_eq!(sockets.receive_from(&line).await.2, b"next");
+    }
 
     #[test]
     fn knocks_are_taken_out_wherever_they_stand() {

@@ -139,8 +139,12 @@ async fn open_unbounded(plan: &Plan<'_>, line: Line) -> Peer {
         .settings()
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(1_000_000));
     let theirs = plan.theirs.describe("actpass");
+    let (runtime, lease) = plan.sockets.lend();
     let opening = Opening {
-        builder: plan.builder(state_in).with_setting_engine(settings.build()),
+        lease,
+        builder: plan
+            .builder(state_in, runtime)
+            .with_setting_engine(settings.build()),
         is_offerer: false,
         theirs: theirs.replace("max-message-size:65536", "max-message-size:1000000"),
         state,
