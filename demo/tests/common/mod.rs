@@ -119,6 +119,7 @@ impl Device {
 pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
+    is_signalled: std::cell::Cell<bool>,
     said: Receiver<(Stream, String)>,
     /// All that it said.
     pub(crate) heard: String,
@@ -150,6 +151,7 @@ impl Running {
         std::thread::spawn(move || pass_on(err, Stream::Err, &say));
         Self {
             input: child.stdin.take(),
+            is_signalled: std::cell::Cell::new(false),
             child,
             said,
             heard: String::new(),
@@ -209,6 +211,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, which: &str) {
+        self.is_signalled.set(true);
         let sent = Command::new("kill")
             .args([which, &self.pid().to_string()])
             .status();
@@ -217,7 +220,10 @@ impl Running {
 
     /// Waits for its end, and hears all that it still says; gives its exit code.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
-        self.input = None;
+        // Whoever was told to end need not be told that nothing more is typed: it would be chance which comes first.
+        if !self.is_signalled.get() {
+            self.input = None;
+        }
         let deadline = Instant::now() + WITHIN;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

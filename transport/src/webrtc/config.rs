@@ -30,9 +30,9 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// How long to wait for those servers; what they said by then is used.
     pub gather_within: Duration,
-    /// How often each side lets the other hear of it.
+    /// How often the two sides let each other hear of them: one of them asks, the other answers.
     pub heartbeat: Duration,
-    /// Dead after this many heartbeats in a row were not heard.
+    /// Dead after this many heartbeats in a row were not heard; after three at least where the heartbeat was quickened.
     pub heartbeat_misses: u32,
     /// From the moment both sides know of each other until the proof is done.
     pub connect_within: Duration,

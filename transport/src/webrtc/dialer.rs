@@ -135,7 +135,8 @@ impl Dialer for RouteDialer {
                 // It may not have heard yet that we are here.
                 () = pairing.call() => {}
             }
-            line = pairing.sockets.line().await;
+            let again = tokio::time::timeout(within, pairing.sockets.line()).await;
+            line = again.map_err(|_| no_path(within))?;
             pair = pairing.take_ready();
         }
     }
