@@ -13,7 +13,7 @@ use crate::id::ChangeHash;
 /// Something that was done at once and becomes durable: await it to know that it is.
 ///
 /// Dropping it cancels nothing. When the disk fails, awaiting says so, and what was done is undone: by then every deck is
-/// what the disk has of it (see [`Event::WentBack`]).
+/// what the disk has of it (see [`Event::WentBack`](crate::Event::WentBack)).
 #[must_use = "it is done, but until this is awaited nobody knows whether it is durable"]
 #[derive(Debug)]
 pub struct Saving<T, E> {
