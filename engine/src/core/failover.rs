@@ -1,9 +1,10 @@
 //! The editor shows itself, and who no longer hears it may claim the role: after asking, and only with a majority.
 //!
-//! It says at which interval it shows itself. Whoever may hold the role and has missed two of these, asks the others; if
-//! more than half of all who may hold it, itself included, do not hear the editor, it claims: when it holds as much of the
-//! deck as the others know to be sealed, the better ranks a little earlier than the others. An editor that knows itself
-//! to be heard by a majority, and finds itself claimed all the same, says so by a handover to itself, which wins.
+//! It says at which interval it shows itself. Whoever may hold the role and has missed two of these, for as long as its
+//! policy says, asks the others; if more than half of all who may hold it, itself included, do not hear the editor, it
+//! claims: when it holds as much of the deck as the others know to be sealed, the better ranks a little earlier than the
+//! others. An editor that knows itself to be heard by a majority, and finds itself claimed all the same, says so by a
+//! handover to itself, which wins.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -19,7 +20,11 @@ use crate::time::Time;
 const INTERVAL: Duration = Duration::from_secs(10);
 /// And where it is: never more rarely than this.
 const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
-/// Nobody is to shorten the time of others to nothing, or stretch it for ever.
+/// What is taken for it until the editor was heard: whoever just started waits twice and a half as long at least, as links
+/// take their time to come up where all started together.
+const INTERVAL_UNHEARD: Duration = Duration::from_secs(2);
+/// Nobody is to shorten the time of others to nothing, or stretch it for ever. Nor does an editor show itself more often
+/// than that, however many come.
 const INTERVAL_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// Claimers start in the order of their rank, so far apart: longer than a claim takes to get around in most networks.
 const RANK_APART: Duration = Duration::from_millis(120);
@@ -40,8 +45,9 @@ pub(crate) struct Watch {
     /// When the editor was last heard, and the interval that it stated, or the one before it.
     heard: Time,
     interval: Option<Duration>,
-    /// As the editor: when to show itself next.
-    next_beat: Time,
+    /// As the editor: when it last showed itself, and whether anybody came since, who is not to wait for the next sign.
+    shown: Option<Time>,
+    came: bool,
     /// As the editor: its last signs, by their record ids. An answer to an older one is said again by somebody else.
     beats: VecDeque<[u8; 32]>,
     /// As the editor: when each other was last known to hear it.
@@ -64,7 +70,7 @@ struct Question {
 
 impl Watch {
     fn interval(&self) -> Duration {
-        self.interval.unwrap_or(INTERVAL)
+        self.interval.unwrap_or(INTERVAL_UNHEARD)
     }
 
     fn is_heard_by_majority(
@@ -126,16 +132,16 @@ impl Core {
             if !is_linked || log.durable().term != tip {
                 return;
             }
-            // The interval may have become shorter.
-            if now >= watch.next_beat || watch.next_beat > now + interval {
-                watch.next_beat = now + interval;
-                self.beat(deck, interval);
+            let pause = if watch.came { INTERVAL_BOUNDS.0 } else { interval };
+            let due = watch.shown.map_or(now, |shown| shown + pause);
+            if now < due {
+                return self.outputs.push_back(Output::WakeAt(due));
             }
-            let next = self.decks.get(&deck).map(|state| state.role.watch.next_beat);
-            self.outputs.extend(next.map(Output::WakeAt));
-            return;
+            (watch.shown, watch.came) = (Some(now), false);
+            self.outputs.push_back(Output::WakeAt(now + interval));
+            return self.beat(deck, interval);
         }
-        let AutoClaim::After(_) = policy else { return };
+        let AutoClaim::After(after) = policy else { return };
         // Two cannot tell which of them is gone.
         let rank = holders.iter().filter(|device| **device != editor);
         let rank = rank.enumerate().find(|(_, device)| **device == me);
@@ -144,7 +150,8 @@ impl Core {
         };
         let rank = u32::try_from(rank).unwrap_or(u32::MAX);
         let interval = watch.interval();
-        let due = watch.heard + interval * 2 + interval / 2 + RANK_APART.saturating_mul(rank);
+        let silence = after.max(interval * 2 + interval / 2);
+        let due = watch.heard + silence + RANK_APART.saturating_mul(rank);
         if now < due {
             watch.question = None;
             return self.outputs.push_back(Output::WakeAt(due));
@@ -169,6 +176,13 @@ impl Core {
                 self.outputs.push_back(Output::WakeAt(now + interval));
                 self.ask(deck);
             }
+        }
+    }
+
+    /// Somebody came who can take a sign of the editor's.
+    pub(super) fn show_soon(&mut self, deck: DeckId) {
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.role.watch.came = true;
         }
     }
 

@@ -58,6 +58,7 @@ impl Core {
             return;
         };
         session.introduced = true;
+        self.show_soon(deck);
         for message in self
             .all_presences(deck)
             .into_iter()

@@ -46,10 +46,10 @@ pub enum AutoClaim {
     /// A person decides: closing a laptop does not cost the role.
     #[default]
     Never,
-    /// After about so long without a sign of the editor, and only if a majority of those who may hold the role, this
-    /// device included, does not hear it either. Devices that are to do so must be linked with each other, and the
-    /// editor must have set it, too: it then shows itself three times in that time. In a deck that only two devices may
-    /// hold it never happens.
+    /// After so long without a sign of the editor (five seconds at least where this run has not heard it yet), and only if
+    /// a majority of those who may hold the role, this device included, does not hear it either. Devices that are to do so
+    /// must be linked with each other, and the editor must have set it, too: it then shows itself three times in that time,
+    /// or twice a second. In a deck that only two devices may hold it never happens.
     After(Duration),
 }
 

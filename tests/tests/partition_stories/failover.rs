@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cuecard::core::Core;
 use cuecard::sim::{Fate, Peer, Sim};
 use cuecard::{AutoClaim, Policies, Role};
 use cuecard_tests::on_all_cores;
@@ -90,6 +91,105 @@ fn one_that_is_killed_as_soon_as_all_know_it_is_followed_as_soon() {
     took.sort();
     println!("from the kill to the next edit on disk: {took:?}");
     assert!(took[3] < Duration::from_millis(1_500), "{took:?}");
+}
+
+/// An app that says "after ten seconds" means that: a link that is down for a while does not cost the role.
+#[test]
+fn nobody_claims_before_the_time_that_is_set() {
+    let (mut world, [laptop, phone, tablet]) = World::new(78, ["laptop", "phone", "tablet"]);
+    let all = world.peers.clone();
+    world.set_policies(&all, &fails_over(SECOND * 10));
+    world.sim.run_for(SECOND * 12);
+    world.split(&[&[laptop], &[phone, tablet]]);
+    world.sim.run_for(SECOND * 9);
+    world.meet();
+    world.sim.run_for(SECOND * 5);
+    assert!(edits(&world.sim, laptop, &world), "it was away for nine seconds");
+    world.split(&[&[laptop], &[phone, tablet]]);
+    world.sim.run_for(SECOND * 11);
+    assert!(edits(&world.sim, phone, &world), "it was away for longer");
+    world.the_end();
+}
+
+/// Once a failover took 25 seconds: the editor was killed as soon as all others had the deck, and its next sign, which says
+/// how often it shows itself, would have come in a moment.
+#[test]
+fn one_that_is_killed_as_soon_as_others_have_its_deck_is_followed_as_soon() {
+    let (mut world, [laptop, phone, tablet, watch, desk]) =
+        World::new(81, ["laptop", "phone", "tablet", "watch", "desk"]);
+    let others = [phone, tablet, watch, desk];
+    let create = |core: &mut Core, now, _| core.create_deck(now, "French").unwrap().value;
+    world.deck = world.act(laptop, create);
+    world.sim.run_for(SOON);
+    world.set_members(laptop, &others).unwrap();
+    world.set_policies(&[laptop], &fails_over(SECOND));
+    let key = world.act(laptop, |core, _, deck| core.deck_key(deck).unwrap());
+    for peer in others {
+        world.act(peer, |core, now, deck| core.join_deck(now, deck, key));
+    }
+    world.set_policies(&others, &fails_over(SECOND));
+    let has_it = |world: &World, peer| matches!(world.sim.role(peer, world.deck), Some(Role::Viewer { .. }));
+    while !others.iter().all(|peer| has_it(&world, *peer)) {
+        world.sim.run_for(Duration::from_millis(5));
+    }
+    // What they hold is acknowledged, and no two signs are closer together than a tenth of a second.
+    world.sim.run_for(Duration::from_millis(200));
+    let took = followed_by(&mut world, laptop, &others);
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+}
+
+/// Nobody has heard it in this run, so nobody knows how often it shows itself.
+#[test]
+fn an_editor_that_was_dead_before_all_others_were_started_is_followed() {
+    let names = ["laptop", "phone", "tablet", "watch", "desk"];
+    let (mut world, [laptop, phone, tablet, watch, desk]) = World::new(79, names);
+    let others = [phone, tablet, watch, desk];
+    for peer in world.peers.clone() {
+        world.sim.crash(peer);
+    }
+    for peer in others {
+        world.sim.restart(peer).unwrap();
+    }
+    world.set_policies(&others, &fails_over(SECOND));
+    let took = followed_by(&mut world, laptop, &others);
+    assert!(took > SECOND * 4, "links may take their time: {took:?}");
+    assert!(took < SECOND * 6, "{took:?}");
+}
+
+/// All are started again at the same time, and the link with the editor takes longest: it keeps the role.
+#[test]
+fn an_editor_whose_links_come_up_late_after_all_were_started_keeps_the_role() {
+    let (mut world, [laptop, phone, tablet]) = World::new(80, ["laptop", "phone", "tablet"]);
+    let all = world.peers.clone();
+    for &peer in &all {
+        world.sim.crash(peer);
+    }
+    world.split(&[&[laptop], &[phone, tablet]]);
+    for &peer in &all {
+        world.sim.restart(peer).unwrap();
+    }
+    world.set_policies(&all, &fails_over(SECOND));
+    world.sim.run_for(SECOND * 3);
+    world.meet();
+    world.sim.run_for(SECOND * 10);
+    assert!(edits(&world.sim, laptop, &world));
+    world.the_end();
+}
+
+/// From the death of an editor until one of the others is it.
+fn followed_by(world: &mut World, editor: Peer, others: &[Peer]) -> Duration {
+    let killed = world.sim.elapsed();
+    if world.sim.is_running(editor) {
+        world.sim.crash(editor);
+    }
+    while !others.iter().any(|peer| edits(&world.sim, *peer, world)) {
+        assert!(world.sim.elapsed() < killed + SECOND * 40, "{:?}", world.roles());
+        world.sim.run_for(Duration::from_millis(5));
+    }
+    let took = world.sim.elapsed() - killed;
+    world.sim.restart(editor).unwrap();
+    world.the_end();
+    took
 }
 
 #[test]
