@@ -1,6 +1,6 @@
 // The page: who looks, at what, in which view.
 
-import { byId, h, put, s, toast, unheld } from './dom.js';
+import { byId, h, put, s, unheld } from './dom.js';
 import { showCompare } from './compare.js';
 import { showConflicts } from './conflicts.js';
 import { showCard, showDeck } from './deck.js';
@@ -11,7 +11,7 @@ import * as history_ from './history.js';
 import { listen, showLive } from './live.js';
 import * as present from './present.js';
 import * as stage from './stage.js';
-import { Refused, enter, follow, get, go, on, refresh, state } from './state.js';
+import { Refused, enter, follow, get, go, known, on, refresh, state } from './state.js';
 import * as timeline from './timeline.js';
 
 const TABS = [
@@ -30,6 +30,13 @@ let showing = 0;
 async function show() {
   const mine = ++showing;
   const host = byId('view');
+  document.body.classList.toggle('without', Boolean(state.without));
+  if (state.without) {
+    const [title, ...words] = state.without;
+    put(host, h('div', { class: 'empty' }, h('h2', {}, title), h('p', {}, words)));
+    host.dataset.of = '';
+    return;
+  }
   const tab = VIEWS[state.tab] ? state.tab : 'deck';
   document.body.dataset.tab = tab;
   markTab();
@@ -79,21 +86,56 @@ function markTab() {
   }
 }
 
+/** Reads the deck that is looked at, and says why where there is nothing to read. */
+async function look() {
+  const { deck } = state;
+  try {
+    if (deck && known(state.peer, deck).here) await refresh();
+    else without(deck ? WAITING : DECKLESS);
+  } catch (error) {
+    if (deck === state.deck) without(['This deck cannot be shown', error.message]);
+  }
+}
+
+const DECKLESS = ['No deck is on this device', h('code', {}, 'cuecard new TITLE'), ' begins one; ', h('code', {}, 'cuecard join'), ' takes one from another device.'];
+const WAITING = ['Nothing of this deck is here yet', 'It comes as soon as a device that has it is linked.'];
+
+/** Says why there is nothing to show. */
+function without(words) {
+  state.summary = null;
+  state.without = words;
+  document.title = 'Cuecard';
+  put(byId('title'), '');
+  byId('role').hidden = true;
+  choices();
+  show();
+}
+
+/** Which deck on which device to look at. */
+function choices() {
+  const all = state.home.peers.flatMap((peer, number) => peer.decks.map((deck) => ({ number, deck, peer })));
+  const pick = byId('pick');
+  put(pick, all.map(({ number, deck, peer }) => {
+    const title = (deck.id === state.summary?.deck ? state.summary.title : deck.title) || 'nothing of it is here yet';
+    return h('option', { value: `${number}/${deck.id}`, selected: number === state.peer && deck.id === state.deck }, state.home.peers.length > 1 ? `${title} on the ${peer.name}` : title);
+  }));
+  pick.closest('label').hidden = all.length < 2;
+}
+
 function head() {
   const { summary } = state;
+  if (state.without) {
+    state.without = null;
+    byId('role').hidden = false;
+    show();
+  }
   document.title = `${summary.title} · Cuecard`;
   put(byId('title'), summary.title || 'A deck without a title');
   const { role } = summary;
   put(byId('role'), h('i', { class: 'dot' }), role.mine ? 'this device is editor' : role.editor ? `${role.editor.name} is editor` : 'nobody is editor', !summary.followed && ', not followed');
   const editor = summary.devices.findIndex((device) => device.id === role.editor?.id);
   byId('role').className = `chip ${editor >= 0 ? `lane-${(summary.devices[editor].lane ?? 0) % 8}` : ''}`;
-  const choices = state.home.peers.flatMap((peer, number) => peer.decks.map((deck) => ({ number, deck, peer })));
-  const pick = byId('pick');
-  put(pick, choices.map(({ number, deck, peer }) => {
-    const title = deck.id === summary.deck ? summary.title : deck.title;
-    return h('option', { value: `${number}/${deck.id}`, selected: number === state.peer && deck.id === state.deck }, state.home.peers.length > 1 ? `${title} on the ${peer.name}` : title);
-  }));
-  pick.closest('label').hidden = choices.length < 2;
+  choices();
   countDrafts();
 }
 
@@ -183,9 +225,9 @@ async function start() {
   addEventListener('hashchange', follow);
   tabs();
   follow();
-  if (state.deck) await refresh();
-  else put(byId('view'), h('div', { class: 'empty' }, h('h2', {}, 'No deck yet'), h('p', {}, 'This device follows none.')));
-  on('deck', () => refresh().catch((error) => toast(error.message)));
+  await look();
+  on('deck', look);
+  on('home', look);
   if (state.selected) history_.reveal(state.selected);
   listen();
   stage.start();

@@ -55,7 +55,8 @@ export function showDeck(host) {
   const update = async (view) => {
     if (!view) return;
     say(title, view.title || 'A deck without a title');
-    say(about, `${some(view.total, 'card')}${state.step === null ? ' now' : ' at this point'}`);
+    const unmarked = state.step !== null && view.diff.total > view.diff.cards.length ? `; this step touched ${some(view.diff.total, 'card')}, and ${view.diff.cards.length} of them are marked` : '';
+    say(about, `${some(view.total, 'card')}${state.step === null ? ' now' : ' at this point'}${unmarked}`);
     marks = new Map(state.step === null ? [] : view.diff.cards.filter((change) => change.after).map((change) => [change.after.id, change.kind]));
     const ghosts = state.step === null ? [] : view.diff.cards.filter((change) => change.kind === 'removed');
     if (ghosts.length || gone.firstChild) put(gone, ghosts.map(cardDiff));

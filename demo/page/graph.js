@@ -87,8 +87,11 @@ export function drawing({ first, last, lanes, edges, itemAt }) {
   }
   const w = width(lanes);
   const y = first * ROW;
-  return s('svg', {
+  const drawn = s('svg', {
     class: 'graph', width: w, height: (last - first) * ROW, viewBox: `0 ${y} ${w} ${(last - first) * ROW}`,
     'aria-hidden': 'true',
   }, stripes(first, last, itemAt, lanes), lines, nodes);
+  // Beside the rows that it is of.
+  drawn.style.setProperty('--y', `${y}px`);
+  return drawn;
 }

@@ -14,6 +14,7 @@ let cursor = 0;
 const wish = () => ({ q: state.search, group: state.group, full: state.full });
 
 async function ask(from, count) {
+  if (state.without) return { total: 0, items: [] };
   const answer = await ofDeck('rows', { ...wish(), from, count });
   if (answer.version !== ask.version || ask.wish !== JSON.stringify(wish())) edges = new Map();
   ask.version = answer.version;
@@ -66,7 +67,7 @@ function row(item, number) {
     class: `row entry ${item.kind} ${lane(item.device)} ${after ? 'after' : ''} ${isHere ? 'is-here' : ''}`,
     role: 'option', id: `line-${number}`, 'aria-selected': String(isSelected), 'data-hash': item.hash,
     'data-op': item.op, 'data-step': item.step, 'aria-posinset': number + 1, 'aria-setsize': scroller?.total,
-    'aria-label': `${what}${item.count > 1 ? `, ${item.count} entries` : ''}, by ${who}, ${chapter || KINDS[item.kind]}, ${when(item.time)}${item.head ? ', head' : ''}${item.kind === 'merge' ? ', merge' : ''}`,
+    'aria-label': `${after ? 'after the slider: ' : ''}${what}${item.count > 1 ? `, ${item.count} entries` : ''}, by ${who}, ${chapter || KINDS[item.kind]}, ${when(item.time)}${item.head ? ', head' : ''}${item.kind === 'merge' ? ', merge' : ''}`,
     title: item.op,
     onclick: () => choose(number),
   },

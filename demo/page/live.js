@@ -1,11 +1,11 @@
 // What happens, as it happens.
 
 import { h, put } from './dom.js';
-import { at, refreshSoon, state, tell } from './state.js';
+import { at, refreshHomeSoon, refreshSoon, state, tell } from './state.js';
 import { clock, some } from './words.js';
 
 const KEPT = 400;
-const KINDS = ['change', 'draft', 'role', 'late', 'link', 'sync', 'audio', 'present', 'play', 'member', 'trouble'];
+const KINDS = ['change', 'deck', 'draft', 'role', 'late', 'link', 'sync', 'audio', 'present', 'play', 'member', 'trouble'];
 const lines = [];
 const off = new Set();
 let paused = false;
@@ -20,12 +20,15 @@ export function listen() {
     const line = JSON.parse(data);
     lines.push(line);
     if (lines.length > KEPT) lines.shift();
-    refreshSoon();
+    // Decks come, go, and get other titles. What is gone is not to be asked for.
+    const isOfDecks = ['deck', 'lagged'].includes(line.kind) || state.without || (line.kind === 'change' && line.deck !== state.deck);
+    if (isOfDecks) refreshHomeSoon();
+    else refreshSoon();
     tell('event', line);
     if (paused) missed += 1;
     paint();
   };
-  source.onopen = () => { document.body.classList.remove('alone'); refreshSoon(); tell('event'); };
+  source.onopen = () => { document.body.classList.remove('alone'); refreshHomeSoon(); tell('event'); };
   source.onerror = () => document.body.classList.add('alone');
 }
 

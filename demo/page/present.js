@@ -2,24 +2,25 @@
 
 import { h, toast } from './dom.js';
 import { cardLink } from './cards.js';
-import { doOnDeck, on, post, state } from './state.js';
+import { doOnDeck, known, on, post, state } from './state.js';
 import { bytes, seconds, some } from './words.js';
 
 let shown = null;
 
 /** Tells the others which card is looked at. That nobody looks any more is noticed where this page is served. */
 function show() {
-  const now = { place: `${state.peer}/${state.deck}`, card: state.tab === 'card' ? state.arg : null };
-  if (!state.deck || (shown?.place === now.place && shown.card === now.card)) return;
+  const now = { peer: state.peer, deck: state.deck, place: `${state.peer}/${state.deck}`, card: state.tab === 'card' ? state.arg : null };
+  if (!known(now.peer, now.deck)?.here || (shown?.place === now.place && shown.card === now.card)) return;
   const before = shown;
   shown = now;
   const say = (place, given) => post(`${place}/presence`, given).catch(() => {});
-  if (before && before.place !== now.place) say(before.place, { gone: true });
+  if (before && before.place !== now.place && known(before.peer, before.deck)) say(before.place, { gone: true });
   say(now.place, { card: now.card });
 }
 
 export function start() {
   on('route', show);
+  on('summary', show);
   show();
 }
 

@@ -38,14 +38,18 @@ export class Scroller {
     }, { passive: true });
     this.repaint = () => this.paint();
     this.repaintRows = () => this.paint(false);
-    this.watch = new ResizeObserver(([{ contentRect: { height } }]) => {
-      if (height === this.height) return;
-      // What is not shown forgets where it was scrolled to.
-      if (!this.height) this.stands = null;
-      this.height = height;
-      this.paint();
-    });
+    this.watch = new ResizeObserver(() => this.measure() && this.paint());
     this.watch.observe(host);
+  }
+
+  /** How high the host is; gives whether that is another height than before. */
+  measure() {
+    const height = this.host.clientHeight;
+    if (height === this.height) return false;
+    // What is not shown forgets where it was scrolled to.
+    if (!this.height) this.stands = null;
+    this.height = height;
+    return true;
   }
 
   /** Forgets what was read, and reads what is seen anew. What is there stays until then. */
@@ -132,7 +136,7 @@ export class Scroller {
   }
 
   draw_seen(below) {
-    this.height ||= this.host.clientHeight;
+    if (!this.height) this.measure();
     if (!this.height) return;
     const [first, last] = this.range();
     for (let page = Math.floor(first / PAGE); page * PAGE < last; page++) this.want(page);

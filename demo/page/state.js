@@ -6,7 +6,7 @@ const listeners = new Map();
 
 /** What is looked at. `step` is null for now. */
 export const state = {
-  home: null, summary: null, peer: 0, deck: null, tab: 'deck', arg: '', step: null, at: null,
+  home: null, summary: null, without: null, peer: 0, deck: null, tab: 'deck', arg: '', step: null, at: null,
   search: '', group: 'none', full: false, selected: null, a: null,
 };
 
@@ -82,17 +82,32 @@ export function go(change) {
   follow();
 }
 
+/** A deck of a device, as far as it is known without looking into it: nothing if it is not there (any more). */
+export const known = (peer, deck) => state.home.peers[peer]?.decks.find(({ id }) => id === deck);
+
+/** Which decks there are now. Where the one that is looked at is gone, another one is. */
+export async function refreshHome() {
+  state.home = await get('home');
+  if (!known(state.peer, state.deck)) {
+    if (state.deck) toast('The deck that was shown here was removed from this device.');
+    history.replaceState(null, '', '#');
+    follow();
+  } else tell('home');
+}
+
+export const refreshHomeSoon = settled(120, () => refreshHome().catch(() => {}));
+
 /** Takes what the address says. */
 export function follow() {
   const [path, query = ''] = location.hash.slice(2).split('?');
   const [peer, deck, tab, ...rest] = path.split('/');
-  const found = state.home.peers[Number(peer)]?.decks.find((known) => deck && known.id.startsWith(deck));
+  const found = state.home.peers[Number(peer)]?.decks.find(({ id }) => deck && id.startsWith(deck));
   const before = { peer: state.peer, deck: state.deck, at: state.at };
   if (deck && !found) toast('This device does not have the deck of that link.');
   if (found) {
     state.peer = Number(peer);
     state.deck = found.id;
-  } else if (!state.deck) {
+  } else if (!known(state.peer, state.deck)) {
     const first = state.home.peers.findIndex((peer) => peer.decks.length);
     state.peer = Math.max(first, 0);
     state.deck = state.home.peers[state.peer]?.decks[0]?.id ?? null;
@@ -110,7 +125,10 @@ export function follow() {
 export async function refresh() {
   if (!state.deck) return;
   const before = state.summary;
+  const where = here('');
   const summary = await ofDeck('summary');
+  // Meanwhile another one may be looked at.
+  if (where !== here('')) return;
   state.summary = summary;
   const same = before && before.deck === summary.deck && before.version === summary.version && before.peer === state.peer;
   summary.peer = state.peer;

@@ -125,7 +125,7 @@ fn print(told: &Told, form: LogForm, output: Output) -> Result<(), Error> {
     if output.json {
         return write_out(&tell::json(told));
     }
-    let printed = tell::text(told, form, output.out);
+    let printed = tell::text(told, form, output.room(), output.out);
     write_out(&printed.out)?;
     if !output.quiet {
         for line in printed.aside.lines() {

@@ -87,7 +87,7 @@ pub(crate) async fn run(demo: Demo, output: Output, verbose: bool) -> Result<End
     let told = if output.json {
         report.to_json()? + "\n"
     } else {
-        report.told(output.out)
+        report.told(output.out, output.room())
     };
     write_out(&told)?;
     if !output.json && report.is_good() {

@@ -151,6 +151,14 @@ pub(crate) enum Error {
         "there is no deck here yet; `cuecard new TITLE` begins one, and `cuecard join` takes one from another device"
     )]
     NoDeck,
+    /// The deck that is meant cannot be opened.
+    #[error("{told}. `cuecard decks` lists it, and `cuecard remove --deck {deck}` removes it")]
+    DamagedDeck {
+        /// The beginning of its id.
+        deck: String,
+        /// What is wrong with it, and what can be done.
+        told: String,
+    },
     /// The disk has lost what was there.
     #[error("{}", LOST_ALL)]
     LostAll,
@@ -418,9 +426,10 @@ impl Error {
             Self::Open(OpenError::Store(error)) | Self::Store(error) => kind_of_store(error),
             Self::Open(OpenError::Folder { error, .. }) | Self::Folder { error, .. } => kind_of_io(error),
             Self::Open(OpenError::Identity(error)) => kind_of_identity(error),
-            Self::Open(OpenError::Load(_)) | Self::Deck(DeckError::Damaged(_)) | Self::LostAll => {
-                Kind::Damaged
-            }
+            Self::Open(OpenError::Load(_))
+            | Self::Deck(DeckError::Damaged(_))
+            | Self::DamagedDeck { .. }
+            | Self::LostAll => Kind::Damaged,
             Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Kind::NotFound,
             Self::File { error, .. } => kind_of_io(error),
             Self::Export(ExportError::Io(error)) => kind_of_io(error),

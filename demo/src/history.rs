@@ -52,13 +52,31 @@ pub(crate) struct Entry {
 impl Entry {
     /// The name of its op; `batch` for several different ones.
     pub(crate) fn op(&self) -> &str {
-        match self.ops.as_slice() {
-            [] => "",
-            [first, rest @ ..] if rest.iter().all(|op| op.op == first.op) => &first.op,
-            _ => "batch",
-        }
+        op_of_all(self.ops.iter().map(|op| (op.op.as_str(), op.card.as_deref())))
     }
 }
+
+/// The one name for several ops, each with the card that it touched: `batch` where they have none in common. What is done
+/// to cards in the entry that adds them is a part of adding them.
+pub(crate) fn op_of_all<'a, C: PartialEq>(
+    ops: impl Iterator<Item = (&'a str, Option<C>)> + Clone,
+) -> &'a str {
+    let Some((first, _)) = ops.clone().next() else {
+        return "";
+    };
+    if ops.clone().all(|(op, _)| op == first) {
+        return first;
+    }
+    let is_added = |card: &C| {
+        let mut others = ops.clone();
+        others.any(|(op, other)| op == ADD && other.as_ref() == Some(card))
+    };
+    let mut rest = ops.clone().filter(|(op, _)| *op != ADD);
+    let is_adding = first == ADD && rest.all(|(_, card)| card.is_some_and(|card| is_added(&card)));
+    if is_adding { ADD } else { "batch" }
+}
+
+const ADD: &str = "card.add";
 
 /// One op, told with the names that people know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,5 +231,32 @@ fn tell(entry: &EngineEntry, terms: &Terms, fronts: &BTreeMap<CardId, String>, t
         draft: draft.map(|draft| draft.to_string()),
         time_ms: entry.time_ms,
         ops: entry.notes.iter().map(op).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::op_of_all;
+
+    #[test]
+    fn an_entry_is_told_by_what_its_ops_have_in_common() {
+        let told =
+            |ops: &[(&'static str, u8)]| op_of_all(ops.iter().map(|&(op, card)| (op, Some(card)))).to_owned();
+        assert_eq!(told(&[]), "");
+        assert_eq!(told(&[("card.text", 1), ("card.text", 2)]), "card.text");
+        assert_eq!(
+            told(&[("card.add", 1), ("card.tag", 1), ("audio.attach", 1)]),
+            "card.add"
+        );
+        assert_eq!(
+            told(&[("card.add", 1), ("card.tag", 1), ("card.add", 2), ("card.tag", 2)]),
+            "card.add"
+        );
+        assert_eq!(told(&[("card.add", 1), ("card.tag", 2)]), "batch");
+        assert_eq!(told(&[("card.tag", 1), ("card.text", 1)]), "batch");
+        assert_eq!(
+            op_of_all([("card.add", Some(1)), ("deck.rename", None)].into_iter()),
+            "batch"
+        );
     }
 }

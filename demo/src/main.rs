@@ -87,8 +87,10 @@ fn run(runtime: &Runtime, command: Command, global: &Global) -> Result<ExitCode,
         Command::Inspect(asked) if asked.demo => runtime
             .block_on(inspect::demo(&asked, Output::new(global)))
             .map(|()| ExitCode::SUCCESS),
-        Command::Completions(completions) => shell::completions(&completions).map(|()| ExitCode::SUCCESS),
-        Command::Man(man) => shell::man(&man).map(|()| ExitCode::SUCCESS),
+        Command::Completions(completions) => {
+            shell::completions(&completions, Output::new(global)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Man(man) => shell::man(&man, Output::new(global)).map(|()| ExitCode::SUCCESS),
         Command::Doctor(doctor) => runtime
             .block_on(signal::unless_ended(doctor::run(doctor, global)))
             .map(|()| ExitCode::SUCCESS),

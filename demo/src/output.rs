@@ -38,6 +38,12 @@ impl Output {
         self.progress && !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
+    /// How many characters fit beside each other on standard output; no bound in a pipe.
+    pub(crate) fn room(self) -> Option<usize> {
+        let size = terminal_size::terminal_size_of(io::stdout());
+        size.map(|(width, _)| usize::from(width.0))
+    }
+
     /// How many characters fit beside each other on standard error.
     pub(crate) fn width(self) -> usize {
         let size = terminal_size::terminal_size_of(io::stderr());

@@ -88,12 +88,14 @@ pub(crate) fn say(line: &str) {
 fn wrapped(text: &str, width: usize) -> String {
     let mut told = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        let mut used = 0;
+        let (mut begin, mut used) = (told.len(), 0);
         for word in line.split_inclusive(' ') {
-            if used > 0 && used + cells(word.trim_end()) > width {
-                told.truncate(told.trim_end().len());
+            // Spaces at the beginning are its indent, and no word to break behind.
+            let shown = begin + told.get(begin..).unwrap_or_default().trim_end().len();
+            if shown > begin && used + cells(word.trim_end()) > width {
+                told.truncate(shown);
                 told.push('\n');
-                used = 0;
+                (begin, used) = (told.len(), 0);
             }
             told.push_str(word);
             used += cells(word);
@@ -246,6 +248,12 @@ mod tests {
         );
         assert_eq!(wrapped(said, 100), said);
         assert_eq!(wrapped("one\n\n  two", 7), "one\n\n  two");
+        assert_eq!(
+            wrapped("one\n\n  two", 4),
+            "one\n\n  two",
+            "an empty line is not taken for a space"
+        );
+        assert_eq!(wrapped("\n    one two", 6), "\n    one\ntwo");
         let code = "114nPrr6DUf7BUisDCs4g7UXdJTtbct8gRXiLkBtt9hm";
         assert_eq!(wrapped(code, 10), code);
         assert_eq!(wrapped("猫猫 猫猫 x", 7), "猫猫\n猫猫 x");

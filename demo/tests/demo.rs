@@ -11,7 +11,8 @@ use std::fs;
 use std::io::Read as _;
 use std::process::Stdio;
 
-use common::{argument, assert_good_end, cuecard, json_of, run, told};
+use common::visit::Visit;
+use common::{Running, Stream, argument, assert_good_end, cuecard, json_of, run, told};
 
 #[test]
 fn a_demo_ends_well_within_thirty_seconds_and_says_so_in_json() {
@@ -83,6 +84,65 @@ fn colours_come_when_they_are_asked_for() {
     let always = run(&["demo", "--color", "always"]);
     assert_eq!(always.status.code(), Some(0), "{}", told(&always));
     assert!(always.stdout.contains(&0x1b), "{}", told(&always));
+}
+
+/// What is started is told by its arguments to all of the machine: the browser is led to the page by a file.
+#[cfg(unix)]
+#[test]
+fn the_page_on_a_demo_shows_its_devices_and_the_browser_is_led_there_by_a_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = tempfile::tempdir().unwrap();
+    let (browser, seen) = (scratch.path().join("xdg-open"), scratch.path().join("seen"));
+    fs::write(
+        &browser,
+        "#!/bin/sh\n{ printf '%s\\n' \"$*\"; cat \"$1\"; } > \"$SEEN\"\n",
+    )
+    .unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o700)).unwrap();
+    // Whoever reads it waits until the browser was started.
+    let made = std::process::Command::new("mkfifo").arg(&seen).status().unwrap();
+    assert!(made.success());
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut demo = cuecard(&["demo", "--inspect"]);
+    demo.env("PATH", format!("{}:{path}", argument(scratch.path())))
+        .env("SEEN", &seen);
+    let mut demo = Running::start(demo);
+    let address = demo.until(Stream::Out, |line| line.contains("#token="));
+    let token = address.split("token=").nth(1).unwrap();
+    let seen = fs::read_to_string(&seen).unwrap();
+    let (arguments, page) = seen.split_once('\n').unwrap();
+    assert!(!arguments.contains(token), "{arguments}");
+    assert!(page.contains(&address), "{page}");
+    let file = std::path::Path::new(arguments);
+    assert_eq!(
+        fs::metadata(file).unwrap().permissions().mode() & 0o777,
+        0o600,
+        "for this person alone"
+    );
+    let visit = Visit::new(&address);
+    let home = visit.get("home");
+    let names: Vec<&str> = home["peers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|peer| peer["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["laptop", "phone"]);
+    for (number, peer) in home["peers"].as_array().unwrap().iter().enumerate() {
+        let deck = peer["decks"][0]["id"].as_str().unwrap();
+        let summary = visit.get(&format!("{number}/{deck}/summary"));
+        assert_eq!(
+            (&summary["title"], &summary["entries"]),
+            (&"Spanish 101".into(), &47.into()),
+            "{summary}"
+        );
+    }
+    assert_eq!(visit.get("stage")["linked"], true);
+    assert_eq!(visit.post("stage/cut", &serde_json::json!({}))["cut"], true);
+    demo.signal("-INT");
+    let (code, heard) = demo.end();
+    assert_eq!(code, Some(130), "{heard}");
+    assert!(!file.exists(), "what led there is gone");
 }
 
 #[test]

@@ -17,14 +17,16 @@
 //! | `inspect`, also while `up` has the folder | `inspect/`, `linking::the_running_peer_serves_the_page_…` |
 //! | `doctor`, `--repair` | `trouble::damaged_data_…`, `…::a_damaged_key_…`, `…::the_doctor_looks_at_the_network`, `…::secrets_of_relays_…` |
 //! | `completions`, `man`: nothing hidden, with the environment | `trouble::shells_are_completed_…` |
-//! | data on stdout and the rest on stderr; `--json` with a version, NDJSON; `--quiet`, `--log-format json` | `everyday::failures_are_json_…`, `linking::…`, `demo::a_person_sees_progress_…` |
+//! | `--json` of every command, with a version | `everyday::every_command_speaks_json` |
+//! | data on stdout and the rest on stderr; NDJSON; `--quiet`, `--log-format json` | `everyday::failures_are_json_…`, `linking::…`, `demo::a_person_sees_progress_…` |
+//! | a terminal shows what a pipe gets, and no line that is too wide | `terminal::a_terminal_shows_…`, `graph::tests` |
 //! | `--color`, `NO_COLOR`; `--no-progress`; bars on a terminal, lines without | `terminal::…`, `log_and_show::no_color_beats_auto_…`, `tell::bars` |
 //! | `--yes` | `terminal::what_cannot_be_taken_back_…` |
 //! | exit codes: 2 usage, 3 not editor, 5 damaged, 6 busy, 7 not found, 8 disk, 130, 143 | each test that fails on purpose; `demo::what_cannot_be_understood_…` |
 //! | every command's help has an example that is understood | `cli::the_help_of_every_command_…` |
 //! | one process has the folder, others ask it; several at a time take turns; a killed one is replaced; nonsense harms nobody | `linking::many_commands_…`, `…::the_socket_of_a_peer_…`, `…::nonsense_on_the_socket_…`, `log_and_show::a_folder_in_use_…` |
 //! | Ctrl-C in a transfer, then resumed | `linking::a_transfer_that_is_interrupted_…` |
-//! | a full disk, a read-only folder, damage, no home | `trouble::…` |
+//! | a full disk, a read-only folder, damage of the folder, of one deck, of the key, no home | `trouble::…` |
 //! | control and direction characters are harmless; wide characters keep their columns | `everyday::hostile_text_…`, `…::wide_letters_keep_their_columns`, `text::tests` |
 //! | `demo`: two devices to eight, kills, `--json`, `--keep`, no orphans | `demo::…`, `kills::…` |
 #![allow(
@@ -504,4 +506,94 @@ fn failures_are_json_as_well_when_json_is_asked_for_and_quiet_says_no_more_than_
     for line in String::from_utf8(logged.unwrap().stderr).unwrap().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
+}
+
+/// One object with a version and a kind by each, on standard output; and no command is forgotten.
+#[test]
+fn every_command_speaks_json() {
+    let device = Device::fresh();
+    let scratch = |name: &str| device.file("x", b"").with_file_name(name);
+    let sound = device.file("hola.wav", &melody(1));
+    let (exported, back, pages) = (scratch("spanish.cuecard"), scratch("back.wav"), scratch("man"));
+    let (sound, exported, back, pages) = (
+        argument(&sound),
+        argument(&exported),
+        argument(&back),
+        argument(&pages),
+    );
+    let told: Vec<String> = [
+        &["new", "Spanish 101"][..],
+        &["name", "laptop"],
+        &["name"],
+        &["rename", "Spanish 102"],
+        &["decks"],
+        &["add", "hola", "hello", "--audio", sound],
+        &["add", "la casa", "the house"],
+        &["edit", "hola", "--back", "hi"],
+        &["move", "la casa", "--first"],
+        &["tag", "hola", "greetings"],
+        &["rm", "la casa"],
+        &["restore", "la casa"],
+        &["undo"],
+        &["redo"],
+        &["list"],
+        &["show"],
+        &["show", "hola"],
+        &["audio", "hola", back],
+        &["log"],
+        &["diff", "head"],
+        &["blame", "hola"],
+        &["status"],
+        &["role", "show"],
+        &["role", "release"],
+        &["role", "claim"],
+        &["members", "list"],
+        &["draft", "new", "the sea"],
+        &["draft", "list"],
+        &["add", "el mar", "the sea", "--draft", "the sea"],
+        &["draft", "propose", "the sea"],
+        &["draft", "show", "the sea"],
+        &["draft", "decline", "the sea"],
+        &["draft", "discard", "the sea"],
+        &["late", "list"],
+        &["unfollow"],
+        &["follow"],
+        &["export", exported],
+        &["import", exported],
+        &["doctor", "--offline"],
+        &["completions", "bash"],
+        &["man", pages],
+        &["remove", "--deck", "Spanish 102", "--yes"],
+    ]
+    .iter()
+    .map(|command| {
+        let told = device.json(command);
+        assert_eq!(told["version"], 1, "{command:?}: {told}");
+        assert!(told["kind"].is_string(), "{command:?}: {told}");
+        command[0].to_owned()
+    })
+    .collect();
+    let mut inspecting = device.start(&["inspect", "--no-open", "--json"]);
+    let page: serde_json::Value = serde_json::from_str(&inspecting.line()).unwrap();
+    assert_eq!((&page["version"], &page["event"]), (&json!(1), &json!("page")));
+    inspecting.signal("-INT");
+    assert_eq!(inspecting.end().0, Some(130));
+    // `demo`, `share`, `join` and `up` are looked at where they do something: `demo.rs`, `linking.rs`.
+    let elsewhere = ["inspect", "demo", "share", "join", "up", "help"];
+    let help = common::stdout_of(&["--help"]);
+    let commands = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1);
+    let mut count = 0;
+    for line in commands.take_while(|line| !line.is_empty()) {
+        let Some(name) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
+            continue;
+        };
+        let name = name.split(' ').next().unwrap();
+        let is_shown = told.iter().any(|known| known == name) || elsewhere.contains(&name);
+        assert!(is_shown, "{name} is not tried with --json");
+        count += 1;
+    }
+    assert!(count > 30, "{count}: {help}");
 }

@@ -89,7 +89,7 @@ fn a_list_has_a_line_an_entry_and_a_graph_joins_runs() {
     let graph = stdout_of(&["log", "--graph", "--data-dir", argument(&folder)]);
     let full = stdout_of(&["log", "--graph", "--full", "--data-dir", argument(&folder)]);
     assert_eq!(list.lines().count(), 1 + 47, "\n{list}");
-    assert_eq!(full.lines().count(), 2 + 47, "\n{full}");
+    assert_eq!(full.lines().count(), 3 + 47, "\n{full}");
     assert!(graph.lines().count() < 24, "\n{graph}");
     assert!(
         graph.contains("card.add ×12") && graph.contains("\"sea and manners\" by phone"),

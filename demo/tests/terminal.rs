@@ -33,6 +33,58 @@ fn colours_are_for_terminals_and_no_color_turns_them_off() {
     assert!(!device.ok(&["list"]).contains('\x1b'), "nor in a pipe");
 }
 
+/// What a person reads on a terminal is what a program reads from a pipe; colours come on top, and a line is only so long.
+#[test]
+fn a_terminal_shows_what_a_pipe_gets_and_nothing_that_is_too_wide() {
+    let device = a_deck(b"sound");
+    device.ok(&["add", &"el perro grande ".repeat(3), "the dog"]);
+    device.ok(&["draft", "new", "the sea"]);
+    for command in [
+        &["list"][..],
+        &["show"],
+        &["show", "hola"],
+        &["decks"],
+        &["log"],
+        &["log", "--graph"],
+        &["blame", "hola"],
+        &["role", "show"],
+        &["members", "list"],
+        &["draft", "list"],
+        &["late", "list"],
+    ] {
+        let piped = device.ok(command);
+        let (code, seen) = Terminal::start(&device.command(command)).end();
+        assert_eq!(code, Some(0), "{command:?}: {seen}");
+        let plain = without_colours(&seen).replace("\r\n", "\n");
+        assert!(plain.starts_with(&piped), "{command:?}\n{plain}\n---\n{piped}");
+    }
+    for (command, width) in [
+        (&["log"][..], 80),
+        (&["log", "--graph"], 72),
+        (&["log", "--graph", "--full"], 72),
+    ] {
+        let (_, seen) = Terminal::of_width(&device.command(command), width).end();
+        let plain = without_colours(&seen);
+        assert!(plain.contains('…'), "{command:?}: {plain}");
+        for line in plain.lines() {
+            assert!(
+                line.trim_end().chars().count() <= usize::from(width),
+                "{command:?}: {line:?}"
+            );
+        }
+    }
+}
+
+/// What would be seen without colours.
+fn without_colours(seen: &str) -> String {
+    let mut pieces = seen.split("\x1b[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        plain.push_str(piece.split_once('m').map_or("", |(_, text)| text));
+    }
+    plain
+}
+
 #[test]
 fn an_offer_is_a_picture_too_and_ctrl_c_ends_it_with_130() {
     let device = a_deck(b"sound");
@@ -97,38 +149,33 @@ fn a_transfer_has_a_bar_on_a_terminal_and_none_without_progress() {
         .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     let laptop = a_deck(&sound);
-    let mut sharing = laptop.start(&["share", "--stay"]);
-    let offer = sharing.until(Stream::Out, |line| line.len() > 60);
-    let phone = Device::new("phone");
-    let mut joining = Terminal::start(&phone.command(&["join"]));
-    joining.see("Paste the offer here:");
-    joining.type_in(&format!("{offer}\r"));
-    joining.see("waited for, for 10 min 0 s:");
-    let answer = answer_on(&mut joining);
-    sharing.type_in(&answer);
-    let (code, seen) = joining.end();
+    let (code, seen) = joins(&laptop, &Device::new("phone"), &["join"]);
     assert_eq!(code, Some(0), "{seen}");
     assert!(seen.contains("░") && seen.contains("audio 0/1"), "{seen:?}");
     assert!(seen.contains("in sync with laptop"), "{seen:?}");
-    sharing.signal("-INT");
-    sharing.end();
-
-    let mut sharing = laptop.start(&["share", "--stay"]);
-    let offer = sharing.until(Stream::Out, |line| line.len() > 60);
-    let tablet = Device::new("tablet");
-    let mut joining = Terminal::start(&tablet.command(&["join", "--no-progress"]));
-    joining.see("Paste the offer here:");
-    joining.type_in(&format!("{offer}\r"));
-    joining.see("waited for, for 10 min 0 s:");
-    let answer = answer_on(&mut joining);
-    sharing.type_in(&answer);
-    let (code, seen) = joining.end();
+    let (code, seen) = joins(&laptop, &Device::new("tablet"), &["join", "--no-progress"]);
     assert_eq!(code, Some(0), "{seen}");
     assert!(!seen.contains("░") && !seen.contains("\x1b["), "{seen:?}");
     assert!(
         seen.contains("audio 1 of 1"),
         "plain lines in their place: {seen:?}"
     );
+}
+
+/// A device joins in a terminal, by codes that are pasted; gives its exit code, and all that was on its screen.
+fn joins(laptop: &Device, other: &Device, join: &[&str]) -> (Option<i32>, String) {
+    let mut sharing = laptop.start(&["share", "--stay"]);
+    let offer = sharing.until(Stream::Out, |line| line.len() > 60);
+    let mut joining = Terminal::start(&other.command(join));
+    joining.see("Paste the offer here:");
+    joining.type_in(&format!("{offer}\r"));
+    joining.see("waited for, for 10 min 0 s:");
+    let answer = answer_on(&mut joining);
+    sharing.type_in(&answer);
+    let ended = joining.end();
+    sharing.signal("-INT");
+    sharing.end();
+    ended
 }
 
 /// The answer's code, once all of it is there.

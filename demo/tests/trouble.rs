@@ -158,6 +158,77 @@ fn damaged_data_is_recognised_looked_at_and_mended_with_consent() {
     device.ok(&["new", "Spanish again"]);
 }
 
+/// One deck of two: its first record is another.
+#[test]
+fn a_damaged_deck_costs_no_other_and_can_be_removed() {
+    use cuecard::store::{Batch, Options, SledStore, Store as _};
+    let device = a_deck();
+    device.ok(&["new", "French"]);
+    let id = device.json(&["decks"])["decks"][1]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let deck: cuecard::DeckId = id.parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = SledStore::open(device.folder().join("store"), Options::default()).unwrap();
+        let mut batch = Batch::new();
+        batch.put(
+            [b"d".as_slice(), deck.as_bytes().as_slice(), b"g"].concat(),
+            vec![1, 2, 3],
+        );
+        store.commit(batch).await.unwrap();
+        store.close().unwrap();
+    });
+    // It is listed, with what to do; the other one is as it was.
+    let listed = device.run(&["decks"]);
+    assert_eq!(listed.status.code(), Some(0), "{}", told(&listed));
+    let (out, said) = (
+        String::from_utf8(listed.stdout).unwrap(),
+        String::from_utf8(listed.stderr).unwrap(),
+    );
+    assert!(
+        out.contains("French  0 cards") && out.contains(&format!("{}  damaged: ", &id[..8])),
+        "{out}"
+    );
+    assert!(said.contains("cuecard remove --deck ID"), "{said}");
+    let json = device.json(&["decks"]);
+    assert_eq!(json["damaged"][0]["id"], id.as_str(), "{json}");
+    assert!(json["damaged"][0]["why"].is_string(), "{json}");
+    assert_eq!(device.json(&["status"])["damaged"], json["damaged"]);
+    assert!(
+        device
+            .ok(&["status"])
+            .contains(&format!("{}  damaged: ", &id[..8]))
+    );
+    device.ok(&["add", "oui", "yes"]);
+    let refused = device.fails(5, &["list", "--deck", &id[..8]]);
+    assert!(
+        refused.contains(&format!("cuecard remove --deck {}", &id[..8])),
+        "{refused}"
+    );
+    let looked = device.run(&["doctor", "--offline"]);
+    assert_eq!(looked.status.code(), Some(5), "{}", told(&looked));
+    assert!(
+        String::from_utf8_lossy(&looked.stdout).contains(&format!("cuecard remove --deck {}", &id[..8])),
+        "{}",
+        told(&looked)
+    );
+    // A person is told what is not known, and says yes.
+    let nobody = device.fails(2, &["remove", "--deck", &id[..8]]);
+    assert!(
+        nobody.contains("It is damaged") && nobody.contains("--yes"),
+        "{nobody}"
+    );
+    device.ok(&["remove", "--deck", "French", "--yes"]);
+    let alone = device.fails(5, &["list"]);
+    assert!(alone.contains("cannot be opened"), "{alone}");
+    let removed = device.json(&["remove", "--deck", &id[..8], "--yes"]);
+    assert_eq!(removed["deck"]["id"], id.as_str());
+    assert_eq!(device.run(&["doctor", "--offline"]).status.code(), Some(0));
+    assert!(device.fails(7, &["list"]).contains("cuecard new"));
+}
+
 #[test]
 fn a_damaged_key_and_one_that_others_can_read_are_found() {
     use std::os::unix::fs::PermissionsExt as _;

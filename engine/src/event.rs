@@ -25,6 +25,27 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A deck is on this device that was not: it was created, joined or taken in from a file. Of one that was joined nothing
+    /// has arrived yet.
+    DeckAdded {
+        /// Which deck.
+        deck: DeckId,
+    },
+    /// A deck is no longer on this device: [`crate::Engine::remove_deck`] was called. Should the disk fail before it has
+    /// taken that, [`Event::WentBack`] says that the deck is here again. (That the owner removed this device from a deck is
+    /// [`Event::Removed`].)
+    DeckRemoved {
+        /// Which deck.
+        deck: DeckId,
+    },
+    /// A deck is exchanged with other devices again, or no longer: [`crate::Deck::follow`] or [`crate::Deck::unfollow`] was
+    /// called.
+    FollowedChanged {
+        /// Which deck.
+        deck: DeckId,
+        /// Whether it is followed now.
+        followed: bool,
+    },
     /// A deck was changed: by this device or another one, by a draft that was accepted, or by a reorganisation.
     Changed {
         /// Which deck.
@@ -372,7 +393,10 @@ impl Event {
     #[must_use]
     pub const fn deck(&self) -> Option<DeckId> {
         match self {
-            Self::Changed { deck, .. }
+            Self::DeckAdded { deck }
+            | Self::DeckRemoved { deck }
+            | Self::FollowedChanged { deck, .. }
+            | Self::Changed { deck, .. }
             | Self::RoleMoved { deck, .. }
             | Self::RoleRequested { deck, .. }
             | Self::RoleDenied { deck, .. }

@@ -73,7 +73,7 @@ impl Mirror {
                 Some(()) => Followed::Changed,
                 None => Followed::Lost,
             },
-            Event::WentBack { deck } if *deck == self.deck => Followed::Lost,
+            Event::WentBack { deck } | Event::DeckRemoved { deck } if *deck == self.deck => Followed::Lost,
             Event::Lagged { .. } => Followed::Lost,
             _ => Followed::Nothing,
         }

@@ -36,7 +36,7 @@ fn main() {
         let first = first_paint(&served, &browser);
         println!("{name}: first paint, right after the start {:.0} ms", first.1);
         let page = first.0;
-        let again: Vec<f64> = (0..5)
+        let again: Vec<f64> = (0..20)
             .map(|_| {
                 page.go_to("about:blank");
                 page.go_to(served.origin());

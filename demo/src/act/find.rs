@@ -17,6 +17,21 @@ const LISTED_MAX: usize = 12;
 /// The deck that is called so; the only one, where none is named.
 pub(super) fn deck(node: &Node, asked: Option<&str>) -> Result<Deck, Error> {
     let decks = node.engine().decks();
+    let damaged = |fits: &dyn Fn(DeckId) -> bool| {
+        let mut damaged = node.engine().damaged_decks().into_iter();
+        damaged
+            .find(|damaged| fits(damaged.deck))
+            .map(|damaged| Error::DamagedDeck {
+                deck: damaged.deck.short(),
+                told: damaged.to_string(),
+            })
+    };
+    let named_so = |deck: DeckId| asked.is_none_or(|asked| begins(&deck.to_string(), asked));
+    if decks.is_empty()
+        && let Some(error) = damaged(&named_so)
+    {
+        return Err(error);
+    }
     let asked = match (asked, decks.as_slice()) {
         (_, []) if node.engine().lost_batches() > 0 => return Err(Error::LostAll),
         (_, []) => return Err(Error::NoDeck),
@@ -38,10 +53,10 @@ pub(super) fn deck(node: &Node, asked: Option<&str>) -> Result<Deck, Error> {
     }
     match by_id.collect::<Vec<_>>().as_slice() {
         [deck] => Ok((*deck).clone()),
-        [] => Err(Error::NoSuchDeck {
+        [] => Err(damaged(&named_so).unwrap_or_else(|| Error::NoSuchDeck {
             asked: asked.to_owned(),
             known: listed(decks.iter().map(told_deck)),
-        }),
+        })),
         several => Err(Error::WhichDeck(listed(
             several.iter().map(|deck| told_deck(deck)),
         ))),
@@ -61,10 +76,8 @@ pub(super) fn deck_or_damaged(node: &Node, asked: &str) -> Result<Found, Error> 
     let damaged: Vec<DeckId> = damaged.filter(|deck| begins(&deck.to_string(), asked)).collect();
     let whole = match (deck(node, Some(asked)), damaged.as_slice()) {
         (whole, []) => return whole.map(Found::Deck),
-        (Err(Error::NoDeck | Error::LostAll | Error::NoSuchDeck { .. }), [deck]) => {
-            return Ok(Found::Damaged(*deck));
-        }
-        (Err(Error::NoDeck | Error::LostAll | Error::NoSuchDeck { .. }), _) => None,
+        (Err(Error::DamagedDeck { .. }), [deck]) => return Ok(Found::Damaged(*deck)),
+        (Err(Error::DamagedDeck { .. }), _) => None,
         (Err(error), _) => return Err(error),
         (Ok(deck), _) if deck_name(&deck).title == asked => return Ok(Found::Deck(deck)),
         (Ok(deck), _) => Some(deck),

@@ -94,11 +94,12 @@ fn goes(node: &Node, deck: &Deck, name: &DeckName) -> String {
         )
     };
     let role = match deck.role() {
-        Ok(Role::Editor { .. }) => {
+        Ok(Role::Editor { .. }) => format!(
             " This device is its editor, and nobody edits it then until another device claims the role; `cuecard role \
-             grant` gives it away first."
-        }
-        _ => "",
+             grant DEVICE --deck {}` gives it away first.",
+            deck.id().short()
+        ),
+        _ => String::new(),
     };
     format!(
         "This deletes {:?} from this device: {} and its key. {elsewhere}{role}",

@@ -48,6 +48,7 @@ pub(crate) async fn perform(node: &Arc<Node>, ask: Ask, talk: &mut Talk) -> Resu
         Ask::New { title, description } => change::new_deck(node, &title, description.as_deref()).await,
         Ask::Decks => Ok(Told::Decks {
             decks: status::decks(node)?,
+            damaged: status::damaged(node),
         }),
         Ask::Status => Ok(Told::Status(Box::new(status::status(node)?))),
         Ask::Watch => status::watch(node, talk).await,

@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::ask::happening::{Happening, Progress, Transfer};
 use crate::ask::talk::Talk;
 use crate::ask::told::{
-    AudioTotals, DeckHere, DeckStatus, DeviceDeck, DeviceStatus, DeviceTold, PeerTold, StatusTold, Told,
+    AudioTotals, DamagedTold, DeckHere, DeckStatus, DeviceDeck, DeviceStatus, DeviceTold, PeerTold,
+    StatusTold, Told,
 };
 use crate::error::Error;
 use crate::node::Node;
@@ -33,15 +34,24 @@ pub(super) fn status(node: &Node) -> Result<StatusTold, Error> {
         pid: std::process::id(),
         command: node.command().to_owned(),
     });
-    let damaged = node.engine().damaged_decks();
     Ok(StatusTold {
         device: here(node),
         folder: node.home().folder().to_owned(),
         peer,
         decks: decks(node)?,
         devices: devices(node)?,
-        damaged: damaged.iter().map(ToString::to_string).collect(),
+        damaged: damaged(node),
     })
+}
+
+/// Decks that are kept here and cannot be opened.
+pub(super) fn damaged(node: &Node) -> Vec<DamagedTold> {
+    let damaged = node.engine().damaged_decks().into_iter();
+    let told = damaged.map(|damaged| DamagedTold {
+        id: damaged.deck.to_string(),
+        why: damaged.why,
+    });
+    told.collect()
 }
 
 pub(super) fn decks(node: &Node) -> Result<Vec<DeckStatus>, Error> {

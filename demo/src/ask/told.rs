@@ -44,6 +44,8 @@ pub(crate) enum Told {
     Decks {
         /// In the order of their titles.
         decks: Vec<DeckStatus>,
+        /// Those that cannot be opened.
+        damaged: Vec<DamagedTold>,
     },
     /// How everything stands.
     Status(Box<StatusTold>),
@@ -219,8 +221,17 @@ pub(crate) struct StatusTold {
     pub(crate) decks: Vec<DeckStatus>,
     /// The devices that are known.
     pub(crate) devices: Vec<DeviceStatus>,
-    /// Decks that cannot be opened, and why.
-    pub(crate) damaged: Vec<String>,
+    /// Decks that cannot be opened.
+    pub(crate) damaged: Vec<DamagedTold>,
+}
+
+/// A deck that is kept and cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DamagedTold {
+    /// Its id.
+    pub(crate) id: String,
+    /// What is wrong with it.
+    pub(crate) why: String,
 }
 
 /// A running peer.

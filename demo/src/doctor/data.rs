@@ -229,7 +229,11 @@ async fn decks(home: &Home, now_ms: u64, findings: &mut Findings) {
             "decks",
             Kind::Damaged,
             damaged.to_string(),
-            "its files are left as they are; have another device that follows it export it, and import that here",
+            format!(
+                "`cuecard remove --deck {}` removes it here; then `cuecard join`, or `cuecard import` of what another device \
+                 exported, brings it back",
+                damaged.deck.short()
+            ),
         );
     }
     let decks = engine.decks();

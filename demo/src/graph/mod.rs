@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::history::{Entry, History};
-use crate::text::{Paint, harmless, padded, shortened, some_of, time_of_day, widest};
+use crate::text::{Paint, cells, harmless, padded, shortened, some_of, time_of_day, widest};
 
 use self::rows::{Knot, Layout, Row, Strand};
 
@@ -62,8 +62,9 @@ impl Told<'_> {
     }
 }
 
-/// Draws a history. With `full`, runs are not joined: one row an entry.
-pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
+/// Draws a history. With `full`, runs are not joined: one row an entry. Where there is only so much room beside each other,
+/// what a row is about is cut short.
+pub(crate) fn draw(history: &History, paint: Paint, full: bool, room: Option<usize>) -> String {
     let numbers: BTreeMap<&str, u32> = (0..)
         .zip(&history.entries)
         .map(|(number, entry)| (entry.hash.as_str(), number))
@@ -102,7 +103,7 @@ pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
             entries: entries_of(row),
         })
         .collect();
-    let cells = lines(&layout);
+    let drawn = lines(&layout);
     let lanes = layout.width();
     let names: Vec<String> = layout
         .devices
@@ -115,7 +116,7 @@ pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
     for (at, told) in rows.iter().enumerate() {
         let column = told.lane;
         for lane in 0..lanes {
-            let cell = cells
+            let cell = drawn
                 .get(at)
                 .and_then(|line| line.get(lane))
                 .copied()
@@ -131,11 +132,14 @@ pub(crate) fn draw(history: &History, paint: Paint, full: bool) -> String {
             .position(|&known| known == device)
             .unwrap_or(0);
         let name = padded(names.get(lane).map_or("", String::as_str), name_width);
+        let chapter = format!("{:9}", chapter(told));
+        let used = 2 * lanes + name_width + 2 + cells(&chapter) + 2;
+        let room = room.map(|room| room.saturating_sub(used));
         drawing.push_str(&format!(
             "{}  {}  {}\n",
             paint.lane(column, &name),
-            paint.dim(&format!("{:11}", chapter(told))),
-            self::told(history, told, paint),
+            paint.dim(&chapter),
+            self::told(history, told, room, paint),
         ));
     }
     drawing
@@ -164,7 +168,7 @@ fn legend(names: &[String], has_drafts: bool, paint: Paint) -> String {
     if has_drafts {
         legend.push_str(" · drafts to the side");
     }
-    legend.push_str("    ● edit  ○ draft  ◉ draft or late work accepted  ◆ beginning\n");
+    legend.push_str("\nmarks: ● edit · ○ draft · ◉ draft or late work accepted · ◆ beginning\n");
     legend
 }
 
@@ -182,7 +186,7 @@ fn chapter(told: &Told<'_>) -> String {
 }
 
 /// What happened, in a line.
-fn told(history: &History, row: &Told<'_>, paint: Paint) -> String {
+fn told(history: &History, row: &Told<'_>, room: Option<usize>, paint: Paint) -> String {
     let entries = row.entries.iter().rev();
     let op = row.entries.first().map_or("", |entry| entry.op());
     let op = if row.is_genesis() { "deck.created" } else { op };
@@ -202,17 +206,31 @@ fn told(history: &History, row: &Told<'_>, paint: Paint) -> String {
         .entries
         .first()
         .is_some_and(|entry| entry.hash == history.head);
-    let head = if is_head {
-        paint.good("  ← head")
-    } else {
-        String::new()
-    };
-    let what = format!("{}{count}", harmless(op));
+    let what = padded(&format!("{}{count}", harmless(op)), 16);
+    let time = time_of_day(newest);
+    let used = cells(&time) + 2 + cells(&what) + 1;
     format!(
-        "{what:16} {}  {}{head}",
-        some_of(&about, 4),
-        paint.dim(&time_of_day(newest))
+        "{}  {what} {}",
+        paint.dim(&time),
+        last(&about, is_head, room.map(|room| room.saturating_sub(used)), paint)
     )
+}
+
+/// The end of a line: what it is about, as far as there is room, and whether it is the head.
+pub(crate) fn last(about: &[String], is_head: bool, room: Option<usize>, paint: Paint) -> String {
+    const HEAD: &str = "  ← head";
+    const ROOM_MIN: usize = 8;
+    let head = if is_head { HEAD } else { "" };
+    let about = some_of(about, 4);
+    let about = match room {
+        Some(room) => shortened(&about, room.saturating_sub(cells(head)).max(ROOM_MIN)),
+        None => about,
+    };
+    if is_head {
+        format!("{about}{}", paint.good(head))
+    } else {
+        about
+    }
 }
 
 /// What an entry is about, by names that people gave.

@@ -60,10 +60,10 @@ impl Story {
     }
 
     fn drawn(&self) -> String {
-        let drawing = draw(&self.history, Paint::plain(), false);
+        let drawing = draw(&self.history, Paint::plain(), false, None);
         drawing
             .lines()
-            .skip(1)
+            .skip(2)
             .map(|line| line.trim_end().to_owned() + "\n")
             .collect()
     }
@@ -94,12 +94,12 @@ fn a_story() -> Story {
 #[test]
 fn lanes_merge_and_runs_are_drawn() {
     // The row of "casa" is where the draft begins: a run never hides what something else hangs on.
-    let expected = "\x20 ●   phone   term 3       card.tag         sol  00:00:08  ← head
-◉─┴─╮ laptop  term 1       draft.accept     \"two words\" by phone  00:00:07
-│   ○ phone   draft        card.add ×2      mar, sol  00:00:06
-●   │ laptop  term 0       card.text ×2     hola, casa  00:00:05
-●───╯ laptop  term 0       card.add ×2      hola, casa  00:00:02
-◆     laptop  beginning    deck.created     Spanish  00:00:00
+    let expected = "\x20 ●   phone   term 3     00:00:08  card.tag         sol  ← head
+◉─┴─╮ laptop  term 1     00:00:07  draft.accept     \"two words\" by phone
+│   ○ phone   draft      00:00:06  card.add ×2      mar, sol
+●   │ laptop  term 0     00:00:05  card.text ×2     hola, casa
+●───╯ laptop  term 0     00:00:02  card.add ×2      hola, casa
+◆     laptop  beginning  00:00:00  deck.created     Spanish
 ";
     let drawn = a_story().drawn();
     assert_eq!(drawn, expected, "\n{drawn}");
@@ -152,7 +152,7 @@ fn hostile_names_and_texts_cannot_steer_the_terminal() {
         "ho\u{202e}la\r\n\x07",
         &["g"],
     );
-    let drawn = draw(&story.history, Paint::plain(), false);
+    let drawn = draw(&story.history, Paint::plain(), false, None);
     assert!(
         !drawn
             .chars()
@@ -160,5 +160,26 @@ fn hostile_names_and_texts_cannot_steer_the_terminal() {
         "{drawn:?}"
     );
     assert!(!drawn.contains('\u{202e}'), "{drawn:?}");
-    assert_eq!(drawn.lines().count(), 3, "{drawn:?}");
+    assert_eq!(drawn.lines().count(), 4, "{drawn:?}");
+}
+
+/// A terminal would break a longer line in the middle of the lanes.
+#[test]
+fn nothing_is_wider_than_there_is_room_for_and_the_head_stays_marked() {
+    let mut story = a_story();
+    story.entry(
+        "z1",
+        "P",
+        Kind::Term(3),
+        "card.add",
+        &"長い単語 ".repeat(9),
+        &["p"],
+    );
+    for room in [100, 80, 72] {
+        let drawn = draw(&story.history, Paint::plain(), true, Some(room));
+        for line in drawn.lines() {
+            assert!(crate::text::cells(line) <= room, "{room}: {line}");
+        }
+        assert!(drawn.contains("← head"), "{drawn}");
+    }
 }

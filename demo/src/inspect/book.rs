@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cuecard::history::Place;
+use cuecard::op::Note;
 use cuecard::{BlobId, Card, CardId, ChangeHash, Deck, DeviceId, Engine, HistoryError};
 
 use crate::node::links::lock;
 
 use super::index::Index;
 use super::list::{Line, Wish};
-use super::views::{Order, Orders, Versions, order_at};
+use super::views::{Order, Orders, Versions, order_at, worth_ahead};
 
 /// Points that are worked out ahead lie so many entries apart at least, and are so many at most.
 const MILESTONE_ENTRIES: usize = 200;
@@ -29,6 +30,8 @@ const NOBODY: Duration = Duration::from_secs(2);
 const AT_LAST: Duration = Duration::from_secs(5);
 /// Places that are read while others wait.
 const READ_AT_ONCE: usize = 256;
+/// Cards that one question for the names of audio reads at the most; the next one goes on.
+const READ_FOR_NAMES_MAX: usize = 500;
 /// Lists that are kept: one, and what was searched for while typing.
 const LISTS: usize = 8;
 
@@ -40,10 +43,19 @@ pub(super) struct Book {
     orders: Mutex<Orders>,
     versions: Mutex<Versions>,
     fronts: Mutex<Option<(Arc<Index>, Fronts)>>,
+    sounds: Mutex<Sounds>,
     living: Mutex<(u64, Arc<Vec<CardId>>)>,
     asked: Mutex<Asked>,
     /// The lists that were asked for last, each with the version it is of.
     lists: Mutex<Vec<Listed>>,
+}
+
+/// What pieces of audio are called, as far as the entries of a line of the history were looked at.
+#[derive(Default)]
+struct Sounds {
+    line: u64,
+    looked_at: usize,
+    names: HashMap<BlobId, String>,
 }
 
 /// A list that was asked for: the version it is of, what was asked, what was found.
@@ -108,6 +120,7 @@ impl Book {
             orders: Mutex::default(),
             versions: Mutex::default(),
             fronts: Mutex::default(),
+            sounds: Mutex::default(),
             living: Mutex::default(),
             asked: Mutex::default(),
             lists: Mutex::default(),
@@ -273,7 +286,8 @@ impl Book {
                 std::thread::sleep(GIVES_WAY);
             }
         };
-        let apart = (index.len() / MILESTONES).max(MILESTONE_ENTRIES);
+        let milestones = MILESTONES.min(worth_ahead(self.living(&index)?.len()));
+        let apart = (index.len() / milestones).max(MILESTONE_ENTRIES);
         for apart in [apart * COARSE, apart] {
             let mut step = index.len().saturating_sub(1);
             loop {
@@ -326,6 +340,41 @@ impl Book {
         Ok(fronts)
     }
 
+    /// The names that cards give these pieces of audio, as far as they were found yet.
+    pub(super) fn names_of(
+        &self,
+        index: &Index,
+        blobs: &[BlobId],
+    ) -> Result<HashMap<BlobId, String>, HistoryError> {
+        let mut sounds = lock(&self.sounds);
+        if sounds.line != index.line {
+            *sounds = Sounds {
+                line: index.line,
+                ..Sounds::default()
+            };
+        }
+        let mut read = 0;
+        while read < READ_FOR_NAMES_MAX
+            && let Some(entry) = index.entries.get(sounds.looked_at)
+            && blobs.iter().any(|blob| !sounds.names.contains_key(blob))
+        {
+            sounds.looked_at += 1;
+            // What an undo does is not in its notes.
+            let brings = |note: &&Note| entry.reversal.is_some() || matches!(note, Note::AudioAttach { .. });
+            for card in entry.notes.iter().filter(brings).filter_map(Note::card) {
+                read += 1;
+                let audio = self.deck.card(card)?.into_iter().flat_map(|card| card.audio);
+                sounds
+                    .names
+                    .extend(audio.map(|(_, audio)| (audio.blob, audio.name)));
+            }
+        }
+        let known = blobs
+            .iter()
+            .filter_map(|blob| Some((*blob, sounds.names.get(blob)?.clone())));
+        Ok(known.collect())
+    }
+
     /// A list, worked out once for all of its pages.
     pub(super) fn lines<E>(
         &self,
@@ -363,3 +412,6 @@ impl Book {
         self.deck.open_audio(blob).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use cuecard::op::Note;
 use cuecard::{CardId, ChangeHash, Deck, DeviceId, DraftId, HistoryError, TermId};
 
 use crate::graph::rows::{Knot, Layout, Strand};
+use crate::history::op_of_all;
 
 /// A deck's history, laid out.
 #[derive(Debug, Default)]
@@ -350,10 +351,10 @@ pub(super) fn op_of(entry: &Entry) -> &'static str {
     if let Some(reversal) = entry.reversal {
         return reversal.name();
     }
-    match entry.notes.as_slice() {
-        [] => "unknown",
-        [first, rest @ ..] if rest.iter().all(|note| note.name() == first.name()) => first.name(),
-        _ => "batch",
+    let notes = entry.notes.iter().map(|note| (note.name(), note.card()));
+    match op_of_all(notes) {
+        "" => "unknown",
+        op => op,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use cuecard::{DeckChange, DeviceId, Engine, Event};
+use cuecard::{DeckChange, DeckId, DeviceId, Engine, Event};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use serde_json::{Value, json};
@@ -63,6 +63,13 @@ fn of_peer(number: usize, engine: Engine) -> BoxStream<'static, Value> {
     .boxed()
 }
 
+/// A deck by its title, or by its id while it has none here.
+fn titled(engine: &Engine, deck: DeckId) -> String {
+    let info = engine.deck(deck).and_then(|deck| deck.info().ok());
+    let title = info.map(|info| info.title).filter(|title| !title.is_empty());
+    title.map_or_else(|| deck.short(), |title| format!("“{title}”"))
+}
+
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -75,6 +82,22 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
         Event::Linked { device } => ("link", format!("{} is linked", name(device))),
         Event::Unlinked { device, reason } => {
             ("link", format!("{} is no longer linked: {reason}", name(device)))
+        }
+        Event::DeckAdded { deck } => (
+            "deck",
+            format!("deck {} is on this device now", titled(engine, *deck)),
+        ),
+        Event::DeckRemoved { deck } => (
+            "deck",
+            format!("deck {} was removed from this device", deck.short()),
+        ),
+        Event::FollowedChanged { deck, followed } => {
+            let is = if *followed {
+                "is exchanged again"
+            } else {
+                "is exchanged with nobody any more"
+            };
+            ("deck", format!("{} {is}", titled(engine, *deck)))
         }
         Event::Changed { change, .. } => ("change", changed(engine, event, change)),
         Event::RoleMoved { editor, .. } => (

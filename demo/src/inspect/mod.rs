@@ -28,6 +28,7 @@ mod told;
 mod views;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -36,7 +37,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cuecard::{DeckId, Engine};
-use tempfile::TempDir;
+use tempfile::TempPath;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -85,13 +86,26 @@ impl App {
     /// A deck of a device, if it has it.
     fn book(&self, peer: usize, deck: DeckId) -> Option<Arc<Book>> {
         let mut books = lock(&self.books);
+        let engine = self.peers.get(peer)?.clone();
+        let Some(kept) = engine.deck(deck) else {
+            // It was removed: what was read of it goes as well.
+            books.remove(&(peer, deck));
+            return None;
+        };
         if let Some(book) = books.get(&(peer, deck)) {
             return Some(book.clone());
         }
-        let engine = self.peers.get(peer)?.clone();
-        let book = Arc::new(Book::new(engine.clone(), engine.deck(deck)?));
+        let book = Arc::new(Book::new(engine, kept));
         books.insert((peer, deck), book.clone());
         Some(book)
+    }
+
+    /// Forgets what was read of decks that were removed.
+    fn forget_removed(&self) {
+        lock(&self.books).retain(|(peer, deck), _| {
+            let engine = self.peers.get(*peer);
+            engine.is_some_and(|engine| engine.deck(*deck).is_some())
+        });
     }
 
     fn listen(self: &Arc<Self>) -> Option<Place> {
@@ -232,11 +246,16 @@ pub(crate) async fn demo(asked: &Inspect, output: Output) -> Result<(), Error> {
 /// Opens the person's browser; where there is none, the address is on the screen. What programs are started with is for
 /// all of the machine to see, so the browser gets a file that only this person can read, and the file leads here. It is
 /// there for as long as what this returns.
-pub(crate) fn show(address: &str) -> Option<TempDir> {
-    let folder = tempfile::Builder::new().prefix("cuecard-").tempdir().ok()?;
-    let file = folder.path().join("inspect.html");
+pub(crate) fn show(address: &str) -> Option<TempPath> {
+    // Such a file is made for this person alone to read.
+    let mut file = tempfile::Builder::new()
+        .prefix("cuecard-")
+        .suffix(".html")
+        .tempfile()
+        .ok()?;
     let page = format!("<!doctype html><meta http-equiv=\"refresh\" content=\"0;url={address}\">\n");
-    std::fs::write(&file, page).ok()?;
+    file.write_all(page.as_bytes()).ok()?;
+    let file = file.into_temp_path();
     let program = if cfg!(target_os = "macos") {
         "open"
     } else {
@@ -249,5 +268,5 @@ pub(crate) fn show(address: &str) -> Option<TempDir> {
         .stdout(quiet())
         .stderr(quiet())
         .spawn();
-    started.is_ok().then_some(folder)
+    started.is_ok().then_some(file)
 }

@@ -1,6 +1,6 @@
 //! What is asked of a deck as it is now: a summary, drafts and late work and the editor's word on them, devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -305,15 +305,8 @@ fn under_way(book: &Book, index: &Index, audio: &[BlobProgress]) -> Result<Vec<V
     if coming.is_empty() {
         return Ok(Vec::new());
     }
-    let mut names: BTreeMap<BlobId, String> = BTreeMap::new();
-    for id in book.living(index)?.iter() {
-        if names.len() == coming.len() {
-            break;
-        }
-        let audio = book.deck.card(id)?.into_iter().flat_map(|card| card.audio);
-        let audio = audio.filter(|(_, audio)| coming.iter().any(|blob| blob.blob == audio.blob));
-        names.extend(audio.map(|(_, audio)| (audio.blob, audio.name)));
-    }
+    let blobs: Vec<BlobId> = coming.iter().map(|blob| blob.blob).collect();
+    let names = book.names_of(index, &blobs)?;
     let name_of = |blob: BlobId| names.get(&blob).cloned();
     let told = coming.into_iter().map(|blob| {
         json!({

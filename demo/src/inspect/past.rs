@@ -227,6 +227,12 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
         .iter()
         .map(|card| told::card(book, card, Length::Listed))
         .collect();
+    let mut diff = told::diff(book, &marks, MARKED_MAX, Length::Listed);
+    if touched.len() > MARKED_MAX
+        && let Some(total) = diff.get_mut("total")
+    {
+        *total = json!(touched.len());
+    }
     let heads_told: Vec<Value> = heads
         .iter()
         .filter_map(|head| index.number(head))
@@ -244,7 +250,7 @@ pub(super) fn at(book: &Book, index: &Index, _: &Of, asked: AtAsked) -> Result<V
         "from": from,
         "cards": shown,
         "marked": marked,
-        "diff": told::diff(book, &marks, MARKED_MAX, Length::Listed),
+        "diff": diff,
     }))
 }
 

@@ -119,10 +119,12 @@ async fn session(State(app): State<Arc<App>>, Json(Token { token }): Json<Token>
 }
 
 async fn home(State(app): State<Arc<App>>) -> Answer {
+    // Whoever is told of a removal asks this next.
+    app.forget_removed();
     let peers = app.peers.iter().map(|engine| {
         let decks = engine.decks().into_iter().map(|deck| {
             let title = deck.info().map(|info| info.title).unwrap_or_default();
-            json!({ "id": deck.id().to_string(), "title": title })
+            json!({ "id": deck.id().to_string(), "title": title, "here": deck.head().is_ok() })
         });
         json!({
             "device": engine.device().to_string(),

@@ -145,7 +145,7 @@ impl Report {
     }
 
     /// For people: the graph and a summary.
-    pub(crate) fn told(&self, paint: Paint) -> String {
+    pub(crate) fn told(&self, paint: Paint, room: Option<usize>) -> String {
         let Some(history) = &self.history else {
             return String::new();
         };
@@ -154,7 +154,7 @@ impl Report {
             "\n{}\n\n",
             paint.bold(&format!("{}: the merge history", harmless(&history.title)))
         );
-        told.push_str(&graph::draw(history, paint, false));
+        told.push_str(&graph::draw(history, paint, false, room));
         let head = self
             .heads
             .first()

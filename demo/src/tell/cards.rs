@@ -1,12 +1,13 @@
 //! Cards and decks, for people.
 
-use crate::ask::told::{AudioTold, CardTold, DeckStatus, DeviceTold, ShownTold};
+use crate::ask::told::{AudioTold, CardTold, DamagedTold, DeckStatus, DeviceTold, ShownTold};
 use crate::text::{Paint, bytes, cells, counted, harmless, padded, shortened, widest};
 
 use super::{audio_totals, short};
 
-pub(super) fn decks(decks: &[DeckStatus], paint: Paint) -> String {
+pub(super) fn decks(decks: &[DeckStatus], damaged: &[DamagedTold], paint: Paint) -> String {
     let width = widest(decks.iter().map(title));
+    let damaged = damaged.iter().map(|damaged| damaged_line(damaged, paint));
     decks
         .iter()
         .map(|deck| {
@@ -24,7 +25,17 @@ pub(super) fn decks(decks: &[DeckStatus], paint: Paint) -> String {
                 ),
             }
         })
+        .chain(damaged)
         .collect()
+}
+
+pub(super) fn damaged_line(damaged: &DamagedTold, paint: Paint) -> String {
+    let why = shortened(&damaged.why, 120);
+    format!(
+        "{}  {}\n",
+        paint.dim(short(&damaged.id)),
+        paint.bad(&format!("damaged: {why}"))
+    )
 }
 
 const fn not_followed(deck: &DeckStatus) -> &'static str {

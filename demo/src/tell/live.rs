@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use cuecard::transport::invite::Code;
-use tempfile::TempDir;
+use tempfile::TempPath;
 
 use crate::ask::Happening;
 use crate::ask::happening::Progress;
@@ -32,7 +32,7 @@ pub(crate) struct Live {
     /// Whether a page is shown in the person's browser.
     opens: bool,
     /// What led the browser there.
-    led: Option<TempDir>,
+    led: Option<TempPath>,
 }
 
 impl Drop for Live {

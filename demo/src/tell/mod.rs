@@ -85,8 +85,8 @@ impl Printed {
     }
 }
 
-/// For people.
-pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
+/// For people, with so much room on a line if there is a bound.
+pub(crate) fn text(told: &Told, form: LogForm, room: Option<usize>, paint: Paint) -> Printed {
     match told {
         Told::Device { device, folder } => {
             Printed::from(format!("{}  {}\n", harmless(&device.name), short(&device.id)))
@@ -103,7 +103,14 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
         Told::Removed { deck } => Printed::from(format!("removed {}\n", deck_line(deck, paint))).beside(
             "what other devices have of it stays with them; its audio goes a day later at the earliest, while `cuecard up` runs, unless another deck here names it",
         ),
-        Told::Decks { decks } => cards::decks(decks, paint).into(),
+        Told::Decks { decks, damaged } => {
+            let printed = Printed::from(cards::decks(decks, damaged, paint));
+            match (decks.as_slice(), damaged.as_slice()) {
+                (_, [_, ..]) => printed.beside(DAMAGED),
+                ([], []) => printed.beside("no deck yet; `cuecard new TITLE` begins one, `cuecard join` takes one from another device"),
+                _ => printed,
+            }
+        }
         Told::Status(status) => status::text(status, paint).into(),
         Told::Changed(changed) => change(changed, paint),
         Told::Undone {
@@ -138,7 +145,7 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
             bytes: count,
             blake3,
         } => format!("{}  {}  blake3 {}\n", file.display(), bytes(*count), short(blake3)).into(),
-        Told::Log(history) => past::log(history, form, paint).into(),
+        Told::Log(history) => past::log(history, form, room, paint).into(),
         Told::Diff(diff) => past::diff(diff, paint).into(),
         Told::Blame(blame) => past::blame(blame, paint).into(),
         Told::Role { role, did, .. } => people::role(role, did.as_deref(), paint),
@@ -189,6 +196,10 @@ pub(crate) fn text(told: &Told, form: LogForm, paint: Paint) -> Printed {
         Told::Shared { .. } | Told::Ended => Printed::default(),
     }
 }
+
+/// What to do about decks that cannot be opened.
+pub(crate) const DAMAGED: &str = "the files of a damaged deck are left as they are: restore them from a backup; or, where \
+    another device has the deck, `cuecard remove --deck ID` and take it from there by `cuecard join` or `cuecard import`";
 
 fn following(deck: &DeckName, followed: bool, changed: bool, paint: Paint) -> Printed {
     let (did, aside) = match (followed, changed) {

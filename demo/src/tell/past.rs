@@ -3,18 +3,18 @@
 use crate::ask::told::{BlameTold, CardDiffTold, CardTold, DiffTold};
 use crate::graph;
 use crate::history::{Entry, History};
-use crate::text::{Paint, date_and_time, harmless, padded, shortened, some_of, time_of_day};
+use crate::text::{Paint, cells, date_and_time, harmless, padded, shortened, time_of_day};
 
 use super::{LogForm, deck_line, short};
 
-pub(super) fn log(history: &History, form: LogForm, paint: Paint) -> String {
+pub(super) fn log(history: &History, form: LogForm, room: Option<usize>, paint: Paint) -> String {
     let body = match form {
-        LogForm::Graph => graph::draw(history, paint, false),
-        LogForm::FullGraph => graph::draw(history, paint, true),
+        LogForm::Graph => graph::draw(history, paint, false, room),
+        LogForm::FullGraph => graph::draw(history, paint, true, room),
         LogForm::List => history
             .entries
             .iter()
-            .map(|entry| line(history, entry, paint))
+            .map(|entry| line(history, entry, room, paint))
             .collect(),
     };
     let late = match history.late_work {
@@ -25,7 +25,7 @@ pub(super) fn log(history: &History, form: LogForm, paint: Paint) -> String {
 }
 
 /// A line an entry, newest first; times are UTC.
-fn line(history: &History, entry: &Entry, paint: Paint) -> String {
+fn line(history: &History, entry: &Entry, room: Option<usize>, paint: Paint) -> String {
     let chapter = match (entry.term, &entry.draft) {
         (_, Some(_)) => "draft".to_owned(),
         (Some(term), None) => format!("term {term}"),
@@ -40,18 +40,19 @@ fn line(history: &History, entry: &Entry, paint: Paint) -> String {
     } else {
         entry.op()
     };
-    let head = if entry.hash == history.head {
-        paint.good("  ← head")
-    } else {
-        String::new()
-    };
-    format!(
-        "{}  {}  {}  {chapter:9}  {:14}  {}{head}\n",
-        paint.dim(short(&entry.hash)),
+    let told = format!(
+        "  {}  {}  {chapter:9}  {:14}  ",
         time_of_day(entry.time_ms),
         padded(&shortened(name, 12), 12),
         harmless(op),
-        some_of(&graph::subjects(history, entry), 4),
+    );
+    let hash = short(&entry.hash);
+    let room = room.map(|room| room.saturating_sub(cells(hash) + cells(&told)));
+    let about = graph::subjects(history, entry);
+    format!(
+        "{}{told}{}\n",
+        paint.dim(hash),
+        graph::last(&about, entry.hash == history.head, room, paint)
     )
 }
 

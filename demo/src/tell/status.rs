@@ -4,7 +4,7 @@ use crate::ask::told::{DeckHere, DeckStatus, DeviceStatus, StatusTold};
 use crate::present::{PlayingTold, PresentTold};
 use crate::text::{Paint, counted, date_and_time, harmless, padded, shortened, widest};
 
-use super::{audio_totals, deck_line, people, short};
+use super::{DAMAGED, audio_totals, cards, deck_line, people, short};
 
 pub(crate) fn text(status: &StatusTold, paint: Paint) -> String {
     let mut told = format!(
@@ -26,9 +26,11 @@ pub(crate) fn text(status: &StatusTold, paint: Paint) -> String {
         told.push_str(&deck_told(deck, paint));
     }
     for damaged in &status.damaged {
-        told.push_str(&format!("\n{}\n", paint.bad(&harmless(damaged))));
+        told.push_str(&format!("\n{}", cards::damaged_line(damaged, paint)));
     }
-    if status.decks.is_empty() {
+    if !status.damaged.is_empty() {
+        told.push_str(&format!("{DAMAGED}\n"));
+    } else if status.decks.is_empty() {
         told.push_str(
             "\nno deck yet: `cuecard new TITLE` begins one, `cuecard join` takes one from another device\n",
         );

@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A command in a terminal of 100 by 40 characters.
+/// A command in a terminal of 120 by 40 characters, or of another width.
 pub(crate) struct Terminal {
     child: Child,
     keyboard: File,
@@ -24,12 +24,16 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the command as the leader of a session that has the terminal, so that Ctrl-C reaches it.
     pub(crate) fn start(command: &Command) -> Self {
+        Self::of_width(command, 120)
+    }
+
+    pub(crate) fn of_width(command: &Command, width: u16) -> Self {
         let master: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let size = Winsize {
             ws_row: 40,
-            ws_col: 120,
+            ws_col: width,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };

@@ -5,7 +5,7 @@ use cuecard_browser::Browser;
 use serde_json::json;
 
 use crate::decks;
-use crate::served::{Served, keep_picture};
+use crate::served::{Served, assert_fits, keep_picture};
 
 #[test]
 fn a_large_deck_is_shown_in_windows_and_every_step_of_it_is_right() {
@@ -28,7 +28,15 @@ fn a_large_deck_is_shown_in_windows_and_every_step_of_it_is_right() {
     page.wait_for("document.querySelector('.row.entry.beginning')");
     page.eval("document.querySelector('.cards').scrollTop = 1e9");
     page.wait_for("(() => { const c = [...document.querySelectorAll('.row.card')]; return c.length && c.at(-1).getBoundingClientRect().bottom <= document.querySelector('.cards').getBoundingClientRect().bottom + 1; })()");
+    page.wait_for("!document.querySelector('.row.waiting')");
     keep_picture(&page, "large");
+    assert_fits(&page);
+    // The graph is drawn beside the rows that it is of, however far down they are.
+    let apart = page.eval("(() => { const middle = (e) => { const b = e.getBoundingClientRect(); return b.top + b.height / 2; }; const rows = [...document.querySelectorAll('.row.entry')].map(r => [r, document.querySelector(`.graph .node[data-hash='${r.dataset.hash}']`)]).filter(([, n]) => n); return [rows.length > 10, Math.max(...rows.map(([r, n]) => Math.abs(middle(r) - middle(n)))) < 2]; })()");
+    assert_eq!(apart, json!([true, true]));
+    // A row that waits for what stands in it has its place already.
+    let heights = page.eval("(() => { const list = document.querySelector('.cards .rows'); const row = document.createElement('div'); row.className = 'row waiting'; list.append(row); const told = [row.offsetHeight, document.querySelector('.row.card').offsetHeight]; row.remove(); return told; })()");
+    assert_eq!(heights, json!([60, 60]));
     // The slider's way (from what is near) and the whole way (from nothing) come to the same deck, at leaps and at steps.
     let deck = page.eval("(async () => { window.data = async (path) => (await fetch(`${localStorage.getItem('cuecard-place')}/${path}`)).json(); return (await data('home')).peers[0].decks[0].id; })()");
     let steps = [1_999_u64, 1_998, 1_700, 3, 1_000, 1_001, 999, 0, 1_250, 60];

@@ -3,7 +3,7 @@
 use cuecard_browser::{Browser, Page};
 use serde_json::json;
 
-use crate::served::{Served, keep_picture};
+use crate::served::{Served, assert_fits, keep_picture};
 
 const TABS: [&str; 7] = [
     "deck",
@@ -55,6 +55,7 @@ fn it_fits_a_telephone_and_looks_right_in_light_and_dark() {
         page.click("#tab-deck");
         page.wait_for("document.querySelector('.row.card')");
         assert_nothing_sticks_out(&page, "wide");
+        assert_fits(&page);
         keep_picture(&page, &format!("wide-{name}"));
         let ratio = contrast(&page);
         assert!(
@@ -78,6 +79,19 @@ fn it_fits_a_telephone_and_looks_right_in_light_and_dark() {
         ))
     };
     assert_ne!(fill("open"), fill("full"), "hollow");
+    // Nor is what the slider has before it: a dashed edge, and words for who hears the page.
+    page.click("[aria-label='One step back']");
+    page.wait_for("document.querySelector('.row.entry.after')");
+    assert_eq!(
+        page.eval("[...document.querySelectorAll('.row.entry')].map(r => [r.classList.contains('after'), getComputedStyle(r, '::before').borderLeftStyle === 'dashed', r.getAttribute('aria-label').startsWith('after the slider')].join()).filter((told, at, all) => all.indexOf(told) === at).sort()"),
+        json!(["false,false,false", "true,true,true"])
+    );
+    // The ring of what has the focus is not cut off by what it stands in.
+    page.eval("document.querySelector('.head-chip').focus()");
+    assert_eq!(
+        page.eval("(() => { const chip = document.querySelector('.head-chip').getBoundingClientRect(); const told = document.querySelector('.told'); const box = told.getBoundingClientRect(); const cut = getComputedStyle(told).overflow !== 'visible' || getComputedStyle(told).contain.includes('paint') || getComputedStyle(told).contain === 'strict'; return !cut || (chip.top - box.top >= 4.5 && box.bottom - chip.bottom >= 4.5); })()"),
+        json!(true)
+    );
     // By hand, whatever the system says.
     page.look(1280, 800, true);
     page.press("t");

@@ -20,6 +20,7 @@
 //! | light, dark, 360 pixels, enough contrast; no kind of entry told by colour alone | `looks::it_fits_a_telephone_…` |
 //! | nothing moves for who wants no motion | `looks::nothing_moves_…` |
 //! | by keyboard alone, with names and roles | `looks::it_is_used_by_keyboard_alone` |
+//! | decks made, removed and set aside by other commands while the page is open | `beside::the_page_hears_…` |
 //! | text is text | `hostile::what_a_deck_holds_…` |
 //! | token, cookie, origin, host, policy; the end | `door::…` |
 //! | tens of thousands of entries, thousands of cards | `large::…`, measured by `cargo bench -p cuecard-demo --bench inspect` |
@@ -32,6 +33,7 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+mod beside;
 mod decks;
 mod door;
 mod hostile;

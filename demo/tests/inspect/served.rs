@@ -93,6 +93,16 @@ impl Drop for Served {
     }
 }
 
+/// Everything that a page always shows is within the window, and what scrolls has most of it.
+pub(crate) fn assert_fits(page: &Page) {
+    let told = page.eval(
+        "(() => { const box = (of) => document.querySelector(of).getBoundingClientRect(); const slider = box('#slider'); \
+         return [slider.top > 0 && slider.bottom <= innerHeight, box('#timeline').height < 110, box('main').height > innerHeight / 3, \
+         document.documentElement.scrollHeight <= innerHeight]; })()",
+    );
+    assert_eq!(told, serde_json::json!([true, true, true, true]));
+}
+
 /// Keeps a picture, for people to look at: in `target/pictures/`.
 pub(crate) fn keep_picture(page: &Page, name: &str) {
     let folder = pictures();

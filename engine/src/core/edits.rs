@@ -3,9 +3,10 @@
 use cuecard_store::Batch;
 
 use super::log::Log;
-use super::{Applied, Core, DeckState, EditError, Keyring, RoleState, Ticket, bytes_from};
+use super::{Applied, Core, DeckState, EditError, Keyring, Output, RoleState, Ticket, bytes_from};
 use crate::disk;
 use crate::document::Edit;
+use crate::event::Event;
 use crate::id::DeckId;
 use crate::op::OpError;
 use crate::role::{DeckKey, Genesis};
@@ -32,12 +33,16 @@ impl Core {
             deck,
             DeckState::new(keys, Some(log), RoleState::told(self.key.id())),
         );
+        let before = self.outputs.len();
         let named = self.edit_into(deck, batch, |edit| edit.rename_deck(title));
         if named.is_err() {
             // An edit that fails leaves no trace.
             self.decks.remove(&deck);
         }
         let ticket = named?.ticket;
+        // It is told of before what is in it.
+        self.outputs
+            .insert(before, Output::Event(Event::DeckAdded { deck }));
         self.greet_all();
         Ok(Applied { value: deck, ticket })
     }
@@ -53,6 +58,7 @@ impl Core {
         disk::put_key(&mut batch, deck, &keys);
         self.decks
             .insert(deck, DeckState::new(keys, None, RoleState::default()));
+        self.event(Event::DeckAdded { deck });
         let ticket = self.save(deck, batch, None);
         self.greet_all();
         Some(ticket)

@@ -6,6 +6,7 @@ use cuecard_store::Batch;
 
 use super::{Applied, Core, DeckError, EditError, LinkId, Output, Ticket};
 use crate::disk;
+use crate::event::Event;
 use crate::id::DeckId;
 use crate::limits::RESUMED_ALONE;
 use crate::role::Rights;
@@ -69,6 +70,7 @@ impl Core {
         if let Some(state) = self.decks.get_mut(&deck) {
             state.followed = followed;
         }
+        self.event(Event::FollowedChanged { deck, followed });
         self.greet_all();
         Ok(Applied { value: (), ticket })
     }
@@ -94,6 +96,7 @@ impl Core {
         let ticket = Ticket(self.number());
         self.outputs.push_back(Output::Save { ticket, batch });
         self.following.removing.insert(deck, Removal::Noted(ticket));
+        self.event(Event::DeckRemoved { deck });
         self.greet_all();
         let (value, ticket) = ((), Some(ticket));
         Ok(Applied { value, ticket })

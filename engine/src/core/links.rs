@@ -252,8 +252,15 @@ impl Core {
         let Some(state) = self.links.get(&link) else {
             return;
         };
-        let me = self.device();
         let (shown, older) = self.to_show(link, state);
+        self.greet_with(link, shown, older);
+    }
+
+    fn greet_with(&mut self, link: LinkId, shown: BTreeSet<DeckId>, older: Vec<DeckProof>) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let me = self.device();
         let prove = |deck: &DeckId| {
             let key = self.decks.get(deck)?.shown()?;
             Some(deck_proof(key.as_bytes(), *deck, &state.transcript, me))
@@ -328,8 +335,9 @@ impl Core {
         let Some(state) = self.links.get(&link) else {
             return;
         };
-        if self.to_show(link, state).0 != state.shown {
-            self.greet(link);
+        let (shown, older) = self.to_show(link, state);
+        if shown != state.shown {
+            self.greet_with(link, shown, older);
         }
     }
 

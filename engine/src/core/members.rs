@@ -194,6 +194,7 @@ impl Core {
                     deck,
                     super::DeckState::new(ring.clone(), None, super::RoleState::default()),
                 );
+                self.event(Event::DeckAdded { deck });
                 ring
             }
             Some(state) => {

@@ -195,8 +195,8 @@ pub struct Applied<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeckError {
-    /// It is not followed here.
-    #[error("this device does not follow deck {}; create it or join it first", .0.short())]
+    /// It is not on this device.
+    #[error("there is no deck {} on this device; create it or join it first", .0.short())]
     Unknown(DeckId),
     /// It is kept here and could not be opened; see [`RestoreError`].
     #[error("deck {} could not be opened, so nothing is written over it; see why it is damaged first", .0.short())]

@@ -16,9 +16,8 @@ use crate::role::{Admit, Charter, Cut, Genesis, Refusal, Seal, Signed, Term, Wit
 
 /// Why a deck could not be opened from what the store holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("deck {} cannot be opened: {why}. Its files are untouched: restore the data folder from a backup, or keep \
-    `device.key`, which is this device and all that it owns, set the rest of the folder aside, and join its decks again \
-    from other devices", .deck.short())]
+#[error("deck {} cannot be opened: {why}. Its files are untouched: restore the data folder from a backup; or, \
+    where another device has the deck, remove it here and join it again, or take it in from a file that the other exported", .deck.short())]
 pub struct RestoreError {
     /// Which deck.
     pub deck: DeckId,

@@ -274,8 +274,8 @@ impl SimClock {
 fn follow(mirrors: &mut BTreeMap<DeckId, Mirror>, core: &Core, event: &Event) {
     let deck = match event {
         Event::Changed { deck, .. } => deck,
-        Event::WentBack { deck } => {
-            // What is on disk is another deck than what was told: who listens takes another copy.
+        Event::WentBack { deck } | Event::DeckRemoved { deck } => {
+            // What is on disk, or comes anew, is another deck than what was told: who listens takes another copy.
             mirrors.remove(deck);
             return;
         }

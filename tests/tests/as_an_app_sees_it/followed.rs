@@ -2,7 +2,7 @@
 
 use cuecard::core::{Core, DeckError, EditError};
 use cuecard::store::Store;
-use cuecard::{DeckId, DraftError, Engine, Reach, Rights};
+use cuecard::{DeckId, DraftError, Engine, Event, Reach, Rights};
 
 use crate::told::IN_SYNC;
 use crate::world::{SOON, World, world};
@@ -144,4 +144,51 @@ async fn a_folder_forgets_a_deck_and_keeps_the_other() {
         "nothing of it was left"
     );
     engine.shutdown().await.unwrap();
+}
+
+/// Whoever lists decks is told when the list is another one; and of nothing where nothing changed.
+#[tokio::test]
+async fn an_app_is_told_of_decks_that_come_and_go() {
+    let (laptop, phone) = (
+        Engine::in_memory("laptop").unwrap(),
+        Engine::in_memory("phone").unwrap(),
+    );
+    let (mut here, mut there) = (laptop.events(), phone.events());
+    let deck = laptop.create_deck("Spanish").await.unwrap();
+    let id = deck.id();
+    let invite = deck.invite(Rights::Read).unwrap();
+    let copy = phone.join(&invite).await.unwrap();
+    phone.join(&invite).await.unwrap();
+    for followed in [false, false, true] {
+        let set = if followed { copy.follow() } else { copy.unfollow() };
+        set.await.unwrap();
+    }
+    phone.remove_deck(id).await.unwrap();
+    let told = async |events: &mut cuecard::Events, count: usize| {
+        let mut told = Vec::new();
+        while told.len() < count {
+            told.push(events.next().await.unwrap());
+        }
+        told
+    };
+    assert_eq!(
+        told(&mut there, 4).await,
+        [
+            Event::DeckAdded { deck: id },
+            Event::FollowedChanged {
+                deck: id,
+                followed: false
+            },
+            Event::FollowedChanged {
+                deck: id,
+                followed: true
+            },
+            Event::DeckRemoved { deck: id },
+        ]
+    );
+    assert_eq!(
+        told(&mut here, 1).await,
+        [Event::DeckAdded { deck: id }],
+        "before what is in it"
+    );
 }
