@@ -147,6 +147,15 @@ pub const MEMBERS_MAX: usize = 64;
 ///
 /// Test: `engine/src/role/tests/owner.rs::a_flood_of_charters_ends_at_the_limit`.
 pub const CHARTERS_MAX: usize = 4_096;
+/// Transfers that one owner signed of its time: an honest one signs one, and two copies of it perhaps one each; a cheat that
+/// gave the deck away goes on to sign others, and all are kept as proof.
+///
+/// Test: `engine/src/role/tests/owner.rs::transfers_without_end_by_one_who_gave_the_deck_away_leave_room_for_its_owner`.
+pub const TRANSFERS_OF_ONE_OWNER_MAX: usize = 16;
+/// Charters kept that are older than the newest and by others than the deck's owner, those apart that made it the owner.
+///
+/// Test: `engine/src/role/tests/owner.rs::owners_that_nobody_follows_do_not_fill_the_deck`.
+pub const CHARTERS_OF_FORMER_OWNERS_MAX: usize = 64;
 /// Keys of a deck kept at once. A member that was away for more removals than that needs a new invite; each greeting is
 /// compared with all of them.
 ///

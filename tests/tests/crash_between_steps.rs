@@ -11,6 +11,7 @@ use std::time::Duration;
 use cuecard::core::Core;
 use cuecard::sim::{Fate, Peer, Sim};
 use cuecard::time::Time;
+use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
 use cuecard::{
     ChangeHash, DeckId, DeviceId, DraftId, DraftState, Event, LateWorkPolicy, Member, Policies, Rights, Role,
@@ -23,14 +24,21 @@ const STEPS: usize = 400;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deed {
+    /// In a term that this run opened before: changes and seals leave before the disk has them.
+    Edits,
     FreshTerm,
     HandOver,
     Members,
     Remove,
     Release,
     Claim,
+    TakeOver,
+    Transfer,
+    Admit,
     Propose,
+    Withdraw,
     Accept,
+    Decline,
     AcceptLate,
     Reorganise,
 }
@@ -40,8 +48,11 @@ enum Deed {
 struct Seen {
     head: Option<ChangeHash>,
     editor: Option<DeviceId>,
+    owner: Option<DeviceId>,
     members: Vec<Member>,
-    /// How far the draft is: 1 proposed, 2 accepted.
+    /// What one may do that is let in.
+    guest: Option<Rights>,
+    /// How far the draft is: 1 proposed, 2 accepted, declined or withdrawn.
     draft: u8,
 }
 
@@ -132,7 +143,11 @@ impl World {
             Deed::Claim => {
                 self.act(laptop, |core, now| core.release(now, deck).unwrap());
             }
-            Deed::Propose | Deed::Accept => {
+            Deed::TakeOver => {
+                let phone = self.sim.id(self.phone);
+                self.act(laptop, |core, now| core.hand_over(now, deck, phone).unwrap());
+            }
+            Deed::Propose | Deed::Accept | Deed::Decline | Deed::Withdraw => {
                 let draft = self.act(tablet, |core, now| {
                     core.open_draft(now, deck, "more").unwrap().value
                 });
@@ -141,13 +156,19 @@ impl World {
                     core.edit_draft(now, deck, draft, |edit| edit.add_card("drafted", "?").map(drop))
                         .unwrap()
                 });
-                if deed == Deed::Accept {
+                if deed != Deed::Propose {
                     self.propose();
                 }
             }
             Deed::AcceptLate => self.restore_an_older_disk(LateWorkPolicy::Ask),
             Deed::Reorganise => self.restore_an_older_disk(LateWorkPolicy::Accept),
-            Deed::HandOver | Deed::Members | Deed::Remove | Deed::Release => {}
+            Deed::Edits
+            | Deed::HandOver
+            | Deed::Members
+            | Deed::Remove
+            | Deed::Release
+            | Deed::Transfer
+            | Deed::Admit => {}
         }
         if deed != Deed::Reorganise {
             self.mend();
@@ -191,6 +212,34 @@ impl World {
         let [phone, tablet] = [self.phone, self.tablet].map(|peer| self.sim.id(peer));
         match deed {
             Deed::FreshTerm => self.edit(laptop, "fresh"),
+            Deed::Edits => {
+                for front in ["fresh", "and another"] {
+                    self.edit(laptop, front);
+                }
+            }
+            Deed::TakeOver => {
+                self.act(laptop, |core, now| core.take_over(now, deck).unwrap());
+            }
+            Deed::Transfer => {
+                self.act(laptop, |core, now| {
+                    core.transfer_ownership(now, deck, phone).unwrap()
+                });
+            }
+            Deed::Admit => {
+                self.act(laptop, |core, now| {
+                    core.admit(now, deck, guest(), Rights::Draft).unwrap()
+                });
+            }
+            Deed::Withdraw => {
+                let (tablet, draft) = (self.tablet, self.draft.unwrap());
+                self.act(tablet, |core, now| core.withdraw_draft(now, deck, draft).unwrap());
+            }
+            Deed::Decline => {
+                let draft = self.draft.unwrap();
+                self.act(laptop, |core, now| {
+                    core.decline_draft(now, deck, draft, "no").unwrap()
+                });
+            }
             Deed::HandOver => {
                 self.act(laptop, |core, now| core.hand_over(now, deck, phone).unwrap());
             }
@@ -240,13 +289,15 @@ impl World {
         };
         let drafts = self.sim.drafts(peer, self.deck).into_iter();
         let reached = |state: DraftState| match state {
-            DraftState::Open | DraftState::Withdrawn => 0,
-            DraftState::Accepted => 2,
+            DraftState::Open => 0,
+            DraftState::Accepted | DraftState::Withdrawn | DraftState::Declined { .. } => 2,
             _ => 1,
         };
         Seen {
             head: self.sim.head(peer, self.deck),
             editor,
+            owner: self.sim.owner(peer, self.deck),
+            guest: self.sim.rights(peer, self.deck, guest()),
             members: self.sim.members(peer, self.deck),
             draft: drafts
                 .filter(|info| Some(info.draft) == self.draft)
@@ -297,13 +348,18 @@ fn cut_after(steps: usize, deed: Deed, who: usize) -> bool {
             if seen.members != at_first.members {
                 assert_eq!(now.members, seen.members, "{told}: {peer:?}");
             }
+            if seen.owner != at_first.owner {
+                assert_eq!(now.owner, seen.owner, "{told}: {peer:?}");
+            }
+            assert!(now.guest >= seen.guest, "{told}: {peer:?}");
             assert!(now.draft >= seen.draft, "{told}: {peer:?}: {now:?}");
         }
     }
 
     // Where the deed was lost with the power it is to be possible again, or somebody else goes on.
     let lost = |world: &World, draft: u8| world.draft.is_some() && world.seen(world.laptop).draft < draft;
-    if (deed == Deed::Propose && lost(&world, 1)) || (deed == Deed::Accept && lost(&world, 2)) {
+    let ends_it = matches!(deed, Deed::Accept | Deed::Decline | Deed::Withdraw);
+    if (deed == Deed::Propose && lost(&world, 1)) || (ends_it && lost(&world, 2)) {
         world.begin(deed);
         world.sim.run_for(SOON);
     }
@@ -347,6 +403,11 @@ fn cut_after(steps: usize, deed: Deed, who: usize) -> bool {
     done
 }
 
+/// Who is let in: a device that is not there.
+fn guest() -> DeviceId {
+    DeviceKey::from_bytes(&[0x99; 32]).id()
+}
+
 fn is_editor(world: &World, peer: Peer) -> bool {
     matches!(world.sim.role(peer, world.deck), Some(Role::Editor { .. }))
 }
@@ -359,6 +420,11 @@ fn cut_after_every_step(deed: Deed) {
         assert!(last > 6, "{deed:?} has steps to be cut between");
         println!("{deed:?}: power of device {who} cut after each of {last} steps");
     }
+}
+
+#[test]
+fn edits_in_a_term_of_ones_own() {
+    cut_after_every_step(Deed::Edits);
 }
 
 #[test]
@@ -389,6 +455,31 @@ fn a_release() {
 #[test]
 fn a_claim() {
     cut_after_every_step(Deed::Claim);
+}
+
+#[test]
+fn a_takeover() {
+    cut_after_every_step(Deed::TakeOver);
+}
+
+#[test]
+fn a_transfer() {
+    cut_after_every_step(Deed::Transfer);
+}
+
+#[test]
+fn an_admission() {
+    cut_after_every_step(Deed::Admit);
+}
+
+#[test]
+fn a_draft_declined() {
+    cut_after_every_step(Deed::Decline);
+}
+
+#[test]
+fn a_draft_withdrawn() {
+    cut_after_every_step(Deed::Withdraw);
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Core {
     }
 
     /// Records are durable before they are sent.
-    fn is_beside_unsaved(&self, deck: DeckId) -> bool {
+    pub(super) fn is_beside_unsaved(&self, deck: DeckId) -> bool {
         let mut saving = self.saving.values();
         saving.any(|saving| saving.deck == deck && saving.beside)
     }

@@ -78,6 +78,7 @@ impl Core {
         };
         session.has_genesis = charter.is_some();
         session.introduced &= session.has_genesis;
+        session.asked_lineage = None;
         session.charter = charter;
         let shared = self
             .log(deck)

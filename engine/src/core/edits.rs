@@ -78,12 +78,18 @@ impl Core {
         self.check_store()?;
         self.leave_typing(deck);
         let applied = self.edit_into(deck, Batch::default(), edit)?;
+        self.note_edited(deck)?;
+        Ok(applied)
+    }
+
+    /// A person, or its app, has just edited a deck.
+    pub(super) fn note_edited(&mut self, deck: DeckId) -> Result<(), EditError> {
         self.log_mut(deck)?.passed_over.clear();
         let now = self.now;
         if let Some(state) = self.decks.get_mut(&deck) {
             state.role.words.edited_at = now;
         }
-        Ok(applied)
+        Ok(())
     }
 
     pub(super) fn edit_into<T>(

@@ -1,6 +1,7 @@
 //! Parts of a deck that came: what is on its path, and what is beside it.
 
 use cuecard_store::Batch;
+use minicbor::bytes::ByteVec;
 
 use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
 use crate::core::draft_log::DraftLog;
@@ -9,9 +10,9 @@ use crate::core::{Core, LinkId};
 use crate::disk;
 use crate::document::DeckChange;
 use crate::event::Event;
-use crate::id::{DeckId, DeviceId};
+use crate::id::{DeckId, DeviceId, TermId};
 use crate::role::{Admit, Genesis, LateWork};
-use crate::sync::message::{DraftItem, Item};
+use crate::sync::message::{DraftItem, Item, Message};
 
 /// What a message brought.
 #[derive(Debug, Default)]
@@ -52,6 +53,7 @@ impl Core {
         // Said once: when something new is here, it is said again.
         if !(early && was_early) {
             self.answer_for(link, deck, result);
+            self.ask_lineage(link, deck);
         }
     }
 
@@ -68,7 +70,10 @@ impl Core {
             rest = rest.get(count..).unwrap_or_default();
         }
         let is_empty = batch.is_empty();
-        self.keep_taken(deck, batch, taken, editor);
+        // What broke the deck is not to break it again when it is opened.
+        if !matches!(result, Err(TakeError::Broken(_))) {
+            self.keep_taken(deck, batch, taken, editor);
+        }
         (result, is_empty)
     }
 
@@ -83,6 +88,30 @@ impl Core {
             session.missed |= missed;
         }
         self.answer_for(link, deck, result);
+        self.ask_lineage(link, deck);
+    }
+
+    /// The terms came that lead to one which this device asked about.
+    pub(super) fn take_lineage(&mut self, link: LinkId, deck: DeckId, term: TermId, terms: &[ByteVec]) {
+        if self.session(link, deck).is_none() {
+            return;
+        }
+        let editor = self.editor_of(deck);
+        let (mut batch, mut taken) = (Batch::default(), Taken::default());
+        let Ok(log) = self.log_mut(deck) else { return };
+        let result = log.take_lineage(term, terms, &mut batch);
+        taken.role = !batch.is_empty();
+        let next = log.next_of_lineage();
+        self.keep_taken(deck, batch, taken, editor);
+        self.answer_for(link, deck, result.map(drop));
+        // There is more of it, further back.
+        if let Some(next) = next.filter(|next| *next != term)
+            && let Some(session) = self.session(link, deck)
+            && session.asked_lineage.replace(next) == Some(term)
+        {
+            let (deck, term) = (deck, next);
+            self.send(link, &Message::Whence { deck, term });
+        }
     }
 
     /// Takes in what fits of parts of a deck. Says whether something came too early.
@@ -101,7 +130,9 @@ impl Core {
                 }
             }
         }
-        self.keep_taken(deck, batch, taken, editor);
+        if !matches!(result, Err(TakeError::Broken(_))) {
+            self.keep_taken(deck, batch, taken, editor);
+        }
         (result, missed)
     }
 

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::core::log::Log;
 use crate::core::policy::AutoClaim;
 use crate::core::{Core, LinkId, Output};
 use crate::id::{DeckId, DeviceId, TermId};
@@ -30,6 +31,8 @@ const INTERVAL_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Durat
 const RANK_APART: Duration = Duration::from_millis(120);
 /// Signs of the editor's that others may still answer: an answer counts for three intervals.
 const BEATS_ANSWERED: usize = 4;
+/// A sign overtakes the changes that it speaks of: what it shows to be missing is asked for no more often than this.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// An editor that was not heard by a majority for a moment counts as heard throughout again after so long.
 const HEARD_AGAIN: Duration = Duration::from_secs(60);
 
@@ -45,6 +48,12 @@ pub(crate) struct Watch {
     /// When the editor was last heard, and the interval that it stated, or the one before it.
     heard: Time,
     interval: Option<Duration>,
+    /// The last term that the editor was heard in, and the highest number of its signs there.
+    newest: Option<(TermId, u64)>,
+    /// When others were last asked for what the editor has and this device has not.
+    looked: Option<Time>,
+    /// As the editor: the number of its last sign.
+    said: u64,
     /// As the editor: when it last showed itself, and whether anybody came since, who is not to wait for the next sign.
     shown: Option<Time>,
     came: bool,
@@ -69,6 +78,27 @@ struct Question {
 }
 
 impl Watch {
+    /// The device slept: nothing is known of who hears whom. What was said before is still old.
+    pub(super) fn slept(&mut self) {
+        *self = Self {
+            newest: self.newest,
+            ..Self::default()
+        };
+    }
+
+    /// Whether a sign of the editor's was not said before one that was heard, or before a change that is here: others can
+    /// keep what was said, and say it again when the editor is gone. What the editor says itself is no repetition, and its
+    /// clock may have been set back.
+    pub(super) fn is_news(&self, log: &Log, word: &Verified<Word>, from: DeviceId) -> bool {
+        let Says::Beat { number, end, .. } = &word.says else {
+            return false;
+        };
+        let canonical = log.chain.canonical();
+        let newest = self.newest.filter(|(term, _)| *term == word.term);
+        let is_newer = newest.is_none_or(|(_, newest)| newest < *number);
+        from == word.signer || (word.term == canonical.tip && end.len >= canonical.len && is_newer)
+    }
+
     fn interval(&self) -> Duration {
         self.interval.unwrap_or(INTERVAL_UNHEARD)
     }
@@ -116,6 +146,7 @@ impl Core {
                 seen: watch.seen,
                 // Until the new editor says its own, which is the first that it does.
                 interval: watch.interval,
+                newest: watch.newest,
                 ..Watch::default()
             };
         }
@@ -187,16 +218,21 @@ impl Core {
     }
 
     fn beat(&mut self, deck: DeckId, interval: Duration) {
-        let Ok(log) = self.log(deck) else { return };
-        let (canonical, interval_ms) = (
-            log.chain.canonical(),
-            u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
-        );
-        let end = Cut {
-            len: canonical.len,
-            head: canonical.head,
+        let now = self.now;
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return;
         };
-        let Ok(word) = self.say_word(deck, Says::Beat { interval_ms, end }, None) else {
+        let Some(log) = &state.log else { return };
+        let end = log.position().cut();
+        let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+        let said = &mut state.role.watch.said;
+        *said = now.as_millis().max(said.saturating_add(1));
+        let beat = Says::Beat {
+            number: *said,
+            interval_ms,
+            end,
+        };
+        let Ok(word) = self.say_word(deck, beat, None) else {
             return;
         };
         if let Some(state) = self.decks.get_mut(&deck) {
@@ -227,7 +263,12 @@ impl Core {
     /// The editor showed itself.
     pub(super) fn hear_beat(&mut self, link: LinkId, deck: DeckId, word: &Verified<Word>) {
         let (me, now) = (self.device(), self.now);
-        let Says::Beat { interval_ms, end } = &word.says else {
+        let Says::Beat {
+            number,
+            interval_ms,
+            end,
+        } = &word.says
+        else {
             return;
         };
         let Some(state) = self.decks.get_mut(&deck) else {
@@ -239,9 +280,15 @@ impl Core {
         watch.interval = Some(stated.clamp(INTERVAL_BOUNDS.0, INTERVAL_BOUNDS.1));
         watch.heard = now;
         watch.question = None;
+        let known = watch.newest.filter(|(term, _)| *term == word.term);
+        watch.newest = Some((word.term, known.map_or(*number, |(_, known)| known.max(*number))));
         let may_hold = log.holders().contains(&me);
-        // It says where it stands: what is not here is asked for, if nothing is on its way.
-        let is_behind = !log.chain.holds(word.term, *end);
+        // It says where it stands: what is not here is asked for, if nothing is on its way, and not at every sign.
+        let is_due = watch.looked.is_none_or(|looked| now.since(looked) >= LOOK_EVERY);
+        let is_behind = !log.chain.holds(word.term, *end) && state.syncing.is_none() && is_due;
+        if is_behind {
+            watch.looked = Some(now);
+        }
         if may_hold {
             let beat = *word.record_id().as_bytes();
             drop(self.say_word(deck, Says::Echo { beat }, Some(link)));

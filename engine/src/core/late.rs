@@ -6,7 +6,7 @@ use crate::core::log::{LateError, LateWhy, Log, Role};
 use crate::core::{Applied, Core, DeckError, LateWorkPolicy};
 use crate::event::Event;
 use crate::id::{ChangeHash, DeckId, TermId};
-use crate::role::{Equivocation, LateWork};
+use crate::role::{Equivocation, LateWork, Rights};
 use crate::time::Time;
 
 impl Core {
@@ -83,8 +83,13 @@ impl Core {
             if log.document.contains(&late.head) || log.unmergeable.contains(&late.head) {
                 continue;
             }
+            let may_hold = log.chain.rights(late.author) == Some(Rights::Hold);
             let asks = match self.policies(deck).late_work {
                 LateWorkPolicy::Ask => Some(LateWhy::Policy),
+                // Before all that comes with it is read: anybody makes it grow.
+                LateWorkPolicy::Accept if !may_hold && !late.after_leaving => {
+                    Some(LateWhy::MayNotHold(late.author))
+                }
                 LateWorkPolicy::Accept => log.why_ask(&late),
             };
             let why = match asks {

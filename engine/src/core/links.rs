@@ -399,6 +399,8 @@ impl Core {
             Message::Holdings { deck, held } => self.take_holdings(link, deck, &held),
             Message::Branches { deck, items } => self.take_branches(link, deck, &items),
             Message::Entries { deck, items } => self.hear_entries(link, deck, items),
+            Message::Whence { deck, term } => self.tell_lineage(link, deck, term),
+            Message::Lineage { deck, term, terms } => self.take_lineage(link, deck, term, &terms),
             Message::Ack {
                 deck,
                 held,

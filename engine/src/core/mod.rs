@@ -11,6 +11,7 @@
 //!   moment for more.
 //! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `late`: what lost comes back.
+//! - `lineage`: which terms lead to what the owner settled.
 //! - `members`: who is let in; `keyring`, `key_turn`: the deck's key, and turning it over.
 //! - `draft_log`, `drafts`: private branches, proposals and what becomes of them.
 //! - `edits`: decks created, joined and edited; `saving`: what becomes true when the disk has it.
@@ -43,6 +44,7 @@ mod held;
 mod key_turn;
 mod keyring;
 mod late;
+mod lineage;
 mod links;
 mod live;
 pub(crate) mod log;

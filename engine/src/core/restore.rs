@@ -213,16 +213,23 @@ impl Log {
     fn restore_seal(&mut self, term: TermId, seal: &[u8]) -> Result<(), TakeError> {
         let holder = self.chain.holder(term);
         let holder = holder.ok_or_else(|| TakeError::Refused("a term is damaged".to_owned()))?;
-        self.chain
-            .add_seal(Signed::<Seal>::decode(seal)?.verify(self.deck, holder)?)?;
-        Ok(())
+        let seal = Signed::<Seal>::decode(seal)?.verify(self.deck, holder)?;
+        match self.chain.add_seal(seal) {
+            // One over what is held went before it.
+            Ok(_) | Err(Refusal::Full(_)) => Ok(()),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     fn restore_record(&mut self, record: &RecordImage) -> Result<(), TakeError> {
         match record {
             RecordImage::Charter(bytes) => {
-                self.chain
-                    .add_charter(Signed::<Charter>::decode(bytes)?.verify(self.deck)?)?;
+                let charter = Signed::<Charter>::decode(bytes)?.verify(self.deck)?;
+                match self.chain.add_charter(charter) {
+                    // A deck of before there was that limit.
+                    Ok(_) | Err(Refusal::Full(_)) => {}
+                    Err(refusal) => return Err(refusal.into()),
+                }
             }
             RecordImage::Admit(bytes) => {
                 let admit = Signed::<Admit>::decode(bytes)?.verify(self.deck)?;

@@ -40,7 +40,7 @@ pub(crate) struct RoleState {
 impl RoleState {
     /// The device slept: what it knew of who hears whom, and whom it met, is of before.
     pub(super) fn slept(&mut self) {
-        self.watch = Watch::default();
+        self.watch.slept();
         self.met.clear();
     }
 

@@ -130,7 +130,7 @@ impl Core {
         let applied = self.edit_into(deck, Batch::default(), |edit| {
             waiting.iter().try_for_each(|(_, op)| edit.apply(op.clone()))
         })?;
-        self.log_mut(deck)?.passed_over.clear();
+        self.note_edited(deck)?;
         Ok(applied.ticket)
     }
 

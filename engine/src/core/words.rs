@@ -192,6 +192,14 @@ impl Core {
             return self.refuse(link, "a word about the role is beyond the limits".to_owned());
         }
         let word = Signed::<Word>::decode(bytes).map_err(|error| error.to_string());
+        // Anybody can make up a word: before its signature, which is dear, its signer is looked at.
+        let may_hold = |signer| {
+            self.log(deck)
+                .is_ok_and(|log| log.chain.rights(signer) == Some(Rights::Hold))
+        };
+        if word.as_ref().is_ok_and(|word| !may_hold(word.claimed().signer)) {
+            return;
+        }
         let word = word.and_then(|word| word.verify(deck).map_err(|error| error.to_string()));
         let word = match word {
             Ok(word) => word,
@@ -202,10 +210,8 @@ impl Core {
             return;
         };
         let Some(log) = &state.log else { return };
-        // Of those who may hold the role alone. What is of another editor's time is nothing to this one, and what was
-        // said before is known.
-        let counts = log.chain.rights(word.signer) == Some(Rights::Hold) && log.is_same_stretch(word.term);
-        if !counts || !state.role.words.is_new(word.record_id(), Some(link)) {
+        // What is of another editor's time is nothing to this one, and what was said before is known.
+        if !log.is_same_stretch(word.term) || !state.role.words.is_new(word.record_id(), Some(link)) {
             return;
         }
         if !state.role.words.has_room(word.signer, now) {
@@ -232,7 +238,8 @@ impl Core {
                 self.note_denial(deck, word);
             }
             Says::Beat { .. } => {
-                if log.chain.canonical().editor != Some(word.signer) {
+                let is_news = state.role.watch.is_news(log, &word, peer);
+                if log.chain.canonical().editor != Some(word.signer) || !is_news {
                     return;
                 }
                 self.pass_on(deck, &word, Some(link));

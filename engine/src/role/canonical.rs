@@ -178,11 +178,12 @@ impl View {
             for &child in &node.children {
                 let better = chosen_preference
                     .is_none_or(|chosen| preference(records, child).is_some_and(|child| child < chosen));
-                let Some(child) = records.terms.get(&child).filter(|_| better) else {
+                let child = records.terms.get(&child).filter(|_| better);
+                let Some(child) = child.and_then(|child| child.term.as_ref()) else {
                     continue;
                 };
                 if self.may_follow_when_held(records, step.term, node, child) {
-                    want(child.cut());
+                    want(child.cut);
                 }
             }
             if chosen.is_none() {
@@ -192,11 +193,18 @@ impl View {
         missing
     }
 
-    /// Whether a term comes before what follows its parent now.
+    /// Whether a term comes before what follows its parent now, where that can still be another: it is valid, and what
+    /// follows is not settled.
     pub(super) fn would_be_chosen(&self, records: &Records, term: &Verified<Term>) -> bool {
-        let Some(&at) = self.position.get(&term.parent) else {
+        let (Some(&at), Some(node)) = (self.position.get(&term.parent), records.terms.get(&term.parent))
+        else {
             return false;
         };
+        if self.forced.contains_key(&term.parent)
+            || !self.may_follow_when_held(records, term.parent, node, term)
+        {
+            return false;
+        }
         let chosen = self.canonical.path.get(at + 1).map(|step| step.term);
         let chosen = chosen.and_then(|chosen| preference(records, chosen));
         chosen.is_none_or(|chosen| preference_of(records, term, term.id()) < chosen)
@@ -277,13 +285,15 @@ impl View {
 
     /// Valid beyond doubt: by signer, cause and rights, and its cut is held and contains what is settled.
     fn may_follow(&self, records: &Records, parent: TermId, node: &Node, child: &Node) -> bool {
-        self.may_follow_when_held(records, parent, node, child)
+        child
+            .term
+            .as_ref()
+            .is_some_and(|term| self.may_follow_when_held(records, parent, node, term))
             && node.held.passes(child.cut(), self.base(parent, node))
     }
 
     /// Valid as far as can be told without the changes of its cut.
-    fn may_follow_when_held(&self, records: &Records, parent: TermId, node: &Node, child: &Node) -> bool {
-        let Some(term) = &child.term else { return false };
+    fn may_follow_when_held(&self, records: &Records, parent: TermId, node: &Node, term: &Term) -> bool {
         let charters = &records.charters;
         if !charters.may_hold(term.signer) || !term.holder.is_none_or(|holder| charters.may_hold(holder)) {
             return false;

@@ -178,8 +178,11 @@ impl Chain {
                 Refusal::UnknownOwner
             });
         }
-        if charters.is_full() {
-            return Err(Refusal::Full("charters"));
+        if charters.knows(&charter) {
+            return Ok(Added::Known);
+        }
+        if let Some(what) = charters.no_room_for(&charter) {
+            return Err(Refusal::Full(what));
         }
         if !charters.insert(charter, |term| terms.contains_key(&term)) {
             return Ok(Added::Known);
@@ -304,7 +307,7 @@ impl Chain {
         if node.seals.is_known(&seal, &node.held) {
             return Ok(Added::Known);
         }
-        if node.seals.is_full() {
+        if node.seals.is_full_for(&seal, &node.held) {
             return Err(Refusal::Full("seals in this term"));
         }
         node.seals.insert(seal, &node.held);

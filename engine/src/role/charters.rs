@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::record::{Charter, Member, Point, Rights};
 use super::signed::{RecordId, Verified};
 use crate::id::TermId;
-use crate::limits::CHARTERS_MAX;
+use crate::limits::{CHARTERS_MAX, CHARTERS_OF_FORMER_OWNERS_MAX, TRANSFERS_OF_ONE_OWNER_MAX};
 use cuecard_transport::DeviceId;
 
 /// Newest last.
@@ -74,8 +74,34 @@ impl Charters {
         charter.generation <= u32::from(charter.count == 0)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.transfers.len() + self.kept.len() >= CHARTERS_MAX
+    /// What there is no room for, of this charter's kind. Who owned the deck once can go on to sign transfers of its time,
+    /// and each is kept: it is not to take the room of those who own the deck since.
+    pub(super) fn no_room_for(&self, charter: &Verified<Charter>) -> Option<&'static str> {
+        if self.transfers.len() + self.kept.len() >= CHARTERS_MAX {
+            return Some("charters");
+        }
+        let is_rival = |((generation, _), transfer): &(&(u32, RecordId), &Verified<Charter>)| {
+            *generation == charter.generation && transfer.signer == charter.signer
+        };
+        if charter.count == 0 && self.transfers.iter().filter(is_rival).count() >= TRANSFERS_OF_ONE_OWNER_MAX
+        {
+            return Some("transfers by one owner");
+        }
+        let newest = self.newest();
+        let age = |charter: &Charter| (charter.generation, charter.count);
+        if charter.signer == newest.owner || age(charter) >= age(newest) {
+            return None;
+        }
+        let by_others = self.iter().filter(|kept| kept.signer != newest.owner).count();
+        // Of each generation one made the owner who it is.
+        let aside = by_others.saturating_sub(usize::try_from(newest.generation).unwrap_or(usize::MAX));
+        (aside >= CHARTERS_OF_FORMER_OWNERS_MAX).then_some("charters by former owners")
+    }
+
+    pub(super) fn knows(&self, charter: &Verified<Charter>) -> bool {
+        let id = charter.record_id();
+        let age = Age(charter.generation, charter.count, Reverse(id));
+        self.kept.contains_key(&age) || self.transfers.contains_key(&(charter.generation, id))
     }
 
     /// Returns whether it was new.

@@ -134,8 +134,8 @@ impl Chain {
         self.records.terms.len()
     }
 
-    /// Whether this term, which is not held yet, comes before what now follows on the same parent of the canonical path.
-    /// (Whether it is valid is another question.)
+    /// Whether this term, which is not held yet, would come before what now follows on the same parent of the canonical path,
+    /// if what it was cut at is held.
     #[must_use]
     pub fn would_be_chosen(&self, term: &Verified<Term>) -> bool {
         self.view.would_be_chosen(&self.records, term)

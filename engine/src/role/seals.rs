@@ -32,13 +32,25 @@ impl Seals {
             .any(|kept| *kept == seal.cut() || held.passes(*kept, seal.cut()))
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= SEALS_PER_TERM_MAX
+    /// Whether there is no room for a seal of something that is not held. One of what is held always has room: whoever holds
+    /// more lines of a term bounds them, and its document has them already.
+    pub(super) fn is_full_for(&self, seal: &Verified<Seal>, held: &Held) -> bool {
+        self.0.len() >= SEALS_PER_TERM_MAX && !held.contains(seal.cut())
     }
 
     pub(super) fn insert(&mut self, seal: Verified<Seal>, held: &Held) {
         self.0.insert(seal.cut(), seal);
         self.prune(held);
+        // What nobody may ever see goes first.
+        let unheld = |seals: &BTreeMap<Cut, Verified<Seal>>| {
+            let mut cuts = seals.keys().rev();
+            cuts.find(|cut| !held.contains(**cut)).copied()
+        };
+        while self.0.len() > SEALS_PER_TERM_MAX
+            && let Some(cut) = unheld(&self.0)
+        {
+            self.0.remove(&cut);
+        }
     }
 
     /// Drops what longer seals are now known to include.

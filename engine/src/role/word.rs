@@ -44,6 +44,8 @@ pub enum Says {
     },
     /// "I am here": by the editor.
     Beat {
+        /// Grows with each that a device says in a term, over restarts too: it is its clock, or one more than the last.
+        number: u64,
         /// The next one follows after so long.
         interval_ms: u32,
         /// Where its term ends.
@@ -91,8 +93,13 @@ impl Layout for Word {
                 to.bytes(request);
                 to.counted(reason.as_bytes());
             }
-            Says::Beat { interval_ms, end } => {
+            Says::Beat {
+                number,
+                interval_ms,
+                end,
+            } => {
                 to.u8(2);
+                to.u64(*number);
                 to.u32(*interval_ms);
                 to.u64(end.len);
                 to.bytes(end.head.as_ref());
@@ -131,6 +138,7 @@ impl Layout for Word {
                     reason: from.text(NOTE_BYTES_MAX, "note")?.to_owned(),
                 },
                 2 => Says::Beat {
+                    number: from.u64()?,
                     interval_ms: from.u32()?,
                     end: Cut {
                         len: from.u64()?,

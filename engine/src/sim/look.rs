@@ -1,10 +1,14 @@
 //! Looking into simulated devices: what became of a change, and devices that are copies of others.
 
+use std::collections::BTreeSet;
+
 use cuecard_transport::RouteKind;
 
 use crate::core::{Fate, LinkQuality, Safety, SyncState};
+use crate::history::{self, Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId};
-use crate::role::Member;
+use crate::op::Note;
+use crate::role::{Member, Rights};
 use crate::sim::device::SimDevice;
 use crate::sim::{Peer, Sim};
 
@@ -40,6 +44,32 @@ impl Sim {
         Some(self.log(peer, deck)?.drafts.get(&draft)?.head())
     }
 
+    /// The changes of a deck that were written into drafts and that nobody accepted: none, unless the gate is broken.
+    #[must_use]
+    pub fn unaccepted(&self, peer: Peer, deck: DeckId) -> Vec<ChangeHash> {
+        let Some(log) = self.log(peer, deck) else {
+            return vec![];
+        };
+        let is_draft = |writer: &Option<Writer>| {
+            let writer = writer.as_ref();
+            writer.is_some_and(|writer| matches!(writer.kind, WriterKind::Draft(_)))
+        };
+        let (mut accepted, mut unaccepted) = (BTreeSet::new(), Vec::new());
+        // Newest first: whatever accepts comes before what it accepts.
+        for entry in history::entries(&log.document, log.who()) {
+            let accepts = entry
+                .notes
+                .iter()
+                .any(|note| matches!(note, Note::DraftAccept { .. }));
+            if is_draft(&entry.writer) && !accepted.contains(&entry.hash) {
+                unaccepted.push(entry.hash);
+            } else if accepts || is_draft(&entry.writer) {
+                accepted.extend(entry.deps);
+            }
+        }
+        unaccepted
+    }
+
     /// How a deck stands with other devices, seen from a device.
     #[must_use]
     pub fn sync_state(&self, peer: Peer, deck: DeckId) -> Option<SyncState> {
@@ -65,6 +95,12 @@ impl Sim {
         self.log(peer, deck)
             .map(|log| log.chain.members().to_vec())
             .unwrap_or_default()
+    }
+
+    /// What a device may do with a deck, seen from another.
+    #[must_use]
+    pub fn rights(&self, peer: Peer, deck: DeckId, device: DeviceId) -> Option<Rights> {
+        self.log(peer, deck)?.chain.rights(device)
     }
 
     /// Who owns a deck, seen from a device.

@@ -85,6 +85,7 @@ fn parts<'a>(
         }
         Message::Propose { draft, .. } => of_draft(draft).collect(),
         Message::Withdraw { record, .. } => vec![("a withdrawal", record.as_slice())],
+        Message::Lineage { terms, .. } => terms.iter().map(|term| ("a term", term.as_slice())).collect(),
         Message::NewKey {
             genesis,
             charters,

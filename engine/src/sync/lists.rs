@@ -104,12 +104,18 @@ fn as_many_as_a_list_may_have_are_read_and_one_more_is_refused() {
         deck: DECK,
         held: vec![Holding::Record([8; 32]); count],
     };
-    let lists: [(&str, usize, Make); 10] = [
+    let lineage: Make = |count| Message::Lineage {
+        deck: DECK,
+        term: at().term,
+        terms: vec![none(); count],
+    };
+    let lists: [(&str, usize, Make); 11] = [
         ("changes in a slice", SLICE_CHANGES_MAX, slice),
         ("positions in a locator", LOCATOR_POSITIONS_MAX, status),
         ("items in entries", ITEMS_PER_MESSAGE_MAX, entries),
         ("items in branches", ITEMS_PER_MESSAGE_MAX, branches),
         ("holdings", HOLDINGS_MAX, holdings),
+        ("terms in a lineage", ITEMS_PER_MESSAGE_MAX, lineage),
         (
             "changes in a draft",
             usize::try_from(DRAFT_CHANGES_MAX).unwrap(),

@@ -147,6 +147,29 @@ pub enum Message {
         #[cbor(n(1), decode_with = "at_most::items")]
         items: Vec<Item>,
     },
+    /// Which terms lead to this one? It is settled, and not here, and more came than is kept without knowing that.
+    #[n(12)]
+    Whence {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// Which term.
+        #[n(1)]
+        term: TermId,
+    },
+    /// The answer: that term, the one before it, and so on.
+    #[n(13)]
+    Lineage {
+        /// Which deck.
+        #[n(0)]
+        deck: DeckId,
+        /// The term that was asked about.
+        #[n(1)]
+        term: TermId,
+        /// Its signed record, that of the term before it, and so on.
+        #[cbor(n(2), decode_with = "at_most::terms")]
+        terms: Vec<ByteVec>,
+    },
     /// What I hold, durably, of the drafts that are not part of the deck.
     #[n(30)]
     DraftsHeld {
@@ -569,6 +592,10 @@ mod at_most {
 
     pub(super) fn charters<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {
         list(from, context, CHARTERS_MAX)
+    }
+
+    pub(super) fn terms<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<ByteVec>, Error> {
+        list(from, context, ITEMS_PER_MESSAGE_MAX)
     }
 
     pub(super) fn items<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<Item>, Error> {

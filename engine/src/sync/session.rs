@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::core::log::Owed;
 use crate::core::{Apart, Held};
 use crate::disk::LogRecord;
-use crate::id::{ChangeHash, DeviceId, ReadId};
+use crate::id::{ChangeHash, DeviceId, ReadId, TermId};
 use crate::limits::{SLICE_CHANGES_MAX, SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
 use crate::sync::clock::Offset;
 use crate::sync::exchange::Exchange;
@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) missed: bool,
     /// Whether something of its path came too early, and it was told where we stand.
     pub(crate) early: bool,
+    /// The term that it was last asked about: which terms lead to it.
+    pub(crate) asked_lineage: Option<TermId>,
     /// The question to our own log that is being answered.
     pub(crate) reading: Option<Reading>,
     /// Whether this device asked it to be admitted.

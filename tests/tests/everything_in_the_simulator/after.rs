@@ -141,6 +141,12 @@ impl World {
             if self.sim.document_heads(peer, deck) != head.into_iter().collect::<Vec<_>>() {
                 return wrong(format!("the document of {peer:?} is not the canonical path"));
             }
+            let unaccepted = self.sim.unaccepted(peer, deck);
+            if !unaccepted.is_empty() {
+                return wrong(format!(
+                    "{peer:?} has in the deck what nobody accepted: {unaccepted:?}"
+                ));
+            }
             if self.sim.strayed(peer).is_some() {
                 return wrong(format!("who listens to {peer:?} has another deck than it"));
             }

@@ -21,6 +21,16 @@
 //! | a draft too large | `drafts::a_draft_beyond_its_quota_ends_the_link` | "beyond its quota" |
 //! | flood of records | `cheats::a_flood_of_handovers_is_refused_by_name` | "more terms that are not part of the deck" |
 //! | flood of claims cut at what does not exist | `floods::a_flood_of_claims_that_are_cut_at_nothing_is_refused_by_name` | "more terms that are not part of the deck" |
+//! | flood of made-up terms while what is settled is kept back | `floods::terms_made_up_while_what_is_settled_is_missing_end_at_the_quota_and_the_way_there_cannot_be_made_up` | not kept beyond the quota; "not the terms that lead to what the owner settled" |
+//! | flood of transfers by a former owner | `leaving::transfers_without_end_by_a_former_owner_are_refused_by_name` | "more transfers by one owner" |
+//! | going on in a term after the right was taken | `leaving::one_that_lost_the_right_does_not_go_on_in_its_term` | late work |
+//! | old signs of an editor that is gone | `words::old_signs_of_an_editor_that_is_gone_keep_nobody_from_following` | nothing |
+//! | seals over what does not exist, by anybody, by an editor | `beside::seals_over_nothing_*` | nothing |
+//! | handovers of a term that the owner ended | `beside::handovers_of_a_term_that_the_owner_ended_are_refused_by_name` | "more terms that are not part of the deck" |
+//! | an acceptance beside the path, to lift quotas | `beside::an_acceptance_beside_the_path_lifts_no_quota` | "more changes that are not part of the deck" |
+//! | drafts accepted beside the path | `beside::drafts_accepted_beside_the_path_are_offered_to_nobody_and_end_at_a_quota` | "more drafts that are not part of the deck" |
+//! | declines beside the path | `beside::declines_beside_the_path_do_not_push_out_the_editors` | nothing |
+//! | two changes whose hashes begin alike | `beside::two_lines_whose_hashes_begin_alike_are_proved_to_everybody` | `TwoSeals` |
 //! | old answers to the editor's signs | `words::old_answers_said_again_do_not_make_an_editor_heard` | nothing |
 //! | going on after a handover, behind a later claim | `leaving::what_was_written_after_leaving_asks_also_where_a_later_claim_is_built_on_it` | `LateWorkWaiting`, `AfterLeaving` |
 //! | an old handover to somebody | `leaving::a_handover_that_does_not_count_tells_nobody_that_it_has_the_role` | nothing |
@@ -48,6 +58,7 @@
 //! | an invented clock | `playback::a_neighbour_that_lies_about_the_time_is_not_asked` | nothing, where the editor itself is linked |
 
 mod authority;
+mod beside;
 mod cheats;
 mod drafts;
 mod floods;

@@ -120,6 +120,21 @@ fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
     }
     lies.push(Message::Propose { deck, draft });
 
+    for term in [at.term, nowhere.term] {
+        lies.push(Message::Whence { deck, term });
+        let claim = Term {
+            deck,
+            parent: at.term,
+            cause: Cause::Claim,
+            cut: end,
+            holder: Some(me),
+            nonce: [2; 16],
+            signer: me,
+        };
+        let terms = vec![claim.sign(&key).unwrap().encode().into(); 3];
+        lies.push(Message::Lineage { deck, term, terms });
+    }
+
     // Words, signed by mallory, and in the editor's name.
     let says = [
         Says::Request {
@@ -131,6 +146,7 @@ fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
             reason: "no".to_owned(),
         },
         Says::Beat {
+            number: u64::MAX,
             interval_ms: 100,
             end: Cut {
                 len: ahead.len,
@@ -334,6 +350,8 @@ const fn name_of(message: &Message) -> &'static str {
         Message::DraftsHeld { .. } => "DraftsHeld",
         Message::Withdraw { .. } => "Withdraw",
         Message::DraftRefused { .. } => "DraftRefused",
+        Message::Whence { .. } => "Whence",
+        Message::Lineage { .. } => "Lineage",
         Message::Word { .. } => "Word",
         Message::NewKey { .. } => "NewKey",
         Message::Knock { .. } => "Knock",

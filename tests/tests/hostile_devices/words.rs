@@ -5,7 +5,8 @@ use std::time::Duration;
 use cuecard::role::{Cause, Cut, Says, Signed, Term, Word};
 use cuecard::sync::message::{Item, Message, Position};
 use cuecard::transport::DeviceKey;
-use cuecard::{Event, Member, Rights, Role};
+use cuecard::transport::memory::Conditions;
+use cuecard::{AutoClaim, Event, Member, Policies, Rights, Role};
 
 use super::authority::phone;
 use super::world::*;
@@ -61,7 +62,11 @@ fn requests_of_who_may_not_hold_the_role_and_signs_of_who_has_it_not_are_not_hea
             len: at.len,
             head: document.heads()[0],
         };
-        let beat = Says::Beat { interval_ms: 1, end };
+        let beat = Says::Beat {
+            number: u64::MAX,
+            interval_ms: 1,
+            end,
+        };
         let (to, reason) = (mallory.id(), "no".to_owned());
         let denial = Says::Denial {
             to,
@@ -210,4 +215,96 @@ fn a_word_beyond_the_limits_is_refused_before_it_is_read() {
     let why = world.refusals();
     assert!(why.len() == 1 && why[0].contains("beyond the limits"), "{why:?}");
     world.assert_unharmed();
+}
+
+/// A member kept signs of the editor's that others never saw. When the editor is gone it says them again and again, so that
+/// nobody is to follow. Its own link alone is believed whatever the number: its clock may have been set back.
+#[test]
+fn old_signs_of_an_editor_that_is_gone_keep_nobody_from_following() {
+    let mut world = World::new(67, Some(Rights::Hold));
+    let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
+    let honest = ["phone", "tablet", "watch"].map(|name| world.sim.device(name));
+    let all = [&[laptop][..], &honest].concat();
+    for (at, &a) in all.iter().enumerate() {
+        for &b in &all[at + 1..] {
+            world.sim.connect(a, b, Conditions::PERFECT);
+        }
+    }
+    let invite = world.sim.invite(laptop, deck, Rights::Read).expect("an invite");
+    let devices = honest.map(|peer| world.sim.id(peer));
+    let mut members: Vec<Member> = (1..)
+        .zip(devices.into_iter().chain([mallory.id()]))
+        .map(|(rank, device)| Member {
+            device,
+            rights: Rights::Hold,
+            rank,
+        })
+        .collect();
+    members.sort_by_key(|member| member.device);
+    act(&mut world.sim, laptop, |core, now| {
+        core.set_members(now, deck, members).unwrap()
+    });
+    let policies = Policies {
+        auto_claim: AutoClaim::After(Duration::from_secs(1)),
+        ..Policies::default()
+    };
+    for &peer in &all {
+        act(&mut world.sim, peer, |core, now| core.join(now, &invite));
+    }
+    world.sim.run_for(SOON);
+    for peer in all {
+        act(&mut world.sim, peer, |core, _| {
+            core.set_policies(deck, policies.clone()).unwrap()
+        });
+    }
+    world.sim.run_for(SOON);
+    let (document, at) = world.document();
+    let editor = world.sim.key(laptop).unwrap();
+    let end = Cut {
+        len: at.len,
+        head: document.heads()[0],
+    };
+    let old_sign = |world: &World, number: u8| {
+        let says = Says::Beat {
+            number: number.into(),
+            interval_ms: 333,
+            end,
+        };
+        Message::Word {
+            deck,
+            bytes: word(world, at, &editor, number, says).into(),
+        }
+    };
+    let key = world.deck_key;
+    for (device, is_heard) in [(mallory.id(), false), (editor.id(), true)] {
+        let intruder = world.sim.intrude_with_key(honest[0], device, deck, &key);
+        let sign = old_sign(&world, 100 + u8::from(is_heard));
+        world.sim.heard(intruder);
+        world.sim.say(intruder, &sign);
+        let answers = world.sim.heard(intruder).into_iter().filter(|message| {
+            let Message::Word { bytes, .. } = message else {
+                return false;
+            };
+            let word = Signed::<Word>::decode(bytes).unwrap();
+            matches!(word.claimed().says, Says::Echo { .. })
+        });
+        assert_eq!(answers.count(), usize::from(is_heard));
+        world.sim.leave(intruder);
+    }
+    let intruders = honest.map(|peer| world.sim.intrude_with_key(peer, mallory.id(), deck, &key));
+    world.sim.crash(laptop);
+    for number in 1..=50 {
+        let sign = old_sign(&world, number);
+        for intruder in intruders {
+            world.sim.say(intruder, &sign);
+        }
+        world.sim.run_for(Duration::from_millis(200));
+    }
+    let roles = honest.map(|peer| world.sim.role(peer, deck));
+    let is_followed = |role: &Option<Role>| matches!(role, Some(Role::Editor { .. }));
+    assert_eq!(
+        roles.iter().filter(|role| is_followed(role)).count(),
+        1,
+        "{roles:?}"
+    );
 }

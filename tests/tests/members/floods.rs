@@ -116,6 +116,37 @@ fn an_admission_is_not_taken_into_another_deck() {
     assert_eq!(member_count(&mut world), 0);
 }
 
+/// A knock is dear: its signature is tried against every member. So each link has one.
+#[test]
+fn who_knocks_again_on_the_same_link_is_not_heard() {
+    let mut world = World::new(5);
+    let deck = world.deck;
+    let asked = |world: &mut World| {
+        let events = world.sim.take_events(world.owner);
+        let asked = events
+            .iter()
+            .filter(|event| matches!(event, Event::AdmissionAsked { .. }));
+        asked.count()
+    };
+    for _ in 0..2 {
+        let link = invited(&mut world, 0);
+        for heard in [1, 0] {
+            let (draft, signature) = (true, Some(vec![7; 64].into()));
+            world.sim.say(
+                link,
+                &Message::Knock {
+                    deck,
+                    draft,
+                    signature,
+                },
+            );
+            world.sim.run_for(QUIET);
+            assert_eq!(asked(&mut world), heard);
+        }
+        world.sim.leave(link);
+    }
+}
+
 /// Any number of self-made devices sign any number of admissions of one another. Each is refused at its first message, and
 /// the disk keeps nothing of it.
 #[test]

@@ -5,6 +5,7 @@
 
 mod floods;
 mod letting_in;
+mod lineage;
 mod removal;
 mod silence;
 mod two_ways;

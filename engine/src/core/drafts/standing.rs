@@ -13,7 +13,7 @@ use crate::core::own_log;
 use crate::disk::{self, DeclineImage, DraftWordsImage};
 use crate::id::{ChangeHash, DeviceId, DraftId, TermId};
 use crate::limits::{DECLINES_PER_DRAFT_MAX, WITHDRAWALS_PER_MEMBER_MAX};
-use crate::role::{Verified, Withdrawal};
+use crate::role::{Rights, Verified, Withdrawal};
 
 /// Where a draft stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,6 +189,7 @@ impl Log {
             if declines.iter().any(|known| known.change == change) {
                 continue;
             }
+            let document = &self.document;
             keep_decline(
                 declines,
                 Decline {
@@ -197,6 +198,7 @@ impl Log {
                     by,
                     reason,
                 },
+                |said| document.contains(&said.change),
             );
             disk::put_draft_words(batch, self.deck, draft, &self.words.image(draft));
             self.refresh_draft(draft);
@@ -295,7 +297,10 @@ impl Log {
         } else {
             self.words.unfinished.insert(draft);
         }
-        if let Some(news) = news(&before, &now) {
+        // One that came with what somebody accepted beside the path, and whose author may not propose, is not offered to anybody.
+        let is_offered = now.accepted > 0 || self.chain.rights(author) >= Some(Rights::Draft);
+        let is_news = |news: &News| is_offered || !matches!(news, News::Proposed);
+        if let Some(news) = news(&before, &now).filter(is_news) {
             self.words.ended += u64::from(!matches!(news, News::Proposed | News::Reopened));
             self.words.news.push((draft, author, news));
         }
@@ -341,12 +346,14 @@ fn news(before: &Standing, now: &Standing) -> Option<News> {
     }
 }
 
-/// The latest so many: an editor can decline a draft as often as it is proposed.
-fn keep_decline(declines: &mut Vec<Decline>, decline: Decline) {
-    if declines.len() >= DECLINES_PER_DRAFT_MAX {
-        declines.remove(0);
-    }
+/// The latest so many: an editor can decline a draft as often as it is proposed. Those that do not count go first: anybody
+/// can say something beside the path.
+fn keep_decline(declines: &mut Vec<Decline>, decline: Decline, counts: impl Fn(&Decline) -> bool) {
     declines.push(decline);
+    if declines.len() > DECLINES_PER_DRAFT_MAX {
+        let goes = declines.iter().position(|said| !counts(said)).unwrap_or(0);
+        declines.remove(goes);
+    }
 }
 
 #[cfg(test)]
@@ -364,9 +371,17 @@ mod tests {
                 by: DeviceId::from_bytes([1; 32]),
                 reason: String::new(),
             };
-            keep_decline(&mut declines, decline);
+            keep_decline(&mut declines, decline, |_| true);
         }
         let versions: Vec<u32> = declines.iter().map(|decline| decline.version).collect();
         assert_eq!(versions, (4..=most + 3).collect::<Vec<_>>());
+        // Beside the path anybody says what it likes: of that the newest goes, too.
+        let before = declines.clone();
+        let beside = Decline {
+            version: 99,
+            ..declines[0].clone()
+        };
+        keep_decline(&mut declines, beside, |said| said.version < 99);
+        assert_eq!(declines, before);
     }
 }

@@ -160,7 +160,7 @@ impl Log {
         }
         let drafted = |hash: &ChangeHash| {
             let mut drafts = self.drafts.values();
-            let of = |bytes: &Vec<u8>| own_log::may_be(bytes, hash);
+            let of = |bytes: &Vec<u8>| own_log::may_be(bytes, hash) && own_log::hash_of(bytes) == Some(*hash);
             drafts
                 .find(|draft| draft.changes.iter().any(of))
                 .map(|draft| draft.author())

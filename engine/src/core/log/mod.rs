@@ -23,8 +23,10 @@ mod compact;
 mod error;
 mod forks;
 mod late;
+mod lineage;
 mod moves;
 mod path;
+mod quotas;
 mod seals;
 mod take;
 mod write;
@@ -39,6 +41,7 @@ pub use error::{EditError, RoleError};
 use forks::Fork;
 pub(crate) use forks::Stored;
 pub use late::{LateError, LateWhy};
+use lineage::Lineage;
 pub use moves::Role;
 pub use path::TurnWhy;
 pub(crate) use path::{Followed, Next};
@@ -56,6 +59,8 @@ pub(crate) struct Log {
     aside: BTreeMap<ChangeHash, Aside>,
     /// Terms of which the path accepts late work that is not here yet.
     wanted: BTreeSet<TermId>,
+    /// What leads to the term that the newest charter settles, as long as that is not here.
+    lineage: Lineage,
     /// Late work that the app was told of: it asks for a person's word.
     pub(crate) asked: BTreeSet<ChangeHash>,
     /// Late work that was tried, and cannot be merged.
@@ -140,6 +145,7 @@ impl Log {
             built: Built::default(),
             forks: BTreeMap::new(),
             wanted: BTreeSet::new(),
+            lineage: Lineage::default(),
             asked: BTreeSet::new(),
             unmergeable: BTreeSet::new(),
             proven: BTreeMap::new(),

@@ -391,13 +391,14 @@ impl Log {
         charter: Option<Verified<Charter>>,
         batch: &mut Batch,
     ) -> Result<TermId, RoleError> {
-        let id = term.id();
+        let (id, holder) = (term.id(), term.holder);
         let mut tried = self.chain.clone();
         tried.add_term(term.clone())?;
         if let Some(charter) = charter.clone() {
             tried.add_charter(charter)?;
         }
-        if tried.canonical().tip != id {
+        let now = tried.canonical();
+        if now.tip != id || now.editor != holder {
             return Err(RoleError::NotCaughtUp);
         }
         self.add_term(term, batch)?;

@@ -10,12 +10,9 @@ use crate::disk::{LogRecord, RecordImage};
 use crate::document::DeckChange;
 use crate::gate::{self, Kind, Line, Segment};
 use crate::id::{ChangeHash, DeviceId, TermId};
-use crate::limits::{
-    BYTES_ASIDE_PER_MEMBER_MAX, CHANGES_ASIDE_PER_MEMBER_MAX, SLICE_BYTES_MAX, SLICE_CHANGES_MAX,
-    TERMS_ASIDE_PER_MEMBER_MAX,
-};
+use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::{
-    self, Added, Admit, Cause, Charter, Cut, Missing, Rights, Seal, Signed, Standing, Term, Verified,
+    self, Added, Admit, Charter, Cut, Missing, Rights, Seal, Signed, Standing, Term, Verified,
 };
 use crate::sync::message::{Item, Position};
 
@@ -76,7 +73,12 @@ impl Log {
     /// Takes in a charter that another device sent. True when it was news.
     pub(crate) fn take_charter(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<bool, TakeError> {
         let charter = Signed::<Charter>::decode(bytes)?.verify(self.deck)?;
-        Ok(self.add_charter(charter, batch)?)
+        let by = charter.signer;
+        match self.add_charter(charter, batch) {
+            // Who passes it on may not know.
+            Err(role::Refusal::Full(what)) => Err(self.surplus(Some(by), what)),
+            added => Ok(added?),
+        }
     }
 
     /// Takes in an admission that another device sent, and returns it when it was news. One that does not count is no
@@ -117,7 +119,11 @@ impl Log {
                 self.wanted.insert(term.parent);
             }
         }
-        Ok(self.add_term(term, batch)?)
+        let account = self.account(term.signer);
+        match self.add_term(term, batch) {
+            Err(role::Refusal::Full(what)) => Err(self.surplus(account, what)),
+            added => Ok(added?),
+        }
     }
 
     /// Takes in a seal whose changes may not be held.
@@ -209,9 +215,14 @@ impl Log {
             .unwrap_or_default();
         let goes_on = self.goes_on(term, after, seal.len, holder);
         if !goes_on {
-            self.check_room_aside(term, fresh)?;
+            self.check_room_aside(term, after, fresh, &drafts)?;
         }
         let late = gate::late_heads(fresh, after.head)?;
+        // A branch is dear, and who sends what is not here yet sends it again.
+        if !late.iter().all(|head| self.held_bytes(head).is_some()) {
+            self.want_late(term, goes_on, fresh);
+            return Err(TakeError::Early);
+        }
         let mut branch = match (goes_on, late.is_empty()) {
             (true, true) => None,
             // Late work is put beside the line that accepts it: on a copy, until all of the slice has passed.
@@ -222,7 +233,7 @@ impl Log {
         if let Some(branch) = branch.as_mut().filter(|_| !late.is_empty()) {
             let put = self.put_late(branch, &late);
             if matches!(put, Err(TakeError::Early)) {
-                self.want_late(fresh);
+                self.want_late(term, goes_on, fresh);
             }
             brought = put?;
         }
@@ -322,8 +333,18 @@ impl Log {
         Ok(changes)
     }
 
-    /// The path accepts late work that is not held here: it is taken in when it comes, whatever else its author sent.
-    fn want_late(&mut self, changes: &[&[u8]]) {
+    /// Whether the path waits for changes of a term.
+    pub(super) fn path_waits_for(&self, term: TermId) -> bool {
+        let waits = |missing: &Missing| matches!(missing, Missing::Changes { term: of, .. } if *of == term);
+        self.chain.waiting_for().iter().any(waits)
+    }
+
+    /// The path accepts late work that is not held here, or may soon: it is taken in when it comes, whatever else its author
+    /// sent. What is accepted beside the path is nobody's word.
+    fn want_late(&mut self, of: TermId, goes_on: bool, changes: &[&[u8]]) {
+        if !goes_on && !self.path_waits_for(of) {
+            return;
+        }
         for (term, _) in changes.iter().filter_map(|bytes| own_log::late_acceptance(bytes)) {
             let off_path = self
                 .chain
@@ -355,8 +376,8 @@ impl Log {
         ahead.all(|cut| len <= cut) && (counts || self.chain.rights(holder) == Some(Rights::Hold))
     }
 
-    /// How far the changes of a slice are held, along whatever line of their term. Compared by the first bytes of their
-    /// hashes: who forges those makes believe that they are held, and what follows will not fit.
+    /// How far the changes of a slice are held, along whatever line of their term. They are compared by the first bytes of their
+    /// hashes, but the last, which names all before it, by the whole: who forges those bytes does not make believe that they are held.
     fn known_up_to(&self, slice: &Slice<'_>, after: Cut) -> Cut {
         let mut known = after;
         for end in self.chain.branches(slice.term) {
@@ -376,71 +397,25 @@ impl Log {
                     head,
                 };
             }
+            while at.len > known.len && !is_in(slice, after, at) {
+                let before = at.len - 1;
+                let head = line.hash_at(before).unwrap_or(after.head);
+                at = Cut { len: before, head };
+            }
             if at.len > known.len {
                 known = at;
             }
         }
         known
     }
+}
 
-    /// On whose account something is that is not part of the deck: a member's own, or that of all together who are
-    /// none, so that keys made for the purpose gain nothing.
-    fn account(&self, device: DeviceId) -> Option<DeviceId> {
-        Some(device).filter(|device| self.chain.rights(*device).is_some())
-    }
-
-    fn surplus(&self, by: Option<DeviceId>, what: &'static str) -> TakeError {
-        TakeError::Surplus { by, what }
-    }
-
-    /// Terms that do not count are kept up to a quota. One that is chosen over what is held is always taken: all
-    /// devices have to come to the same.
-    fn check_room_for_term(&self, term: &Verified<Term>) -> Result<(), TakeError> {
-        // Anybody can sign a claim.
-        let may_count = term.cause != Cause::Claim || self.chain.rights(term.signer) == Some(Rights::Hold);
-        let aside = self
-            .chain
-            .term_count()
-            .saturating_sub(self.chain.canonical().path.len());
-        if aside < TERMS_ASIDE_PER_MEMBER_MAX
-            || self.wanted.contains(&term.id())
-            // What it was cut at is held, so that it counts now: of those that might one day, anybody can sign any number.
-            || (may_count && self.chain.would_be_chosen(term) && self.chain.holds(term.parent, term.cut))
-            || !self.chain.holds_settled()
-        {
-            return Ok(());
-        }
-        let account = self.account(term.signer);
-        let same = |held: &&Verified<Term>| {
-            self.chain.position(held.id()).is_none() && self.account(held.signer) == account
-        };
-        if self.chain.terms().filter(same).count() >= TERMS_ASIDE_PER_MEMBER_MAX {
-            return Err(self.surplus(account, "terms"));
-        }
-        Ok(())
-    }
-
-    /// Changes that do not count are kept up to a quota, unless the path waits for them.
-    fn check_room_aside(&self, term: TermId, fresh: &[&[u8]]) -> Result<(), TakeError> {
-        let waiting = self.chain.waiting_for();
-        let waits = |missing: &Missing| matches!(missing, Missing::Changes { term: of, .. } if *of == term);
-        if waiting.iter().any(waits) || self.wanted.contains(&term) {
-            return Ok(());
-        }
-        let account_of = |term: TermId| self.chain.holder(term).and_then(|holder| self.account(holder));
-        let account = account_of(term);
-        let (mut count, mut bytes) = (fresh.len(), fresh.iter().map(|raw| raw.len()).sum::<usize>());
-        for aside in self
-            .aside
-            .values()
-            .filter(|aside| account_of(aside.term) == account)
-        {
-            count += 1;
-            bytes += aside.bytes.len();
-        }
-        if count > CHANGES_ASIDE_PER_MEMBER_MAX || bytes > BYTES_ASIDE_PER_MEMBER_MAX {
-            return Err(self.surplus(account, "changes"));
-        }
-        Ok(())
-    }
+/// Whether a slice that begins behind `after` has this change at its place.
+fn is_in(slice: &Slice<'_>, after: Cut, at: Cut) -> bool {
+    let index = at
+        .len
+        .checked_sub(after.len + 1)
+        .and_then(|index| usize::try_from(index).ok());
+    let bytes = index.and_then(|index| slice.changes.get(index));
+    bytes.and_then(|bytes| own_log::hash_of(bytes)) == Some(at.head)
 }

@@ -27,7 +27,7 @@ struct Deck {
 
 impl Deck {
     fn new() -> Self {
-        let keys: Vec<DeviceKey> = (1..=5)
+        let keys: Vec<DeviceKey> = (1..=10)
             .map(|secret| DeviceKey::from_bytes(&[secret; 32]))
             .collect();
         let genesis = Genesis {

@@ -1,11 +1,11 @@
 //! Order of arrival cannot matter, and the chain says what the plain reference says: for every order of small sets,
-//! and for many orders and parts of larger ones, cheats, transfers and nonsense included.
+//! and for many orders and parts of larger ones by ten devices, cheats, transfers and nonsense included.
 
 use super::reference::{Answer, Item, Reference};
 use super::*;
 
 /// A random history: honest and hostile devices, and an owner who may be confused.
-fn history(deck: &Deck, draw: &mut Draw, size: usize) -> Vec<Item> {
+fn history(deck: &Deck, draw: &mut Draw, size: usize, devices: usize) -> Vec<Item> {
     struct Known {
         id: TermId,
         holder: Option<usize>,
@@ -24,7 +24,7 @@ fn history(deck: &Deck, draw: &mut Draw, size: usize) -> Vec<Item> {
         items.push(Item::Charter(deck.charter(
             owner,
             (0, count),
-            &[1, 2, 3],
+            &(1..devices).collect::<Vec<_>>(),
             (deck.zero(), deck.start()),
         )));
     }
@@ -57,7 +57,7 @@ fn history(deck: &Deck, draw: &mut Draw, size: usize) -> Vec<Item> {
                 continue;
             }
             (40..62, Some(holder)) => {
-                let to = draw.below(4);
+                let to = draw.below(devices);
                 (
                     deck.handover(holder, id, place, to, draw.next().to_le_bytes()[0]),
                     Some(to),
@@ -65,13 +65,13 @@ fn history(deck: &Deck, draw: &mut Draw, size: usize) -> Vec<Item> {
             }
             (62..68, Some(holder)) => (deck.release(holder, id, place), None),
             (0..84, _) => {
-                let by = draw.below(4);
+                let by = draw.below(devices);
                 (deck.claim(by, id, place, draw.next().to_le_bytes()[0]), Some(by))
             }
             (84..97, _) => {
                 // Now and then twice the same count, as after a restored backup.
                 count += u32::from(draw.chance(85) || count == 0);
-                let hold: Vec<usize> = (0..4).filter(|_| draw.chance(65)).collect();
+                let hold: Vec<usize> = (0..devices).filter(|_| draw.chance(65)).collect();
                 items.push(Item::Charter(deck.charter(
                     owner,
                     (generation, count),
@@ -81,7 +81,7 @@ fn history(deck: &Deck, draw: &mut Draw, size: usize) -> Vec<Item> {
                 continue;
             }
             (_, _) => {
-                let new = draw.below(4);
+                let new = draw.below(devices);
                 let transfer = deck.charter_signed_by(owner, new, (generation + 1, 0), &[0, 1], (id, place));
                 items.push(Item::Charter(transfer.unwrap()));
                 if draw.chance(85) {
@@ -208,7 +208,7 @@ fn nothing_is_lost(chain: &Chain, items: &[Item], told: &str) {
 fn every_order_of_small_sets_gives_one_chain() {
     let deck = Deck::new();
     for seed in 0..60 {
-        let items = history(&deck, &mut Draw(seed), 6);
+        let items = history(&deck, &mut Draw(seed), 6, 4);
         let first = bring(&deck, &items, &format!("seed {seed}"));
         assert_eq!(
             answer(&first),
@@ -230,7 +230,7 @@ fn many_orders_and_parts_of_larger_sets_agree_with_the_reference() {
     for seed in 1_000..1_600 {
         let mut draw = Draw(seed);
         let size = 8 + draw.below(40);
-        let mut items = history(&deck, &mut draw, size);
+        let mut items = history(&deck, &mut draw, size, 10);
         if draw.chance(50) {
             items.retain(|_| draw.chance(90));
         }
@@ -253,7 +253,7 @@ fn at_every_moment_the_mended_path_is_what_the_reference_says() {
     let deck = Deck::new();
     for seed in 5_000..5_150 {
         let mut draw = Draw(seed);
-        let mut items = history(&deck, &mut draw, 18);
+        let mut items = history(&deck, &mut draw, 18, 4);
         draw.shuffle(&mut items);
         for count in 0..items.len() {
             let told = format!("seed {seed}, the first {count}");

@@ -1,6 +1,7 @@
 //! What the owner's word does: members, transfers, and what is settled.
 
 use super::*;
+use crate::limits::{CHARTERS_OF_FORMER_OWNERS_MAX, TRANSFERS_OF_ONE_OWNER_MAX};
 
 #[test]
 fn a_device_without_the_right_neither_claims_nor_receives() {
@@ -242,4 +243,77 @@ fn a_flood_of_charters_ends_at_the_limit() {
     assert_eq!(full, Refusal::Full("charters"));
     assert!(kept as usize <= crate::limits::CHARTERS_MAX + 1, "{kept}");
     assert!(kept as usize >= crate::limits::CHARTERS_MAX / 2, "{kept}");
+}
+
+/// Who gave the deck away may go on to sign transfers of that time; its owner of today has to find room all the same.
+#[test]
+fn transfers_without_end_by_one_who_gave_the_deck_away_leave_room_for_its_owner() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let settled = (deck.zero(), at(3, 3));
+    let transfer = |to: usize, hold: &[usize], len: u64| {
+        let settled = (deck.zero(), at(len, len));
+        deck.charter_signed_by(0, to, (1, 0), hold, settled).unwrap()
+    };
+    chain.add_charter(transfer(1, &[], 3)).unwrap();
+    chain.add_charter(deck.charter(1, (1, 1), &[0], settled)).unwrap();
+    let mut kept = 1;
+    let full = loop {
+        // All different, and the same to this chain: what they settle is older than what counts.
+        let (to, len) = (2 + kept % 3, 1 + kept as u64);
+        match chain.add_charter(transfer(to, &[], len)) {
+            Ok(_) => kept += 1,
+            Err(full) => break full,
+        }
+        assert!(kept <= TRANSFERS_OF_ONE_OWNER_MAX, "{kept}");
+    };
+    assert_eq!(full, Refusal::Full("transfers by one owner"));
+    assert_eq!(kept, TRANSFERS_OF_ONE_OWNER_MAX);
+    assert_eq!(
+        chain.add_charter(transfer(1, &[], 3)),
+        Ok(Added::Known),
+        "the one that was meant"
+    );
+    assert!(chain.is_owner(deck.device(1)));
+    let newer = deck.charter(1, (1, 2), &[2], settled);
+    assert_eq!(chain.add_charter(newer), Ok(Added::New));
+    let next = deck.charter_signed_by(1, 2, (2, 0), &[], settled).unwrap();
+    assert_eq!(chain.add_charter(next), Ok(Added::New));
+    assert!(chain.is_owner(deck.device(2)));
+}
+
+/// The owners that a former owner named beside the true one name others, and so on: a tree that nobody follows.
+#[test]
+fn owners_that_nobody_follows_do_not_fill_the_deck() {
+    let deck = Deck::new();
+    let mut chain = begun(&deck);
+    let settled = (deck.zero(), at(3, 3));
+    for (signer, owner, generation) in [(0, 1, 1), (1, 2, 2), (2, 1, 3), (1, 2, 4), (2, 1, 5)] {
+        let transfer = deck.charter_signed_by(signer, owner, (generation, 0), &[], settled);
+        chain.add_charter(transfer.unwrap()).unwrap();
+    }
+    let (mut kept, mut full) = (0, None);
+    for generation in 1..=4 {
+        let signers = if generation == 1 { vec![0] } else { vec![3, 4] };
+        for (signer, number) in signers
+            .iter()
+            .flat_map(|signer| (0..12).map(move |number| (*signer, number)))
+        {
+            let (owner, label) = (3 + number % 2, 100 + number as u64);
+            let nowhere = (deck.zero(), at(label, label));
+            let transfer = deck.charter_signed_by(signer, owner, (generation, 0), &[], nowhere);
+            match chain.add_charter(transfer.unwrap()) {
+                Ok(Added::New) => kept += 1,
+                Ok(Added::Known) => panic!("all are different"),
+                Err(refusal) => full = Some(refusal),
+            }
+        }
+    }
+    assert_eq!(full, Some(Refusal::Full("charters by former owners")));
+    // A few more where the owner of today was one of yesterday.
+    let most = CHARTERS_OF_FORMER_OWNERS_MAX;
+    assert!((most..=most + 5).contains(&kept), "{kept}");
+    assert!(chain.is_owner(deck.device(1)));
+    let newer = deck.charter(1, (5, 1), &[2], settled);
+    assert_eq!(chain.add_charter(newer), Ok(Added::New));
 }

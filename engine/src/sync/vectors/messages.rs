@@ -19,6 +19,8 @@ pub(super) fn name(message: &Message) -> &'static str {
         Message::Have { .. } => "Have",
         Message::Holdings { .. } => "Holdings",
         Message::Branches { .. } => "Branches",
+        Message::Whence { .. } => "Whence",
+        Message::Lineage { .. } => "Lineage",
         Message::Word { .. } => "Word",
         Message::DraftsHeld { .. } => "DraftsHeld",
         Message::Withdraw { .. } => "Withdraw",
@@ -106,6 +108,15 @@ pub(super) fn samples() -> Vec<Message> {
             ],
         },
         Message::Branches { deck, items },
+        Message::Whence {
+            deck,
+            term: at(0).term,
+        },
+        Message::Lineage {
+            deck,
+            term: at(0).term,
+            terms: vec![record("term")],
+        },
         Message::Word {
             deck,
             bytes: record("word: request"),

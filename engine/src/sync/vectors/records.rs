@@ -130,6 +130,7 @@ pub(super) fn records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "word: beat",
             Says::Beat {
+                number: 1_700_000_000_000,
                 interval_ms: 500,
                 end: Cut {
                     len: 3,
