@@ -451,7 +451,7 @@ impl Error {
             | Self::Invite(InviteError::MayNotHold) => Kind::NotEditor,
             Self::Dial(DialError::NoPath { .. } | DialError::Proof(_)) => Kind::Unreachable,
             Self::Deck(DeckError::NotHereYet(_)) | Self::TooLate(_) => Kind::Unreachable,
-            Self::Dial(DialError::Code(_))
+            Self::Dial(DialError::Code(_) | DialError::Route)
             | Self::Usage(_)
             | Self::CodeInArguments
             | Self::WhichDeck(_)

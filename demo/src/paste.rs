@@ -138,6 +138,7 @@ mod tests {
             device: cuecard::DeviceId::from_bytes([7; 32]),
             fingerprint: [8; 32],
             credentials: cuecard::transport::invite::Credentials::from_bytes(&[1; 4], &[2; 16]),
+            offerer_begins: false,
             expires_minute: u32::MAX,
             addresses: vec!["127.0.0.1:4000".parse().unwrap()],
             relays: Vec::new(),

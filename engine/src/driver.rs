@@ -366,7 +366,8 @@ impl Shared {
             control_queue,
             queued.clone(),
         ));
-        tokio::spawn(send_all(link.clone(), Lane::Binary, binary_queue, queued.clone()));
+        // Kept here too, it would have whoever waits for what is queued wait for the end of the link.
+        tokio::spawn(send_all(link.clone(), Lane::Binary, binary_queue, queued));
         self.drive(|core, now| {
             core.handle(
                 now,

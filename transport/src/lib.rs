@@ -22,5 +22,5 @@ mod wire;
 
 pub use cable::Cable;
 pub use device::{DeviceId, DeviceKey};
-pub use link::{CloseReason, DialError, Dialer, Lane, Link, LinkEvent, LinkStats, RouteKind};
+pub use link::{CloseReason, DialError, Dialer, Lane, Link, LinkEvent, LinkStats, ProofError, RouteKind};
 pub use route::{Backoff, Route, RouteState};

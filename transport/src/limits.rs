@@ -171,6 +171,11 @@ pub(crate) const ROOM_ASKED_EVERY: (Duration, Duration) = (Duration::from_secs(1
 #[cfg(feature = "webrtc")]
 pub(crate) const FLIGHT_AGAIN: Duration = Duration::from_millis(250);
 
+/// The datagrams of one flight leave one after the other, far within this; what is sent later than this after something was
+/// heard is the next flight.
+#[cfg(feature = "webrtc")]
+pub(crate) const FLIGHT_LEAVES_WITHIN: Duration = Duration::from_millis(20);
+
 /// Bytes of a flight that are kept for that: with our small certificates it takes one datagram.
 #[cfg(feature = "webrtc")]
 pub(crate) const FLIGHT_BYTES_MAX: usize = 8 * 1024;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::DeviceId;
+use crate::invite::CodeError;
 
 /// One of the two channels of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +124,39 @@ pub trait Link: Send + Sync + 'static {
     fn stats(&self) -> LinkStats;
 }
 
+/// Why the other side's proof was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// It speaks another version.
+    #[error("it speaks version {0} of the protocol: update both devices")]
+    Version(u16),
+    /// It is a device, but not the one the code or saved route names.
+    #[error("another device answered than the code or saved route names")]
+    Device,
+    /// It claims to be this device.
+    #[error("it claims to be this very device")]
+    Own,
+    /// Its signature does not fit what this side saw: it does not hold the key, or somebody sits in between.
+    #[error("its signature does not fit this connection: it lacks the key, or somebody sits in between")]
+    Signature,
+    /// The certificate it showed is not the one that was announced.
+    #[error("it showed another certificate than the code announced: somebody sits in between")]
+    Certificate,
+    /// Its messages are malformed or out of turn.
+    #[error("its proof is malformed")]
+    Malformed,
+    /// There is a path to it, and no proof came by it.
+    #[error("it was reached, and did not prove itself in time")]
+    Silent,
+    /// It refused our proof.
+    #[error("it refused the proof of this device")]
+    Refused,
+    /// It went away before it had proved itself.
+    #[error("it ended the connection before its proof was done")]
+    Ended,
+}
+
 /// Why there is no link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -138,10 +172,13 @@ pub enum DialError {
     },
     /// The other side could not prove that it is who the code says.
     #[error("the other device failed its proof: {0}")]
-    Proof(String),
-    /// The code or saved route is not usable.
+    Proof(ProofError),
+    /// The code is not usable.
     #[error("the code cannot be used: {0}")]
-    Code(String),
+    Code(CodeError),
+    /// The saved route is not this device's.
+    #[error("this route was saved by another device: exchange codes anew")]
+    Route,
     /// The machine refused (sockets, ports, certificates).
     #[error("this machine refused: {0}")]
     Local(String),

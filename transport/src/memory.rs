@@ -1,5 +1,6 @@
 //! Links within one process, over the seeded [`Wire`]: the whole contract of a link without a socket.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,8 +24,8 @@ pub fn pair(a: DeviceId, b: DeviceId, conditions: Conditions, seed: u64) -> (Arc
     pair_on(&Cable::new(), a, b, conditions, seed)
 }
 
-/// Like [`pair`], over a cable that can be cut. While it is cut nothing arrives; mended in time all goes on, as lanes
-/// are reliable; after [`MEMORY_SILENCE_MAX`] both ends report [`CloseReason::Silent`].
+/// Like [`pair`], over a cable that can be cut, both ways or one. While it is cut nothing arrives that way; mended in time all
+/// goes on, as lanes are reliable; after [`MEMORY_SILENCE_MAX`] both ends report [`CloseReason::Silent`].
 #[must_use]
 pub fn pair_on(
     cable: &Cable,
@@ -246,50 +247,58 @@ impl Drop for Kept {
 /// It holds the cable: one that nobody else has would report its end again and again, and keep a processor busy.
 async fn pump(kept: Kept, to_a: Filler, to_b: Filler, cable: Cable) {
     let (shared, mut cut) = (&kept.0, cable.watch());
+    // What arrived where nothing is heard at present, and until when that may last.
+    let mut unheard: VecDeque<(Delivery, Room)> = VecDeque::new();
+    let mut silent_at = None;
     loop {
         if shared.closed.borrow().is_some() {
             return;
         }
-        if *cut.borrow_and_update() {
-            let mended = cut.wait_for(|is_cut| !is_cut);
-            tokio::select! {
-                _ = mended => continue,
-                () = shared.wait_closed() => return,
-                () = tokio::time::sleep(MEMORY_SILENCE_MAX) => {
-                    let silent_ms = u64::try_from(MEMORY_SILENCE_MAX.as_millis()).unwrap_or(u64::MAX);
-                    shared.end(None, CloseReason::Silent { silent_ms });
-                    return;
-                }
-            }
-        }
+        let lost = *cut.borrow_and_update();
+        silent_at = match lost.is_any() {
+            true => silent_at.or_else(|| Some(Instant::now() + MEMORY_SILENCE_MAX)),
+            false => None,
+        };
         let next_at = {
             let mut on_wire = shared.wire();
             let now = shared.started.elapsed();
-            while let Some(Delivery { to, lane, message }) = on_wire.wire.deliver(now) {
-                let number = &mut on_wire.numbers.entry((to, lane)).or_default().1;
+            let mut arrived = std::mem::take(&mut unheard);
+            while let Some(delivery) = on_wire.wire.deliver(now) {
+                let number = &mut on_wire.numbers.entry((delivery.to, delivery.lane)).or_default().1;
                 *number += 1;
                 let number = *number;
-                let Some(room) = on_wire.rooms.remove(&(to, lane, number)) else {
+                if let Some(room) = on_wire.rooms.remove(&(delivery.to, delivery.lane, number)) {
+                    arrived.push_back((delivery, room));
+                }
+            }
+            for (delivery, room) in arrived {
+                if lost.from(delivery.to.other()) {
+                    unheard.push_back((delivery, room));
                     continue;
-                };
-                let to = match to {
+                }
+                let to = match delivery.to {
                     End::A => &to_a,
                     End::B => &to_b,
                 };
-                to.fill(lane, message, room);
+                to.fill(delivery.lane, delivery.message, room);
             }
             on_wire.wire.next_at()
         };
-        let due = async {
-            match next_at {
-                Some(at) => tokio::time::sleep_until(shared.started + at).await,
+        let at = |at: Option<Instant>| async move {
+            match at {
+                Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = due => {}
+            () = at(next_at.map(|next_at| shared.started + next_at)) => {}
             () = shared.changed.notified() => {}
             _ = cut.changed() => {}
+            () = at(silent_at) => {
+                let silent_ms = u64::try_from(MEMORY_SILENCE_MAX.as_millis()).unwrap_or(u64::MAX);
+                shared.end(None, CloseReason::Silent { silent_ms });
+                return;
+            }
         }
     }
 }

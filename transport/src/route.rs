@@ -165,7 +165,7 @@ impl Route {
                 reason,
             },
             // Dialling goes on, at the longest delay in the end: the other side may be replaced by the right one.
-            DialError::Proof(_) | DialError::Code(_) => RouteState::Failed { reason },
+            DialError::Proof(_) | DialError::Code(_) | DialError::Route => RouteState::Failed { reason },
         }
     }
 

@@ -66,6 +66,40 @@ impl End {
     }
 }
 
+/// What is lost at present: what leaves either end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    from_a: bool,
+    from_b: bool,
+}
+
+impl Lost {
+    pub(crate) const fn both() -> Self {
+        Self {
+            from_a: true,
+            from_b: true,
+        }
+    }
+
+    pub(crate) const fn one_way(from: End) -> Self {
+        Self {
+            from_a: matches!(from, End::A),
+            from_b: matches!(from, End::B),
+        }
+    }
+
+    pub(crate) const fn from(self, end: End) -> bool {
+        match end {
+            End::A => self.from_a,
+            End::B => self.from_b,
+        }
+    }
+
+    pub(crate) const fn is_any(self) -> bool {
+        self.from_a || self.from_b
+    }
+}
+
 /// A message that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -85,7 +119,7 @@ pub struct Wire {
     in_flight: BTreeMap<(Duration, u64), Delivery>,
     sent: u64,
     directions: [Direction; 2],
-    is_cut: bool,
+    lost: Lost,
 }
 
 /// Payload of one packet in the model: what a datagram carries beside its headers.
@@ -117,13 +151,13 @@ impl Wire {
             in_flight: BTreeMap::new(),
             sent: 0,
             directions: [Direction::default(); 2],
-            is_cut: false,
+            lost: Lost::default(),
         }
     }
 
-    /// Puts a message on the wire. It is gone if the wire is cut.
+    /// Puts a message on the wire. It is gone if the wire is cut this way.
     pub fn send(&mut self, now: Duration, from: End, lane: Lane, message: Bytes) {
-        if self.is_cut {
+        if self.lost.from(from) {
             return;
         }
         let takes = self.transmission(message.len());
@@ -176,20 +210,31 @@ impl Wire {
     /// Drops all that is on its way and all that is sent until [`Wire::mend`]. The lanes of a real link end with it, so
     /// whoever models one closes the link, as its heartbeat would.
     pub fn cut(&mut self) {
-        self.is_cut = true;
+        self.lost = Lost::both();
         self.in_flight.clear();
         self.directions = [Direction::default(); 2];
     }
 
-    /// Lets messages pass again.
-    pub fn mend(&mut self) {
-        self.is_cut = false;
+    /// The same for what this end has sent and sends, while the other way nothing is lost.
+    pub fn cut_one_way(&mut self, from: End) {
+        self.lost = Lost::one_way(from);
+        self.in_flight.retain(|_, delivery| delivery.to == from);
+        let [from_a, from_b] = &mut self.directions;
+        *match from {
+            End::A => from_a,
+            End::B => from_b,
+        } = Direction::default();
     }
 
-    /// Whether nothing passes at present.
+    /// Lets messages pass again.
+    pub fn mend(&mut self) {
+        self.lost = Lost::default();
+    }
+
+    /// Whether nothing passes at present, neither way.
     #[must_use]
     pub const fn is_cut(&self) -> bool {
-        self.is_cut
+        self.lost.from(End::A) && self.lost.from(End::B)
     }
 
     fn transmission(&self, bytes: usize) -> Duration {
@@ -325,6 +370,25 @@ mod tests {
         wire.mend();
         wire.send(2 * MS, End::A, Lane::Control, number(3));
         assert_eq!(wire.deliver(12 * MS).unwrap().message, number(3));
+    }
+
+    #[test]
+    fn silence_one_way_loses_nothing_of_the_other() {
+        let mut wire = Wire::new(Conditions::latency(10 * MS), 0);
+        wire.send(Duration::ZERO, End::A, Lane::Control, number(1));
+        wire.send(Duration::ZERO, End::B, Lane::Control, number(2));
+        wire.cut_one_way(End::A);
+        wire.send(MS, End::A, Lane::Control, number(3));
+        wire.send(MS, End::B, Lane::Control, number(4));
+        assert!(!wire.is_cut());
+        let mut heard = Vec::new();
+        while let Some(at) = wire.next_at() {
+            heard.extend(wire.deliver(at).map(|delivery| (delivery.to, delivery.message)));
+        }
+        assert_eq!(heard, [(End::A, number(2)), (End::A, number(4))]);
+        wire.mend();
+        wire.send(20 * MS, End::A, Lane::Control, number(5));
+        assert_eq!(wire.deliver(30 * MS).unwrap().message, number(5));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{bounded, connect, greet, key, quick};
+use cuecard_transport::invite::CodeError;
 use cuecard_transport::webrtc::{Config, SavedRoute, WebRtc};
 use cuecard_transport::{Backoff, Cable, CloseReason, DialError, Dialer, Link, LinkEvent, Route, RouteState};
 
@@ -88,7 +89,7 @@ async fn an_offer_and_an_answer_that_are_kept_are_not_in_the_way() {
     greet(&*link_a, &*link_b).await;
     let again = bounded(offering.accept(&code)).await;
     assert!(
-        matches!(again, Err(DialError::Code(_))),
+        matches!(again, Err(DialError::Code(CodeError::Used))),
         "one exchange makes one link"
     );
     link_a.close(CloseReason::Here).await;
@@ -247,11 +248,37 @@ async fn a_dial_with_nobody_there_ends_and_leaves_nothing() {
     link_b.close(CloseReason::Here).await;
 }
 
+/// It shows itself, is gone before there is a link, and comes back later than a connection may take: the one dial finds it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dial_goes_on_where_the_other_device_was_there_and_left() {
+    let config = Config {
+        connect_within: Duration::from_secs(1),
+        ..quick()
+    };
+    let (a, b) = (WebRtc::new(key(1), config.clone()), WebRtc::new(key(2), quick()));
+    let (at_a, at_b) = bounded(connect(&a, &b)).await;
+    at_a.link.close(CloseReason::Here).await;
+    at_b.link.close(CloseReason::Here).await;
+    let (dial_a, dial_b) = (a.dialer(at_a.route).unwrap(), b.dialer(at_b.route).unwrap());
+    let comes_and_goes = async {
+        // Long enough to be heard, and too short for a connection.
+        let left = tokio::time::timeout(Duration::from_millis(100), dial_b.dial()).await;
+        assert!(left.is_err(), "{:?}", left.map(|_| ()));
+        tokio::time::sleep(config.connect_within + Duration::from_millis(500)).await;
+        dial_b.dial().await
+    };
+    let (link_a, link_b) = bounded(async { tokio::join!(dial_a.dial(), comes_and_goes) }).await;
+    let (link_a, link_b) = (link_a.unwrap(), link_b.unwrap());
+    greet(&*link_a, &*link_b).await;
+    link_a.close(CloseReason::Here).await;
+    link_b.close(CloseReason::Here).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_belongs_to_the_device_that_saved_it() {
     let (a, b) = (WebRtc::new(key(1), quick()), WebRtc::new(key(2), quick()));
     let (at_a, at_b) = bounded(connect(&a, &b)).await;
-    assert!(matches!(b.dialer(at_a.route.clone()), Err(DialError::Code(_))));
+    assert_eq!(b.dialer(at_a.route.clone()).err(), Some(DialError::Route));
     at_a.link.close(CloseReason::Here).await;
     at_b.link.close(CloseReason::Here).await;
 }

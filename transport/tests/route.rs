@@ -1,5 +1,10 @@
 //! A route dials until there is a link, spaced by its backoff, and says where it stands and why. In virtual time.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "only tests use this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "only tests use this"
+)]
 
 mod common;
 
@@ -9,10 +14,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::key;
-use cuecard_transport::memory::{Conditions, pair, pair_on};
+use cuecard_transport::memory::{Conditions, End, pair, pair_on};
 use cuecard_transport::{
-    Backoff, Cable, CloseReason, DeviceId, DialError, Dialer, Lane, Link, LinkEvent, Route, RouteKind,
-    RouteState,
+    Backoff, Cable, CloseReason, DeviceId, DialError, Dialer, Lane, Link, LinkEvent, ProofError, Route,
+    RouteKind, RouteState,
 };
 use tokio::time::Instant;
 
@@ -97,7 +102,7 @@ async fn a_patient_dial_is_not_followed_by_a_pause() {
 
 #[tokio::test(start_paused = true)]
 async fn states_carry_their_reasons() {
-    let failures = [no_path(), DialError::Proof("wrong device".to_owned())];
+    let failures = [no_path(), DialError::Proof(ProofError::Device)];
     let dialer = Scripted::new(failures, Duration::from_secs(1));
     let mut route = Route::new(Arc::clone(&dialer) as Arc<dyn Dialer>, Backoff::default());
     assert_eq!(route.peer(), key(2).id());
@@ -127,7 +132,7 @@ async fn states_carry_their_reasons() {
             RouteState::Connecting,
             reconnecting(1, &DialError::NoPath { waited_ms: 7 }.to_string()),
             RouteState::Failed {
-                reason: "the other device failed its proof: wrong device".to_owned()
+                reason: DialError::Proof(ProofError::Device).to_string()
             },
             RouteState::Connected {
                 kind: RouteKind::Memory
@@ -178,6 +183,65 @@ async fn a_link_in_memory_outlives_a_short_cut_and_reports_a_long_one() {
             LinkEvent::Closed(CloseReason::Silent { silent_ms: 15_000 })
         );
     }
+}
+
+/// What one end says is lost, and what it hears is not: a short while is only a delay, and after a long one both ends know.
+#[tokio::test(start_paused = true)]
+async fn a_link_in_memory_outlives_a_short_silence_one_way_and_reports_a_long_one() {
+    let cable = Cable::new();
+    let (a, b) = pair_on(&cable, key(1).id(), key(2).id(), Conditions::PERFECT, 0);
+    let say = async |from: &dyn Link, word: &'static str| {
+        let word = bytes::Bytes::from_static(word.as_bytes());
+        from.send(Lane::Control, word).await.unwrap();
+    };
+    let heard = async |at: &dyn Link| match at.recv().await {
+        LinkEvent::Message { bytes, .. } => bytes,
+        LinkEvent::Closed(why) => panic!("{why}"),
+    };
+    cable.cut_one_way(End::A);
+    assert!(!cable.is_cut());
+    say(&*a, "held").await;
+    say(&*b, "heard").await;
+    assert_eq!(heard(&*a).await, "heard");
+    let waited = tokio::time::timeout(Duration::from_secs(10), b.recv()).await;
+    assert!(waited.is_err(), "{waited:?}");
+    cable.mend();
+    say(&*a, "after it").await;
+    assert_eq!(
+        (heard(&*b).await, heard(&*b).await),
+        ("held".into(), "after it".into())
+    );
+    let silent_from = Instant::now();
+    cable.cut_one_way(End::B);
+    for link in [a, b] {
+        let silent = CloseReason::Silent { silent_ms: 15_000 };
+        assert_eq!(link.recv().await, LinkEvent::Closed(silent));
+    }
+    assert_eq!(silent_from.elapsed(), Duration::from_secs(15));
+}
+
+/// Each link has a path of its own: what an old one still carries may be read after what came by the one that follows it.
+#[tokio::test(start_paused = true)]
+async fn what_an_old_link_carries_may_come_after_what_a_new_one_did() {
+    let cable = Cable::new();
+    let link = |latency| {
+        let conditions = Conditions::latency(Duration::from_millis(latency));
+        pair_on(&cable, key(1).id(), key(2).id(), conditions, latency)
+    };
+    let ((old_a, old_b), (new_a, new_b)) = (link(300), link(20));
+    for (from, word) in [(&old_a, "first"), (&new_a, "second")] {
+        let word = bytes::Bytes::from_static(word.as_bytes());
+        from.send(Lane::Control, word).await.unwrap();
+    }
+    let mut read = Vec::new();
+    for _ in 0..2 {
+        tokio::select! {
+            LinkEvent::Message { bytes, .. } = old_b.recv() => read.push(bytes),
+            LinkEvent::Message { bytes, .. } = new_b.recv() => read.push(bytes),
+            else => panic!("a link ended"),
+        }
+    }
+    assert_eq!(read, ["second", "first"]);
 }
 
 #[tokio::test(start_paused = true)]

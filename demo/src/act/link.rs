@@ -68,7 +68,9 @@ pub(super) async fn share(
         };
         match offering.accept(&answer).await {
             Ok(connected) => break connected,
-            Err(DialError::Code(why)) => talk.say(Happening::NoAnswer { why }).await,
+            Err(DialError::Code(why)) => {
+                talk.say(Happening::NoAnswer { why: why.to_string() }).await;
+            }
             Err(error) => return Err(error.into()),
         }
     };

@@ -15,7 +15,7 @@ const QUICK_EVERY: Duration = Duration::from_millis(250);
 /// While something is played: what clocks drift apart in that time is nothing, and a better answer comes soon.
 const PLAYING_EVERY: Duration = Duration::from_secs(2);
 /// With nothing going on: an answer is still found among the last 16 when something begins.
-pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(30);
+const IDLE_EVERY: Duration = Duration::from_secs(30);
 /// Questions without an answer before no more are asked: the path has stalled, and all would arrive at once.
 const UNANSWERED_MAX: usize = 16;
 /// Answers that are looked back on for what the path is like.

@@ -15,6 +15,7 @@ fn codes() -> Vec<Code> {
         device: DeviceKey::from_bytes(&[1; 32]).id(),
         fingerprint: [2; 32],
         credentials: Credentials::from_bytes(&[3; 4], &[4; 16]),
+        offerer_begins: false,
         expires_minute: 29_000_000,
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
         relays: vec!["203.0.113.1:3478".parse().unwrap()],

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 1  version (0)
-//! 1  kind: 1 offer, 2 answer; 128 more when the credentials are text; 64 more when there are relays
+//! 1  kind: 1 offer, 2 answer; 128 more when the credentials are text; 64 more when there are relays; 32 more when the
+//!    offerer begins the handshake
 //! 32 device id of the maker
 //! 32 SHA-256 of its DTLS certificate
 //! 20 ICE user fragment (4) and password (16), which are used as hex; or, as text, each with its length in 1 before it
@@ -28,6 +29,7 @@ const OFFER: u8 = 1;
 const ANSWER: u8 = 2;
 const TEXT_CREDENTIALS: u8 = 128;
 const RELAYS: u8 = 64;
+const OFFERER_BEGINS: u8 = 32;
 
 /// Which half of the exchange a code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,9 @@ pub struct Code {
     pub fingerprint: [u8; 32],
     /// Its ICE credentials.
     pub credentials: Credentials,
+    /// Whether the side that made the offer begins the DTLS handshake: in an offer as it wishes, in an answer as it is. Else the
+    /// answering one does.
+    pub offerer_begins: bool,
     /// The minute, counted from 1970, in which its maker stops waiting.
     pub expires_minute: u32,
     /// Where it may be reached, best first; IPv4 before IPv6.
@@ -102,6 +107,9 @@ pub enum CodeError {
         /// How long ago.
         minutes: u32,
     },
+    /// One exchange makes one link.
+    #[error("it has made a link already: use the saved route, or make a new offer")]
+    Used,
     /// Made by this very device.
     #[error("this code was made by this device: open it on the other one")]
     Own,
@@ -188,7 +196,8 @@ impl Code {
         let compact = self.credentials.to_bytes();
         let text = if compact.is_some() { 0 } else { TEXT_CREDENTIALS };
         let relays = if self.relays.is_empty() { 0 } else { RELAYS };
-        let mut bytes = vec![VERSION, kind | text | relays];
+        let begins = if self.offerer_begins { OFFERER_BEGINS } else { 0 };
+        let mut bytes = vec![VERSION, kind | text | relays | begins];
         bytes.extend_from_slice(self.device.as_bytes());
         bytes.extend_from_slice(&self.fingerprint);
         if let Some((fragment, password)) = compact {
@@ -238,7 +247,8 @@ impl Code {
             return None;
         }
         let payload = reader.take(payload_bytes)?.to_vec();
-        let kind = match kind & !(TEXT_CREDENTIALS | RELAYS) {
+        let offerer_begins = kind & OFFERER_BEGINS != 0;
+        let kind = match kind & !(TEXT_CREDENTIALS | RELAYS | OFFERER_BEGINS) {
             OFFER => CodeKind::Offer,
             ANSWER => CodeKind::Answer(reader.array()?),
             _ => return None,
@@ -248,6 +258,7 @@ impl Code {
             device,
             fingerprint,
             credentials,
+            offerer_begins,
             expires_minute,
             addresses,
             relays,
@@ -376,6 +387,7 @@ mod tests {
             device: DeviceId::from_bytes([7; 32]),
             fingerprint: [8; 32],
             credentials: Credentials::from_bytes(&[9; 4], &[10; 16]),
+            offerer_begins: false,
             expires_minute: 29_000_000,
             addresses: vec![
                 "192.0.2.7:40000".parse().unwrap(),
@@ -389,6 +401,9 @@ mod tests {
     #[test]
     fn codes_come_back_through_line_breaks() {
         for kind in [CodeKind::Offer, CodeKind::Answer([5; 8])] {
+            let mut other = code(kind);
+            other.offerer_begins = true;
+            assert_eq!(Code::decode(&other.encode().unwrap()), Ok(other));
             let text = code(kind).encode().unwrap();
             assert_eq!(Code::decode(&text), Ok(code(kind)));
             let mut broken = String::from("\n ");
@@ -471,8 +486,8 @@ mod tests {
         let (text, bytes) = (offer.encode().unwrap(), offer.to_bytes().unwrap());
         println!("an offer: {} characters, {} bytes", text.len(), bytes.len());
         assert!(text.len() <= 160, "{}", text.len());
-        // A deck's id, its key and what the invite asks for.
-        offer.payload = vec![0xa5; 32 + 32 + 1];
+        // A deck's id and key, and which they are: what an invite to read a deck carries.
+        offer.payload = vec![0xa5; 2 + 4 + 32 + 32];
         let (text, bytes) = (offer.encode().unwrap(), offer.to_bytes().unwrap());
         println!("with a deck: {} characters, {} bytes", text.len(), bytes.len());
         assert!(text.len() <= 256, "{}", text.len());

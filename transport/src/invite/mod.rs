@@ -16,4 +16,4 @@ pub use credentials::Credentials;
 pub use qr::Qr;
 pub use sdp::{SdpError, address_of_candidate};
 #[cfg(feature = "webrtc")]
-pub(crate) use sdp::{candidate, describe, parse_fingerprint};
+pub(crate) use sdp::{begins, candidate, describe, parse_fingerprint};

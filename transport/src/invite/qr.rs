@@ -125,6 +125,7 @@ mod tests {
             device: DeviceId::from_bytes([7; 32]),
             fingerprint: std::array::from_fn(|n| n as u8 * 7),
             credentials: Credentials::from_bytes(&[9; 4], &[10; 16]),
+            offerer_begins: false,
             expires_minute: 29_000_000,
             addresses: (1..=3).map(|n| ([192, 168, n, 7], 40_000).into()).collect(),
             relays: vec![],
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_offer_is_a_small_picture_and_comes_back_from_it() {
-        let (plain, with_deck) = (offer(vec![]), offer(vec![0xa5; 65]));
+        let (plain, with_deck) = (offer(vec![]), offer(vec![0xa5; 2 + 4 + 32 + 32]));
         let (small, large) = (plain.to_qr().unwrap(), with_deck.to_qr().unwrap());
         println!("versions {} and {}", small.version(), large.version());
         assert!(small.version() <= 6 && large.version() <= 8);

@@ -31,7 +31,7 @@ impl Code {
     pub fn to_sdp(&self) -> String {
         let setup = match self.kind {
             CodeKind::Offer => "actpass",
-            CodeKind::Answer(_) => "active",
+            CodeKind::Answer(_) => begins(self.offerer_begins),
         };
         describe(
             &self.credentials,
@@ -75,17 +75,22 @@ impl Code {
             return Err(SdpError::Unsupported("its SCTP port is not 5000"));
         }
         let setup = value("a=setup:").ok_or(SdpError::Missing("setup"))?;
-        match (kind, setup) {
-            (CodeKind::Offer, "actpass") | (CodeKind::Answer(_), "active") => {}
+        let offerer_begins = match (kind, setup) {
+            // Another stack drops what we send again byte for byte, and if it waited for our handshake it then does not send its own
+            // last flight again either. One that begins asks anew until it has its answer.
+            (CodeKind::Offer, "actpass") | (CodeKind::Answer(_), "passive") => true,
+            (CodeKind::Answer(_), "active") => false,
             (CodeKind::Offer, _) => {
                 return Err(SdpError::Unsupported(
                     "an offer leaves it to the answer who begins",
                 ));
             }
             (CodeKind::Answer(_), _) => {
-                return Err(SdpError::Unsupported("an answer begins the handshake itself"));
+                return Err(SdpError::Unsupported(
+                    "an answer says which side begins the handshake",
+                ));
             }
-        }
+        };
         let credentials = value("a=ice-ufrag:")
             .zip(value("a=ice-pwd:"))
             .and_then(|(fragment, password)| Credentials::from_text(fragment, password));
@@ -109,12 +114,18 @@ impl Code {
             device,
             fingerprint: fingerprint.ok_or(SdpError::Missing("SHA-256 fingerprint"))?,
             credentials: credentials.ok_or(SdpError::Missing("ICE credentials"))?,
+            offerer_begins,
             expires_minute,
             addresses,
             relays,
             payload,
         })
     }
+}
+
+/// Who begins the handshake, as the answer says it.
+pub(crate) fn begins(offerer_begins: bool) -> &'static str {
+    if offerer_begins { "passive" } else { "active" }
 }
 
 /// The least that a session description says.
@@ -230,9 +241,12 @@ mod tests {
         let carried = Code::decode(&code.encode().unwrap()).unwrap();
         assert_eq!(carried, code);
         assert_eq!(from(&carried.to_sdp(), CodeKind::Offer), Ok(code));
-        let answer = OF_A_BROWSER.replace("actpass", "active");
-        let answer = from(&answer, CodeKind::Answer([3; 8])).unwrap();
-        assert_eq!(from(&answer.to_sdp(), CodeKind::Answer([3; 8])), Ok(answer));
+        for (setup, offerer_begins) in [("active", false), ("passive", true)] {
+            let answer = OF_A_BROWSER.replace("actpass", setup);
+            let answer = from(&answer, CodeKind::Answer([3; 8])).unwrap();
+            assert_eq!(answer.offerer_begins, offerer_begins);
+            assert_eq!(from(&answer.to_sdp(), CodeKind::Answer([3; 8])), Ok(answer));
+        }
     }
 
     #[test]

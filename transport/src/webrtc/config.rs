@@ -33,10 +33,14 @@ pub struct Config {
     /// How often the two sides let each other hear of them: one of them asks, the other answers.
     pub heartbeat: Duration,
     /// Dead after this many heartbeats in a row were not heard; after three at least where the heartbeat was quickened.
+    ///
+    /// While this side's reader is busy silence does not count, as nothing would be read. After that it counts as soon as the
+    /// other side has answered a heartbeat within a second, which it does at once. One that does not is given up to twice the time
+    /// of the wait more (two minutes at most), and a second: so long SCTP may take to say again what was lost just then.
     pub heartbeat_misses: u32,
-    /// From the moment both sides know of each other until the proof is done.
+    /// From the moment both sides know of each other until the proof is done: all steps of that together.
     pub connect_within: Duration,
-    /// How long one dial calls for the other device.
+    /// How long one dial calls for the other device, and calls again where it was there and no link came of it.
     pub knock_within: Duration,
     /// How long an offer is said to hold: its code is refused by name from then on.
     pub offer_within: Duration,
@@ -80,6 +84,23 @@ impl Config {
     #[must_use]
     pub fn silence_max(&self) -> Duration {
         self.heartbeat.saturating_mul(self.heartbeat_misses.max(1))
+    }
+}
+
+/// A time that was granted for several steps together, and when it is up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Within {
+    pub(super) granted: Duration,
+    pub(super) until: Instant,
+}
+
+impl Within {
+    /// From now on.
+    pub(super) fn new(granted: Duration) -> Self {
+        Self {
+            granted,
+            until: deadline(granted),
+        }
     }
 }
 

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
+use super::config::Within;
 use super::endpoint::Endpoint;
 use super::knock::Pair;
 use super::pairing::{Pairing, no_path};
 use super::peer::{Party, Plan};
 use super::saved::SavedRoute;
 use super::session::{self, Evictions};
+use super::socket::Line;
 use crate::DeviceId;
 use crate::limits::LOOK_AROUND_EVERY;
-use crate::link::{DialError, Dialer, Link};
+use crate::link::{DialError, Dialer, Link, ProofError};
 
 pub(super) struct RouteDialer {
     endpoint: Arc<Endpoint>,
@@ -26,9 +29,7 @@ pub(super) struct RouteDialer {
 impl RouteDialer {
     pub(super) fn new(endpoint: &Arc<Endpoint>, route: SavedRoute) -> Result<Self, DialError> {
         if route.own != endpoint.key.id() {
-            return Err(DialError::Code(
-                "this route was saved by another device: exchange codes anew".to_owned(),
-            ));
+            return Err(DialError::Route);
         }
         Ok(Self {
             endpoint: Arc::clone(endpoint),
@@ -84,8 +85,9 @@ impl RouteDialer {
                 relays: self.route.peer_relays.clone(),
             },
             is_offerer: pairing.keys.is_smaller(),
+            offerer_begins: false,
             expected: self.route.peer,
-            within: self.endpoint.config.connect_within,
+            within: Within::new(self.endpoint.config.connect_within),
             learned: nothing_more(),
         }
     }
@@ -103,12 +105,12 @@ impl Dialer for RouteDialer {
     }
 
     async fn dial(&self) -> Result<Arc<dyn Link>, DialError> {
-        let within = self.endpoint.config.knock_within;
+        let config = &self.endpoint.config;
+        let mut patience = Within::new(config.knock_within);
         let identity = self.endpoint.identity()?;
         let pairing = self.pairing().await?;
         pairing.replace();
-        let line = tokio::time::timeout(within, pairing.sockets.line()).await;
-        let mut line = line.map_err(|_| no_path(within))?;
+        let mut line = line(&pairing, patience).await?;
         let mut evictions = Evictions {
             paired: pairing.paired(),
             replaced: pairing.replaced(),
@@ -118,7 +120,7 @@ impl Dialer for RouteDialer {
             let proven = match pair.take() {
                 Some(pair) => pair,
                 None => tokio::select! {
-                    paired = pairing.call_until_paired(&line, within) => paired?,
+                    paired = pairing.call_until_paired(&line, patience) => paired?,
                     moved = self.moved(&pairing) => return Err(moved),
                 },
             };
@@ -126,18 +128,35 @@ impl Dialer for RouteDialer {
             let proven = pairing.take_ready().unwrap_or(proven);
             let mut newer = evictions.paired.clone();
             let plan = self.plan(&pairing, &identity, &proven);
-            tokio::select! {
-                established = plan.establish(line) => {
-                    return Ok(session::start(established?, Arc::clone(&pairing), evictions, &self.endpoint.config));
-                }
+            let is_newer = tokio::select! {
+                established = plan.establish(line) => match established {
+                    Ok(established) => {
+                        return Ok(session::start(established, Arc::clone(&pairing), evictions, config));
+                    }
+                    // It was there, and then not: asleep again, or slow to let go of what it had. It may be back in time.
+                    Err(DialError::NoPath { .. } | DialError::Proof(ProofError::Silent | ProofError::Ended))
+                        if Instant::now() < patience.until => false,
+                    Err(error) => return Err(error),
+                },
                 // The other side gave up what we were making, and has a new wish already.
-                _ = newer.changed() => {}
+                _ = newer.changed() => true,
                 // It may not have heard yet that we are here.
-                () = pairing.call() => {}
+                () = pairing.call() => false,
+            };
+            if is_newer {
+                patience = Within::new(config.knock_within);
             }
-            let again = tokio::time::timeout(within, pairing.sockets.line()).await;
-            line = again.map_err(|_| no_path(within))?;
-            pair = pairing.take_ready();
+            line = self::line(&pairing, patience).await?;
+            pair = match is_newer {
+                true => pairing.take_ready(),
+                false => pairing.start()?,
+            };
         }
     }
+}
+
+/// The right to read the sockets, from whoever has it still.
+async fn line(pairing: &Pairing, patience: Within) -> Result<Line, DialError> {
+    let line = tokio::time::timeout_at(patience.until, pairing.sockets.line()).await;
+    line.map_err(|_| no_path(patience.granted))
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Connected;
-use super::config::deadline;
+use super::config::Within;
 use super::endpoint::Endpoint;
 use super::knock::KNOCK_BYTE;
 use super::outside;
@@ -59,7 +59,7 @@ impl Drop for AbortOnDrop {
 
 impl Offering {
     pub(super) async fn new(endpoint: &Arc<Endpoint>, payload: Vec<u8>) -> Result<Self, DialError> {
-        let side = Side::new(endpoint, CodeKind::Offer, payload).await?;
+        let side = Side::new(endpoint, CodeKind::Offer, false, payload).await?;
         let reminding = Mutex::new(side.remind());
         Ok(Self { side, reminding })
     }
@@ -94,28 +94,31 @@ impl Offering {
     /// # Errors
     /// [`DialError`] says why there is no link.
     pub async fn accept(&self, answer_code: &str) -> Result<Connected, DialError> {
-        let answer = Code::decode(answer_code).map_err(code)?;
+        let answer = Code::decode(answer_code).map_err(DialError::Code)?;
         match answer.kind {
-            CodeKind::Offer => return Err(code(CodeError::Kind)),
-            CodeKind::Answer(tag) if tag != self.side.own.tag() => return Err(code(CodeError::OtherOffer)),
+            CodeKind::Offer => return Err(DialError::Code(CodeError::Kind)),
+            CodeKind::Answer(tag) if tag != self.side.own.tag() => {
+                return Err(DialError::Code(CodeError::OtherOffer));
+            }
             CodeKind::Answer(_) => {}
         }
         self.side.check(&answer)?;
         *self.reminding.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let sockets = self.side.sockets()?;
-        let within = deadline(self.side.endpoint.config.connect_within);
-        let line = self.side.line(&sockets, within).await?;
-        self.side.connect(&answer, sockets, line).await
+        let within = Within::new(self.side.endpoint.config.connect_within);
+        let line = self.side.line(&sockets, within.until).await?;
+        self.side.connect(&answer, sockets, line, within).await
     }
 }
 
 impl Answering {
     pub(super) async fn new(endpoint: &Arc<Endpoint>, offer_code: &str) -> Result<Self, DialError> {
-        let offer = Code::decode(offer_code).map_err(code)?;
+        let offer = Code::decode(offer_code).map_err(DialError::Code)?;
         if offer.kind != CodeKind::Offer {
-            return Err(code(CodeError::Kind));
+            return Err(DialError::Code(CodeError::Kind));
         }
-        let side = Side::new(endpoint, CodeKind::Answer(offer.tag()), Vec::new()).await?;
+        let kind = CodeKind::Answer(offer.tag());
+        let side = Side::new(endpoint, kind, offer.offerer_begins, Vec::new()).await?;
         side.check(&offer)?;
         Ok(Self { side, offer })
     }
@@ -154,21 +157,22 @@ impl Answering {
     /// # Errors
     /// [`DialError`] says why there is no link.
     pub async fn connect(&self) -> Result<Connected, DialError> {
-        let within = self.side.endpoint.config.answer_within;
-        let deadline = deadline(within);
+        let config = &self.side.endpoint.config;
+        let patience = Within::new(config.answer_within);
         loop {
             let sockets = self.side.sockets()?;
-            let line = self.side.line(&sockets, deadline).await?;
+            let line = self.side.line(&sockets, patience.until).await?;
             // The offering side may take minutes to paste the answer. No timer of the stack runs meanwhile: its
             // connection is made only when the first datagram shows that the other one is there.
             tokio::select! {
                 () = sockets.receive(&line) => {}
                 () = self.punch(&sockets) => {}
-                () = tokio::time::sleep_until(deadline) => return Err(no_path(within)),
+                () = tokio::time::sleep_until(patience.until) => return Err(no_path(patience.granted)),
             }
-            match self.side.connect(&self.offer, sockets, line).await {
+            let within = Within::new(config.connect_within);
+            match self.side.connect(&self.offer, sockets, line, within).await {
                 // That datagram may have been a stray one.
-                Err(DialError::NoPath { .. }) if Instant::now() < deadline => {}
+                Err(DialError::NoPath { .. }) if Instant::now() < patience.until => {}
                 done => return done,
             }
         }
@@ -187,7 +191,12 @@ impl Answering {
 }
 
 impl Side {
-    async fn new(endpoint: &Arc<Endpoint>, kind: CodeKind, payload: Vec<u8>) -> Result<Self, DialError> {
+    async fn new(
+        endpoint: &Arc<Endpoint>,
+        kind: CodeKind,
+        offerer_begins: bool,
+        payload: Vec<u8>,
+    ) -> Result<Self, DialError> {
         let identity = endpoint.identity()?;
         let mut sockets = Sockets::bind(&endpoint.config, &[])?;
         let config = &endpoint.config;
@@ -203,12 +212,13 @@ impl Side {
             device: endpoint.key.id(),
             fingerprint: identity.fingerprint,
             credentials: credentials()?,
+            offerer_begins,
             expires_minute: Code::expires_after(SystemTime::now(), within),
             addresses,
             relays: sockets.relays(),
             payload,
         };
-        let text = own.encode().map_err(code)?;
+        let text = own.encode().map_err(DialError::Code)?;
         let state = match kind {
             CodeKind::Offer => RouteState::Offering,
             CodeKind::Answer(_) => RouteState::Answering,
@@ -248,9 +258,9 @@ impl Side {
 
     fn check(&self, theirs: &Code) -> Result<(), DialError> {
         if theirs.device == self.own.device {
-            return Err(code(CodeError::Own));
+            return Err(DialError::Code(CodeError::Own));
         }
-        theirs.check_time(SystemTime::now()).map_err(code)
+        theirs.check_time(SystemTime::now()).map_err(DialError::Code)
     }
 
     fn sockets(&self) -> Result<Sockets, DialError> {
@@ -269,9 +279,13 @@ impl Side {
             biased;
             _ = state.wait_for(|state| matches!(state, RouteState::Connected { .. })) => Err(used()),
             line = sockets.line() => Ok(line),
-            () = tokio::time::sleep_until(deadline) => Err(DialError::Local(
-                "the try before this one has not given its sockets back: make a new offer".to_owned(),
-            )),
+            () = tokio::time::sleep_until(deadline) => Err(DialError::Local(format!(
+                "the try before this one has not given its sockets back: {}",
+                match self.own.kind {
+                    CodeKind::Offer => "make a new offer",
+                    CodeKind::Answer(_) => "answer the offer anew, and give that answer back",
+                }
+            ))),
         }
     }
 
@@ -285,13 +299,19 @@ impl Side {
         });
     }
 
-    async fn connect(&self, theirs: &Code, sockets: Sockets, line: Line) -> Result<Connected, DialError> {
+    async fn connect(
+        &self,
+        theirs: &Code,
+        sockets: Sockets,
+        line: Line,
+        within: Within,
+    ) -> Result<Connected, DialError> {
         let before = self.state.send_replace(RouteState::Connecting);
         let mut trying = Trying {
             state: &self.state,
             before: Some(before),
         };
-        let made = self.make(theirs, sockets, line).await;
+        let made = self.make(theirs, sockets, line, within).await;
         trying.before = None;
         self.state.send_replace(match &made {
             Ok(connected) => RouteState::Connected {
@@ -304,17 +324,25 @@ impl Side {
         made
     }
 
-    async fn make(&self, theirs: &Code, sockets: Sockets, line: Line) -> Result<Connected, DialError> {
+    async fn make(
+        &self,
+        theirs: &Code,
+        sockets: Sockets,
+        line: Line,
+        within: Within,
+    ) -> Result<Connected, DialError> {
         let identity = self.endpoint.identity()?;
+        let is_offerer = self.own.kind == CodeKind::Offer;
         let plan = Plan {
             key: &self.endpoint.key,
             certificate: &identity.certificate,
             sockets: &sockets,
             own: party(&self.own),
             theirs: party(theirs),
-            is_offerer: self.own.kind == CodeKind::Offer,
+            is_offerer,
+            offerer_begins: if is_offerer { theirs } else { &self.own }.offerer_begins,
             expected: theirs.device,
-            within: self.endpoint.config.connect_within,
+            within,
             learned: self.learned.subscribe(),
         };
         let established = plan.establish(line).await?;
@@ -362,8 +390,7 @@ impl Drop for Trying<'_> {
 }
 
 fn used() -> DialError {
-    let why = "it has made a link already: use the saved route, or make a new offer";
-    DialError::Code(why.to_owned())
+    DialError::Code(CodeError::Used)
 }
 
 fn credentials() -> Result<Credentials, DialError> {
@@ -381,10 +408,6 @@ fn party(code: &Code) -> Party {
         addresses: code.addresses.clone(),
         relays: code.relays.clone(),
     }
-}
-
-fn code(error: CodeError) -> DialError {
-    DialError::Code(error.to_string())
 }
 
 #[cfg(test)]
@@ -414,14 +437,15 @@ mod tests {
             answering.side.sockets().unwrap(),
         );
         let _kept = (of_a.line().await, of_b.line().await);
-        for made in [
-            offering.accept(&answering.code()).await,
-            answering.connect().await,
+        for (made, what_to_do) in [
+            (offering.accept(&answering.code()).await, "make a new offer"),
+            (answering.connect().await, "answer the offer anew"),
         ] {
             let Err(DialError::Local(why)) = made else {
                 panic!("somebody else reads these sockets");
             };
             assert!(why.contains("has not given its sockets back"), "{why}");
+            assert!(why.contains(what_to_do), "{why}");
         }
     }
 }

@@ -9,7 +9,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::limits::{FLIGHT_AGAIN, FLIGHT_BYTES_MAX};
+use crate::limits::{FLIGHT_AGAIN, FLIGHT_BYTES_MAX, FLIGHT_LEAVES_WITHIN};
 
 /// First bytes of the datagrams of a handshake: a change of keys, and its messages. An alert is neither.
 const HANDSHAKE: [u8; 2] = [20, 22];
@@ -36,17 +36,25 @@ impl Flight {
         if self.done || !is_of_handshake(datagram) {
             return;
         }
+        let sent_since = since(self.sent_at, now);
+        // What is heard between two datagrams of one flight is no answer to it, so what leaves in one go is kept together. Where
+        // an answer came as quickly as that, two flights are: the other side drops what it has seen.
+        let is_next = self.answered && (sent_since >= FLIGHT_LEAVES_WITHIN || !self.has_room_for(datagram));
         // The stack's own repetition takes the place of what it repeats.
-        if self.answered || since(self.sent_at, now) >= FLIGHT_AGAIN {
+        if is_next || sent_since >= FLIGHT_AGAIN {
             self.datagrams.clear();
             self.answered = false;
         }
-        let held: usize = self.datagrams.iter().map(|(_, datagram)| datagram.len()).sum();
-        if held + datagram.len() <= FLIGHT_BYTES_MAX {
+        if self.has_room_for(datagram) {
             self.datagrams.push((to, datagram.to_vec()));
         }
         self.sent_at = Some(now);
         self.last_at = Some(now);
+    }
+
+    fn has_room_for(&self, datagram: &[u8]) -> bool {
+        let held: usize = self.datagrams.iter().map(|(_, datagram)| datagram.len()).sum();
+        held + datagram.len() <= FLIGHT_BYTES_MAX
     }
 
     /// A datagram of this connection came in. Who forges one here makes us repeat less, which the stack's own clock makes up for.
@@ -120,6 +128,35 @@ mod tests {
         assert_eq!(bytes(&mut flight, at(3_000)), Vec::<Vec<u8>>::new(), "done");
         flight.sent(TO, &[22, 7], at(3_001));
         assert_eq!(bytes(&mut flight, at(9_000)), Vec::<Vec<u8>>::new(), "done");
+    }
+
+    /// The other side repeats what it sent just as our flight leaves. Only its end was kept then, and its beginning lost for good.
+    #[test]
+    fn a_flight_of_several_datagrams_is_repeated_whole() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut flight = Flight::default();
+        flight.sent(TO, &[22, 1], at(0));
+        flight.heard(22);
+        flight.sent(TO, &[22, 2], at(100));
+        flight.heard(22);
+        flight.sent(TO, &[22, 3], at(101));
+        flight.sent(TO, &[20, 4], at(102));
+        assert_eq!(bytes(&mut flight, at(400)), [[22, 2], [22, 3], [20, 4]]);
+    }
+
+    /// An answer within a millisecond, as on one machine: what follows is kept beside what it follows, while there is room.
+    #[test]
+    fn what_follows_quickly_is_never_left_out() {
+        let start = Instant::now();
+        let mut flight = Flight::default();
+        let large = [22; FLIGHT_BYTES_MAX - 10];
+        flight.sent(TO, &large, start);
+        flight.heard(22);
+        flight.sent(TO, &[22, 1], start);
+        assert_eq!(bytes(&mut flight, start + FLIGHT_AGAIN).len(), 2);
+        flight.sent(TO, &[22; 20], start);
+        assert_eq!(bytes(&mut flight, start + FLIGHT_AGAIN * 2), [[22; 20]]);
     }
 
     #[test]

@@ -34,7 +34,6 @@ use crate::{DeviceId, DeviceKey};
 pub use config::{Bind, Config};
 pub use exchange::{Answering, Offering};
 pub use outside::Server;
-pub use proof::ProofError;
 pub use saved::{SavedRoute, SavedRouteError};
 
 /// A device's endpoint: makes links with its key. Cheap to clone; clones are the same endpoint.
@@ -113,7 +112,7 @@ impl WebRtc {
     /// Makes links to a device met before, again and again. The other device must be dialling too.
     ///
     /// # Errors
-    /// [`DialError::Code`] when the route was saved by another device.
+    /// [`DialError::Route`] when the route was saved by another device.
     pub fn dialer(&self, route: SavedRoute) -> Result<Arc<dyn Dialer>, DialError> {
         Ok(Arc::new(dialer::RouteDialer::new(&self.endpoint, route)?))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::config::deadline;
+use super::config::Within;
 use super::knock::{Doorstep, Heard, KnockKeys, Nonce, Pair};
 use super::relayed::is_inner;
 use super::saved::SavedRoute;
@@ -109,8 +109,7 @@ impl Pairing {
     }
 
     /// Calls until both sides have proven to be there.
-    pub(super) async fn call_until_paired(&self, line: &Line, within: Duration) -> Result<Pair, DialError> {
-        let deadline = deadline(within);
+    pub(super) async fn call_until_paired(&self, line: &Line, within: Within) -> Result<Pair, DialError> {
         let mut paired = self.paired();
         let listening = async {
             loop {
@@ -128,9 +127,9 @@ impl Pairing {
         };
         tokio::select! {
             pair = proven => Ok(pair),
-            () = self.call() => Err(no_path(within)),
-            () = listening => Err(no_path(within)),
-            () = tokio::time::sleep_until(deadline) => Err(no_path(within)),
+            () = self.call() => Err(no_path(within.granted)),
+            () = listening => Err(no_path(within.granted)),
+            () = tokio::time::sleep_until(within.until) => Err(no_path(within.granted)),
         }
     }
 

@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
+use ::webrtc::data_channel::{DataChannel, DataChannelEvent};
 use ::webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry,
-    SettingEngineBuilder, StatsSelector,
+    RTCIceCandidateInit, RTCPeerConnectionState, RTCStatsReportEntry, SettingEngineBuilder, StatsSelector,
 };
 use ::webrtc::runtime::Runtime;
 use async_trait::async_trait;
@@ -17,19 +16,24 @@ use bytes::Bytes;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::certificate::RTCCertificate;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::peer_connection::transport::RTCDtlsRole;
 use tokio::sync::{oneshot, watch};
 
-use super::frames::{BINARY_CHANNEL, CONTROL_CHANNEL, ControlFrame, Part};
+use super::config::Within;
+use super::frames::{ControlFrame, Part};
 use super::pairing::no_path;
-use super::proof::{Proof, ProofError, Proven};
+use super::proof::{Proof, Proven};
 use super::socket::{Lease, Line, Sockets};
-use crate::invite::{Credentials, candidate, describe, parse_fingerprint};
+use crate::invite::{Credentials, begins, candidate, describe, parse_fingerprint};
 use crate::limits::{EARLY_FRAMES_MAX, FRAME_BYTES_MAX, OUTSTANDING_BYTES_MAX};
-use crate::link::DialError;
+use crate::link::{DialError, ProofError};
 use crate::{DeviceId, DeviceKey};
 
+mod opening;
 #[cfg(test)]
 mod rude;
+
+use opening::Opening;
 
 /// Measured: brings the connection from 405 to 217 ms.
 const ICE_CHECK_EVERY: Duration = Duration::from_millis(10);
@@ -63,8 +67,11 @@ pub(super) struct Plan<'a> {
     pub(super) own: Party,
     pub(super) theirs: Party,
     pub(super) is_offerer: bool,
+    /// Whether the offerer begins the handshake; else the answering side does.
+    pub(super) offerer_begins: bool,
     pub(super) expected: DeviceId,
-    pub(super) within: Duration,
+    /// For all of it.
+    pub(super) within: Within,
     /// Addresses of theirs that come to be known while this connects.
     pub(super) learned: watch::Receiver<Vec<SocketAddr>>,
 }
@@ -98,12 +105,12 @@ impl Plan<'_> {
     /// Connects and proves, within the time. Cancel safe: what was begun is closed in the background, and the line is
     /// free again once it is gone.
     pub(super) async fn establish(self, line: Line) -> Result<Established, DialError> {
-        let within = self.within;
+        let Within { granted, until } = self.within;
         self.sockets.begin();
-        let opening = tokio::time::timeout(within, self.open(line));
+        let opening = tokio::time::timeout_at(until, self.open(line));
         let mut peer = opening
             .await
-            .map_err(|_| local("its own side did not open in time"))??;
+            .map_err(|_| local("its own side of the connection did not open in time: try again"))??;
         let mut is_open = false;
         let connection = Arc::clone(&peer.connection);
         let learning = learn(connection, self.learned.clone());
@@ -112,7 +119,7 @@ impl Plan<'_> {
             is_open = true;
             self.prove(&mut peer).await
         };
-        let proved = tokio::time::timeout(within, async {
+        let proved = tokio::time::timeout_at(until, async {
             tokio::select! {
                 proved = proving => proved,
                 () = learning => Err(ended()),
@@ -124,7 +131,7 @@ impl Plan<'_> {
             if is_open {
                 proof(ProofError::Silent)
             } else {
-                no_path(within)
+                no_path(granted)
             }
         };
         match proved.unwrap_or_else(|_| Err(late())) {
@@ -144,9 +151,11 @@ impl Plan<'_> {
             builder: self.builder(state_in, runtime),
             lease,
             is_offerer: self.is_offerer,
-            theirs: self
-                .theirs
-                .describe(if self.is_offerer { "active" } else { "actpass" }),
+            theirs: self.theirs.describe(if self.is_offerer {
+                begins(self.offerer_begins)
+            } else {
+                "actpass"
+            }),
             state,
             line,
         };
@@ -191,6 +200,11 @@ impl Plan<'_> {
             )
             .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), Some(ICE_CHECKS_MAX))
             .with_include_loopback_candidate(true)
+            .with_answering_dtls_role(if self.offerer_begins {
+                RTCDtlsRole::Server
+            } else {
+                RTCDtlsRole::Client
+            })
             // The stack drops the handshake of a wrong certificate without a word, which looks like no path. It is
             // checked in `prove` instead, by name and before any frame is read.
             .with_disable_certificate_fingerprint_verification(true)
@@ -276,64 +290,6 @@ impl Plan<'_> {
                 return Ok((proven, early));
             }
         }
-    }
-}
-
-/// All that it takes to open a connection, owned.
-struct Opening {
-    builder: PeerConnectionBuilder<SocketAddr>,
-    is_offerer: bool,
-    theirs: String,
-    state: watch::Receiver<RTCPeerConnectionState>,
-    line: Line,
-    lease: Lease,
-}
-
-impl Opening {
-    async fn run(self) -> Result<Peer, DialError> {
-        let connection = self.builder.build().await.map_err(local)?;
-        let connection: Arc<dyn PeerConnection> = Arc::new(connection);
-        let channels = async {
-            let control = channel(&*connection, "control", CONTROL_CHANNEL, false).await?;
-            let binary = channel(&*connection, "binary", BINARY_CHANNEL, true).await?;
-            describe_both(&*connection, self.is_offerer, self.theirs).await?;
-            Ok((control, binary))
-        };
-        match channels.await {
-            Ok((control, binary)) => Ok(Peer {
-                connection,
-                control,
-                binary,
-                state: self.state,
-                before_open: VecDeque::new(),
-                line: Some(self.line),
-                lease: self.lease,
-                runtime: tokio::runtime::Handle::current(),
-            }),
-            Err(error) => {
-                let _ = connection.close().await;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Both descriptions are known, so nothing is awaited from the other side here.
-async fn describe_both(
-    connection: &dyn PeerConnection,
-    is_offerer: bool,
-    theirs: String,
-) -> Result<(), DialError> {
-    if is_offerer {
-        let offer = connection.create_offer(None).await.map_err(local)?;
-        connection.set_local_description(offer).await.map_err(local)?;
-        let answer = RTCSessionDescription::answer(theirs).map_err(local)?;
-        connection.set_remote_description(answer).await.map_err(local)
-    } else {
-        let offer = RTCSessionDescription::offer(theirs).map_err(local)?;
-        connection.set_remote_description(offer).await.map_err(local)?;
-        let answer = connection.create_answer(None).await.map_err(local)?;
-        connection.set_local_description(answer).await.map_err(local)
     }
 }
 
@@ -496,23 +452,6 @@ async fn learn(connection: Arc<dyn PeerConnection>, mut learned: watch::Receiver
     }
 }
 
-async fn channel(
-    connection: &dyn PeerConnection,
-    label: &str,
-    id: u16,
-    ordered: bool,
-) -> Result<Arc<dyn DataChannel>, DialError> {
-    let init = RTCDataChannelInit {
-        ordered,
-        negotiated: Some(id),
-        ..RTCDataChannelInit::default()
-    };
-    connection
-        .create_data_channel(label, Some(init))
-        .await
-        .map_err(local)
-}
-
 struct StateHandler(watch::Sender<RTCPeerConnectionState>);
 
 #[async_trait]
@@ -528,9 +467,9 @@ fn local(error: impl std::fmt::Display) -> DialError {
 }
 
 fn proof(error: ProofError) -> DialError {
-    DialError::Proof(error.to_string())
+    DialError::Proof(error)
 }
 
 fn ended() -> DialError {
-    DialError::Proof("it ended the connection before its proof was done".to_owned())
+    proof(ProofError::Ended)
 }

@@ -14,42 +14,13 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::invite::Reader;
+use crate::link::ProofError;
 use crate::{DeviceId, DeviceKey};
 
 /// Version of the lanes and of this proof: both sides must have the same.
 pub(super) const PROTOCOL_VERSION: u16 = 0;
 
 const HELLO_BYTES: usize = 2 + 32 + 32 + 32;
-
-/// Why the other side's proof was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProofError {
-    /// It speaks another version.
-    #[error("it speaks version {0} of the protocol: update both devices")]
-    Version(u16),
-    /// It is a device, but not the one the code or saved route names.
-    #[error("another device answered than the code or saved route names")]
-    Device,
-    /// It claims to be this device.
-    #[error("it claims to be this very device")]
-    Own,
-    /// Its signature does not fit what this side saw: it does not hold the key, or somebody sits in between.
-    #[error("its signature does not fit this connection: it lacks the key, or somebody sits in between")]
-    Signature,
-    /// The certificate it showed is not the one that was announced.
-    #[error("it showed another certificate than the code announced: somebody sits in between")]
-    Certificate,
-    /// Its messages are malformed or out of turn.
-    #[error("its proof is malformed")]
-    Malformed,
-    /// There is a path to it, and no proof came by it.
-    #[error("it was reached, and did not prove itself in time")]
-    Silent,
-    /// It refused our proof.
-    #[error("it refused the proof of this device")]
-    Refused,
-}
 
 impl ProofError {
     /// As a frame tells it to the other side; the details stay here.
@@ -61,8 +32,9 @@ impl ProofError {
             Self::Signature => 4,
             Self::Certificate => 5,
             Self::Malformed => 6,
-            Self::Silent => 8,
             Self::Refused => 7,
+            Self::Silent => 8,
+            Self::Ended => 9,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::config::Config;
@@ -38,9 +38,20 @@ pub(super) struct Pulse {
     sent_ms: AtomicU64,
     /// Lanes that wait for this side's reader: then silence is our own doing.
     blocked: AtomicUsize,
-    /// Before this, in milliseconds since the start, silence may be the end of such a wait.
-    patient_until_ms: AtomicU64,
+    /// After such a wait, until it is known that the other side sends at its usual pace again.
+    patience: Mutex<Option<Patience>>,
+    /// Such a wait is over, and was long enough to be patient for.
+    unblocked: Notify,
     answers: Mutex<Answers>,
+}
+
+/// After a wait for this side's reader.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// When the wait ended, since the start.
+    from: Duration,
+    /// Silence counts from here on, at the latest.
+    until: Duration,
 }
 
 impl Pulse {
@@ -55,7 +66,8 @@ impl Pulse {
             beaten_ms: AtomicU64::new(0),
             sent_ms: AtomicU64::new(0),
             blocked: AtomicUsize::new(0),
-            patient_until_ms: AtomicU64::new(0),
+            patience: Mutex::new(None),
+            unblocked: Notify::new(),
             answers: Mutex::default(),
         }
     }
@@ -92,8 +104,17 @@ impl Pulse {
 
     /// One of our beats came back.
     pub(super) fn answered(&self, stamp_us: u64) {
-        if let Some(round_trip_us) = self.now_us().checked_sub(stamp_us) {
-            self.answers().take(Duration::from_micros(round_trip_us.max(1)));
+        let Some(round_trip_us) = self.now_us().checked_sub(stamp_us) else {
+            return;
+        };
+        let round_trip = Duration::from_micros(round_trip_us.max(1));
+        self.answers().take(round_trip);
+        // What is repeated comes a second late at least. So this answer was sent once, our stack has acknowledged it by now,
+        // and that sets the other side's pause back to what the path asks for: see [`Blocked`].
+        let asked = Duration::from_micros(stamp_us);
+        let mut patience = self.patience();
+        if round_trip < ROOM_ASKED_EVERY.0 && patience.is_some_and(|patience| asked >= patience.from) {
+            *patience = None;
         }
     }
 
@@ -103,6 +124,10 @@ impl Pulse {
 
     pub(super) fn loss_per_mille(&self) -> Option<u16> {
         self.answers().loss_per_mille()
+    }
+
+    fn patience(&self) -> std::sync::MutexGuard<'_, Option<Patience>> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
@@ -123,8 +148,8 @@ impl Pulse {
 
     /// From when on silence counts.
     fn counted_from(&self) -> Duration {
-        let patient_until = Duration::from_millis(self.patient_until_ms.load(Ordering::Relaxed));
-        self.heard().max(patient_until)
+        let patience = *self.patience();
+        patience.map_or(self.heard(), |patience| self.heard().max(patience.until))
     }
 
     fn now_us(&self) -> u64 {
@@ -169,6 +194,7 @@ impl Beats<'_> {
                 () = tokio::time::sleep(left.min(due - now)) => {}
                 // The sender lives in the pulse.
                 _ = self.every.changed() => {}
+                () = pulse.unblocked.notified() => {}
             }
         }
     }
@@ -180,6 +206,11 @@ impl Beats<'_> {
         let Some(asked) = self.asked else {
             return Duration::ZERO;
         };
+        // Soon after a wait that was long: the answer is what ends the patience.
+        let patience = *self.pulse.patience();
+        if patience.is_some_and(|patience| asked < patience.from && patience.is_long()) {
+            return asked + ROOM_ASKED_EVERY.0;
+        }
         let at = |ms: &AtomicU64| Duration::from_millis(ms.load(Ordering::Relaxed));
         let pulse = self.pulse;
         let both = at(&pulse.heard_ms).min(at(&pulse.sent_ms));
@@ -190,6 +221,13 @@ impl Beats<'_> {
             Duration::ZERO
         };
         (last + every - earlier).min(asked.saturating_add(every.saturating_mul(ASKED_WITHIN)))
+    }
+}
+
+impl Patience {
+    /// As after a wait in which the other side asked for room at least once.
+    fn is_long(&self) -> bool {
+        self.until.saturating_sub(self.from) >= ROOM_ASKED_EVERY.0 * 3
     }
 }
 
@@ -207,10 +245,16 @@ impl Drop for Blocked<'_> {
         // the next question may take as long again as the wait was; and if what follows it is lost, twice as long, as the
         // pause is shortened by nothing but an answer to something that was sent once.
         let waited = self.since.elapsed().min(ROOM_ASKED_EVERY.1) * 2;
-        let patient_until = self.pulse.started.elapsed() + waited + ROOM_ASKED_EVERY.0;
-        self.pulse
-            .patient_until_ms
-            .fetch_max(millis(patient_until), Ordering::Relaxed);
+        let from = self.pulse.started.elapsed();
+        let until = from + waited + ROOM_ASKED_EVERY.0;
+        let mut patience = self.pulse.patience();
+        // A short wait soon after a long one takes nothing back.
+        let until = patience.map_or(until, |before| before.until.max(until));
+        let after = *patience.insert(Patience { from, until });
+        drop(patience);
+        if after.is_long() {
+            self.pulse.unblocked.notify_one();
+        }
     }
 }
 
@@ -323,6 +367,52 @@ mod tests {
             }
             let noticed = millis(pulse.started.elapsed()) - blocked_ms;
             assert!(noticed.abs_diff(noticed_after_ms) < 10, "after {noticed} ms");
+        }
+    }
+
+    /// A reader that was busy for a minute, and a device that is gone two seconds after. How long it is missed depends on whether
+    /// it was heard to be back at its pace.
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_with_a_prompt_answer_to_what_was_asked_after_the_wait() {
+        // No heartbeat is due just then.
+        const WAITED: Duration = ms(61_000);
+        const PATIENT: Duration = ms(2 * 60_000 + 1_000);
+        let silence_max = Config::default().silence_max();
+        for (asked, took, noticed_after) in [
+            (WAITED + ms(10), ms(20), ms(2_000) + silence_max),
+            (WAITED + ms(10), ms(990), ms(2_000) + silence_max),
+            (WAITED + ms(10), ms(1_000), PATIENT + silence_max),
+            (WAITED - ms(10), ms(50), PATIENT + silence_max),
+        ] {
+            let pulse = Pulse::new(&Config::default(), false);
+            let (mut beats, mut beaten) = (pulse.beats(), Vec::new());
+            let other = async {
+                let blocked = pulse.block();
+                tokio::time::sleep_until(pulse.started + WAITED).await;
+                drop(blocked);
+                tokio::time::sleep_until(pulse.started + asked + took).await;
+                pulse.answered(u64::try_from(asked.as_micros()).unwrap());
+                tokio::time::sleep_until(pulse.started + WAITED + ms(2_000)).await;
+                pulse.hear();
+                std::future::pending::<()>().await;
+            };
+            let silent = async {
+                while beats.next().await.is_ok() {
+                    beaten.push(pulse.started.elapsed());
+                }
+            };
+            tokio::select! {
+                biased;
+                () = other => unreachable!(),
+                () = silent => {}
+            }
+            let noticed = pulse.started.elapsed() - WAITED;
+            assert!(
+                noticed.abs_diff(noticed_after) < ms(10),
+                "asked at {asked:?}, answered in {took:?}, noticed after {noticed:?}"
+            );
+            let soon = beaten.iter().find(|&&at| at >= WAITED).unwrap();
+            assert!(*soon <= WAITED + ms(1_000), "asked only at {soon:?}");
         }
     }
 

@@ -1,23 +1,19 @@
 //! Sockets that outlive connections: bound once for a route, lent to one peer connection after the other, with knocks
 //! taken out of the stream and a cable that can be cut.
 
-use std::future::Future;
+mod lent;
+
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ::webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
-    TokioRuntime, Transmit,
-};
+use ::webrtc::runtime::{AsyncUdpSocket, RecvMeta, Runtime, TokioRuntime};
 use socket2::SockRef;
 
 use super::config::{Bind, Config};
-use super::flight::{Flight, is_of_handshake};
+use super::flight::Flight;
 use super::knock::KNOCK_BYTE;
 use super::pairing::Pairing;
 use super::relayed::Relayed;
@@ -27,6 +23,9 @@ use crate::limits::{
     SOCKET_BUFFER_BYTES,
 };
 use crate::link::DialError;
+use crate::wire::End;
+
+pub(super) use lent::Lease;
 
 /// First bytes of what is encrypted; checks of paths begin with others (RFC 7983).
 const DTLS: std::ops::RangeInclusive<u8> = 20..=63;
@@ -237,17 +236,6 @@ impl Sockets {
             }
         }
     }
-
-    /// A runtime that lends these sockets to one peer connection, until the lease ends.
-    pub(super) fn lend(&self) -> (Arc<dyn Runtime>, Lease) {
-        let lease = Lease::default();
-        let lender = Lender {
-            tokio: TokioRuntime,
-            sockets: Mutex::new(self.list.clone()),
-            lease: lease.clone(),
-        };
-        (Arc::new(lender), lease)
-    }
 }
 
 fn addresses(bind: &Bind) -> Result<Vec<IpAddr>, DialError> {
@@ -339,7 +327,7 @@ impl Socket {
     }
 
     pub(super) fn send(&self, bytes: &[u8], to: SocketAddr) {
-        if self.is_cut() {
+        if self.loses(End::A) {
             return;
         }
         match &self.carrier {
@@ -355,8 +343,9 @@ impl Socket {
         matches!(self.carrier, Carrier::Relay(_))
     }
 
-    fn is_cut(&self) -> bool {
-        self.cable.as_ref().is_some_and(Cable::is_cut)
+    /// Whether the cable loses what leaves here (end A) or what comes (end B).
+    fn loses(&self, from: End) -> bool {
+        self.cable.as_ref().is_some_and(|cable| cable.loses(from))
     }
 
     fn heard_from(&self) -> std::sync::MutexGuard<'_, Option<(Instant, SocketAddr)>> {
@@ -382,7 +371,7 @@ impl Socket {
                 Carrier::Bound { shared, .. } => ready!(shared.poll_recv(cx, buffers, meta))?,
                 Carrier::Relay(relay) => ready!(relay.poll_recv(cx, buffers, meta))?,
             };
-            if count == 0 || self.is_cut() {
+            if count == 0 || self.loses(End::B) {
                 continue;
             }
             if let (Some(buffer), Some(meta)) = (buffers.first_mut(), meta.first_mut()) {
@@ -392,10 +381,7 @@ impl Socket {
                 if let Some(bytes) = buffer.get_mut(..length) {
                     meta.len = sift(bytes, stride, |knock| self.knocked(from, knock));
                     if meta.len > 0 {
-                        if let Some(&first) = bytes.first().filter(|first| DTLS.contains(first)) {
-                            *self.heard_from() = Some((Instant::now(), from));
-                            self.flight().heard(first);
-                        }
+                        self.heard(from, bytes.get(..meta.len).unwrap_or_default(), stride);
                         return Poll::Ready(Ok(1));
                     }
                 }
@@ -403,6 +389,17 @@ impl Socket {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Notes what is encrypted of what came: each datagram, also where the kernel handed over several at once.
+    fn heard(&self, from: SocketAddr, bytes: &[u8], stride: usize) {
+        let first_bytes = bytes.chunks(stride).filter_map(|datagram| datagram.first());
+        let mut encrypted = first_bytes.filter(|first| DTLS.contains(first)).peekable();
+        if encrypted.peek().is_some() {
+            *self.heard_from() = Some((Instant::now(), from));
+        }
+        let mut flight = self.flight();
+        encrypted.for_each(|&first| flight.heard(first));
     }
 
     fn knocked(&self, from: SocketAddr, knock: &[u8]) {
@@ -435,168 +432,22 @@ fn sift(bytes: &mut [u8], stride: usize, mut knocked: impl FnMut(&[u8])) -> usiz
     rest.len()
 }
 
-/// For how long a peer connection has the sockets. A stack that does not finish closing must not keep them from the next one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lease(Arc<AtomicBool>);
-
-impl Lease {
-    pub(super) fn end(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What a peer connection sees of a socket.
-#[derive(Debug)]
-struct Lent(Arc<Socket>, Lease);
-
-impl AsyncUdpSocket for Lent {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.0.address)
-    }
-
-    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        if self.0.is_cut() || self.1.is_over() {
-            return Poll::Ready(Ok(transmit.contents.len()));
-        }
-        let sent = match &self.0.carrier {
-            Carrier::Bound { shared, .. } => ready!(shared.poll_send(cx, transmit)),
-            Carrier::Relay(relay) => {
-                relay.send(transmit.contents, transmit.destination);
-                Ok(transmit.contents.len())
-            }
-        };
-        if is_of_handshake(transmit.contents) {
-            let stride = transmit.segment_size.unwrap_or(usize::MAX).max(1);
-            let mut flight = self.0.flight();
-            for datagram in transmit.contents.chunks(stride) {
-                flight.sent(transmit.destination, datagram, Instant::now());
-            }
-        }
-        Poll::Ready(sent)
-    }
-
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        if self.1.is_over() {
-            return Poll::Ready(Err(io::Error::from(io::ErrorKind::NotConnected)));
-        }
-        self.0.poll_receive(cx, buffers, meta)
-    }
-
-    fn max_gso_segments(&self) -> usize {
-        match &self.0.carrier {
-            Carrier::Bound { shared, .. } => shared.max_gso_segments(),
-            Carrier::Relay(_) => 1,
-        }
-    }
-
-    fn max_gro_segments(&self) -> usize {
-        match &self.0.carrier {
-            Carrier::Bound { shared, .. } => shared.max_gro_segments(),
-            Carrier::Relay(_) => 1,
-        }
-    }
-}
-
-/// Tokio, except that a socket the stack binds is swapped for ours of the same address. The stack goes on to name its
-/// local candidate by the port it bound itself; only our own descriptions, with our ports, ever reach the other side.
-#[derive(Debug)]
-struct Lender {
-    tokio: TokioRuntime,
-    /// Those not lent yet. The runtime lives as long as any channel's handle does, and must not keep ports bound.
-    sockets: Mutex<Vec<Arc<Socket>>>,
-    lease: Lease,
-}
-
-impl Runtime for Lender {
-    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        self.tokio.spawn(future)
-    }
-
-    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let ip = socket.local_addr()?.ip();
-        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = sockets.iter().position(|ours| ours.placeholder == ip);
-        let at = at.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-        Ok(Arc::new(Lent(sockets.swap_remove(at), self.lease.clone())))
-    }
-
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        self.tokio.wrap_tcp_listener(listener)
-    }
-
-    fn connect_tcp<'a>(
-        &'a self,
-        remote: SocketAddr,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Arc<dyn AsyncTcpStream>>> + Send + 'a>> {
-        self.tokio.connect_tcp(remote)
-    }
-
-    fn resolve_host<'a>(
-        &'a self,
-        host: &'a str,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        self.tokio.resolve_host(host)
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        self.tokio.sleep(duration)
-    }
-
-    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        self.tokio.interval(period)
-    }
-
-    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        self.tokio.block_on(future);
-    }
-
-    fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        self.tokio.yield_now()
-    }
-
-    fn name(&self) -> &'static str {
-        "tokio with lent sockets"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The last flight of a handshake and what follows it come in one read: that the other side is done was overlooked, and our own
+    /// last flight sent again.
     #[tokio::test]
-    async fn whose_lease_is_over_neither_reads_nor_sends() {
+    async fn each_of_several_datagrams_that_came_together_is_heard() {
         let sockets = Sockets::bind(&Config::loopback(), &[]).unwrap();
-        let (of, lease) = (sockets.list[0].clone(), Lease::default());
-        let lent = Lent(of.clone(), lease.clone());
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let (mut buffer, mut meta) = ([0; 64], [RecvMeta::default()]);
-        let mut read = |lent: &Lent| lent.poll_recv(&mut cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta);
-        assert!(read(&lent).is_pending());
-        lease.end();
-        assert!(matches!(read(&lent), Poll::Ready(Err(_))));
-        let next = Lent(of.clone(), Lease::default());
-        for (lent, contents) in [(&lent, b"late"), (&next, b"next")] {
-            let transmit = Transmit {
-                destination: of.address,
-                contents,
-                ecn: None,
-                segment_size: None,
-                src_ip: None,
-            };
-            let sent = std::future::poll_fn(|cx| lent.poll_send(cx, &transmit)).await;
-            assert_eq!(sent.unwrap(), contents.len());
-        }
-        let line = sockets.line().await;
-        assert_eq!(sockets.receive_from(&line).await.2, b"next");
+        let (socket, from) = (&sockets.list[0], sockets.addresses()[0]);
+        let again = |times| socket.flight().again(Instant::now() + FLIGHT_AGAIN * times).len();
+        socket.flight().sent(from, &[22, 1], Instant::now());
+        socket.heard(from, &[1, 1, 0], 2);
+        assert_eq!((sockets.heard_from(), again(1)), (None, 1));
+        socket.heard(from, &[22, 1, 23, 1, 1], 2);
+        assert_eq!((sockets.heard_from(), again(3)), (Some((from, false)), 0));
     }
 
     #[test]

@@ -9,16 +9,21 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../lossy/path.rs"]
+#[allow(dead_code, reason = "cuts are for other tests")]
+mod path;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use common::{bounded, endpoint, key, quick};
 use cuecard_browser::{Browser, Page};
 use cuecard_transport::invite::{Code, CodeKind};
 use cuecard_transport::webrtc::{Config, Connected, WebRtc};
-use cuecard_transport::{CloseReason, DeviceId, DialError, Lane, LinkEvent};
+use cuecard_transport::{CloseReason, DeviceId, DialError, Lane, LinkEvent, ProofError};
+use path::{Path, Weather};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use tokio::task::block_in_place;
 
 /// A browser, and the page that devices run in.
@@ -61,12 +66,25 @@ impl Other {
 
     /// The browser's half, as a code for us.
     fn code(&self, kind: CodeKind, description: &Value) -> String {
-        let sdp = description["sdp"].as_str().unwrap();
-        let expires = Code::expires_after(SystemTime::now(), std::time::Duration::from_secs(60));
-        let code = Code::from_sdp(kind, self.device, expires, sdp, vec![]).unwrap();
+        let code = self.decoded(kind, description);
         let text = code.encode().unwrap();
         println!("{} addresses, {} characters", code.addresses.len(), text.len());
         text
+    }
+}
+
+impl Other {
+    fn decoded(&self, kind: CodeKind, description: &Value) -> Code {
+        let sdp = description["sdp"].as_str().unwrap();
+        let expires = Code::expires_after(SystemTime::now(), Duration::from_secs(60));
+        Code::from_sdp(kind, self.device, expires, sdp, vec![]).unwrap()
+    }
+
+    /// The same, where nothing but a path of ours leads to the browser.
+    fn hidden(&self, kind: CodeKind, description: &Value) -> String {
+        let mut code = self.decoded(kind, description);
+        code.addresses.clear();
+        code.encode().unwrap()
     }
 }
 
@@ -201,9 +219,82 @@ async fn a_page_that_signs_with_another_key_is_refused_by_name() {
     });
     let refused = offered_by(&endpoint(1), &other).await.unwrap_err();
     assert!(
-        matches!(&refused, DialError::Proof(why) if why.contains("its signature does not fit")),
+        matches!(refused, DialError::Proof(ProofError::Signature)),
         "{refused:?}"
     );
+}
+
+/// A browser that waited for our handshake dropped what we said once more of it, and two lost datagrams were enough for no
+/// connection. It begins the handshake now, whoever offers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_datagrams_of_a_handshake_with_a_browser_are_lost_the_link_comes_up() {
+    let Some(others) = Others::start("lost datagrams on the way to a browser") else {
+        return;
+    };
+    let calm = Weather {
+        seed: 1,
+        lost_per_mille: 0,
+        forged_per_mille: 0,
+        delay: Duration::from_millis(20),
+        jitter: Duration::ZERO,
+    };
+    let config = Config {
+        connect_within: Duration::from_secs(10),
+        answer_within: Duration::from_secs(20),
+        ..Config::loopback()
+    };
+    // Who offers; which of our encrypted datagrams is lost, and which of the browser's: 0 stands for the first with which it
+    // changes its keys, which it does where it waited for our handshake.
+    for (browser_offers, from_us, from_browser) in [
+        (true, 2, 0),
+        (true, 2, 2),
+        (true, 3, 3),
+        (false, 1, 2),
+        (false, 2, 2),
+    ] {
+        let (other, us) = (others.one(), WebRtc::new(key(1), config.clone()));
+        let by_path = |code: &mut Code| {
+            let path = Path::lay(calm, code.addresses[0]);
+            code.addresses = vec![path.answerer_end];
+            path.cut.lose_from_offerer.store(from_us, Ordering::Relaxed);
+            path.cut.lose_from_answerer.store(from_browser, Ordering::Relaxed);
+            path.cut
+                .lose_keys_of_answerer
+                .store(from_browser == 0, Ordering::Relaxed);
+            path.cut.quicker_after_loss.store(true, Ordering::Relaxed);
+            path
+        };
+        let own_device = hex(us.device().as_bytes());
+        let started = std::time::Instant::now();
+        let (made, path) = if browser_offers {
+            let offer = other.run("peer.offer", &[]);
+            let offer = other.hidden(CodeKind::Offer, &offer);
+            let answering = us.answer(&offer).await.unwrap();
+            let mut answer = Code::decode(&answering.code()).unwrap();
+            let path = by_path(&mut answer);
+            other.run("peer.accept", &[json!(answer.to_sdp()), own_device]);
+            (bounded(answering.connect()).await, path)
+        } else {
+            let offering = us.offer().await.unwrap();
+            let offer = Code::decode(&offering.code()).unwrap();
+            let mut moved = offer.clone();
+            let path = by_path(&mut moved);
+            let answer = other.run("peer.answer", &[json!(moved.to_sdp()), own_device]);
+            let answer = other.hidden(CodeKind::Answer(offer.tag()), &answer);
+            (bounded(offering.accept(&answer)).await, path)
+        };
+        let case =
+            format!("the browser offers: {browser_offers}, without {from_us} of ours, {from_browser} of its");
+        let connected = made.unwrap_or_else(|error| panic!("{case}: {error}"));
+        println!("{case}: up after {:?}", started.elapsed());
+        let lost = path.lost.load(Ordering::Relaxed);
+        assert_eq!(lost, 1 + u64::from(from_browser > 0), "{case}");
+        assert_eq!(
+            other.run("(() => peer.up)", &[]),
+            hex(&connected.link.transcript())
+        );
+        bounded(connected.link.close(CloseReason::Here)).await;
+    }
 }
 
 /// What a page does instead of what it should, and how this ends. Each in a page of its own.
@@ -261,7 +352,7 @@ async fn whatever_a_page_sends_instead_costs_its_link_and_is_named() {
         let us = WebRtc::new(
             key(1),
             Config {
-                connect_within: std::time::Duration::from_secs(3),
+                connect_within: Duration::from_secs(3),
                 ..quick()
             },
         );

@@ -49,6 +49,8 @@ pub(crate) struct Cut {
     /// Of the encrypted datagrams of each side (handshakes begin it), the one with this number is lost; the first has 1.
     pub(crate) lose_from_offerer: AtomicU64,
     pub(crate) lose_from_answerer: AtomicU64,
+    /// The next datagram of the answerer's that begins with its change of keys is lost: its last flight of a handshake does.
+    pub(crate) lose_keys_of_answerer: AtomicBool,
     /// Once anything was lost, the rest takes half the time: a queue on the way has emptied.
     pub(crate) quicker_after_loss: AtomicBool,
 }
@@ -159,7 +161,9 @@ impl Way {
         let dice = next(&mut self.random);
         let is_encrypted = datagram.first().is_some_and(|first| (20..=63).contains(first));
         self.encrypted += u64::from(is_encrypted);
-        let is_chosen = is_encrypted && self.encrypted == lose.load(Ordering::Relaxed);
+        let changes_keys = !self.from_offerer && datagram.first() == Some(&20);
+        let is_chosen = is_encrypted && self.encrypted == lose.load(Ordering::Relaxed)
+            || changes_keys && self.cut.lose_keys_of_answerer.swap(false, Ordering::Relaxed);
         if cut.load(Ordering::Relaxed) || is_chosen || dice % 1_000 < self.weather.lost_per_mille {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;

@@ -49,8 +49,9 @@ impl End {
             own: self.party(),
             theirs: theirs.party(),
             is_offerer,
+            offerer_begins: false,
             expected: theirs.key.id(),
-            within: Duration::from_secs(5),
+            within: Within::new(Duration::from_secs(5)),
             learned: watch::channel(Vec::new()).1,
         }
     }
@@ -119,7 +120,7 @@ where
         rude(rude_one).await
     };
     let attempt = Plan {
-        within: Duration::from_secs(2),
+        within: Within::new(Duration::from_secs(2)),
         ..polite.plan(&them, true)
     };
     let establishing = async { attempt.establish(polite.sockets.line().await).await };
@@ -172,7 +173,7 @@ fn link(polite: &End, established: Established) -> Arc<dyn Link> {
 }
 
 /// Why a polite side refuses one that does so.
-async fn refusal<F, W>(rude: F) -> String
+async fn refusal<F, W>(rude: F) -> ProofError
 where
     F: FnOnce(Rude) -> W,
     W: Future<Output = Rude>,
@@ -208,7 +209,7 @@ async fn messages_that_overtake_the_last_word_of_the_proof_are_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_read_of_who_has_not_proved_itself() {
-    let malformed = "its proof is malformed";
+    let malformed = ProofError::Malformed;
     let refused = refusal(|mut rude| async move {
         rude.says_message(7).await;
         rude
@@ -236,7 +237,7 @@ async fn nothing_is_read_of_who_has_not_proved_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_says_nothing_or_gives_back_what_it_hears_proves_nothing() {
-    let silent = "it was reached, and did not prove itself in time";
+    let silent = ProofError::Silent;
     let refused = refusal(|rude| async move { rude });
     assert_eq!(refused.await, silent);
     // Alive, but it never comes to the point.
@@ -252,7 +253,7 @@ async fn who_says_nothing_or_gives_back_what_it_hears_proves_nothing() {
         mirror.says(&hello).await;
         mirror
     });
-    assert_eq!(refused.await, "it claims to be this very device");
+    assert_eq!(refused.await, ProofError::Own);
     // It proves nothing of its own and sends our signature back.
     let refused = refusal(|mut mirror| async move {
         mirror.says(&ControlFrame::Hello(mirror.proof.hello())).await;
@@ -264,10 +265,36 @@ async fn who_says_nothing_or_gives_back_what_it_hears_proves_nothing() {
             }
         }
     });
-    assert_eq!(
-        refused.await,
-        "its signature does not fit this connection: it lacks the key, or somebody sits in between"
-    );
+    assert_eq!(refused.await, ProofError::Signature);
+}
+
+/// Each with nobody at the other side: the time is up before our own side is open, and while it looks for a path.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_steps_of_a_connection_have_one_time_between_them_and_give_the_sockets_back() {
+    let (polite, nobody) = (End::new(1), End::new(2));
+    let granted = Duration::from_secs(3_600);
+    let is_up = tokio::time::Instant::now()
+        .checked_sub(Duration::from_secs(1))
+        .unwrap();
+    for (left, expected) in [
+        (
+            None,
+            local("its own side of the connection did not open in time: try again"),
+        ),
+        (Some(Duration::from_millis(1_500)), no_path(granted)),
+    ] {
+        let mut plan = polite.plan(&nobody, true);
+        let until = left.map_or(is_up, |left| tokio::time::Instant::now() + left);
+        plan.within = Within { granted, until };
+        let tried = async {
+            let line = polite.sockets.line().await;
+            let error = plan.establish(line).await.err();
+            drop(polite.sockets.line().await);
+            error
+        };
+        let tried = tokio::time::timeout(Duration::from_secs(20), tried).await;
+        assert_eq!(tried, Ok(Some(expected)));
+    }
 }
 
 /// The stack passes over a frame that is longer than was agreed, and over what came with it. On the binary lane that is as
