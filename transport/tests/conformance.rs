@@ -29,15 +29,12 @@ macro_rules! conforms {
             use super::*;
             $(#[tokio::test] async fn $test() { bounded(conformance::$test(in_memory())).await; })*
         }
-        mod virtual_time {
+        /// In virtual time, as in a simulator.
+        mod poor_path {
             use super::*;
             $(#[tokio::test(start_paused = true)] async fn $test() {
                 bounded(conformance::$test(over_a_poor_path())).await;
             })*
-        }
-        mod poor_path {
-            use super::*;
-            $(#[tokio::test] async fn $test() { bounded(conformance::$test(over_a_poor_path())).await; })*
         }
         mod webrtc {
             use super::*;
