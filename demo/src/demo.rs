@@ -126,11 +126,10 @@ fn random_seed() -> Result<u64, Error> {
 }
 
 /// The beginning of a deck of one's own.
-const OWN: &str = "cuecard new \"Spanish 101\"   (a deck of your own; then `cuecard add`, and `cuecard share` here and \
-    `cuecard join` there)";
+const OWN: &str = "cuecard new \"Spanish 101\"   # a deck of your own: add cards, and share it";
 
 /// The page, on two devices of its own.
-const PAGE: &str = "cuecard inspect --demo   (a page in the browser, with a link to cut)";
+const PAGE: &str = "cuecard inspect --demo   # a page in the browser, with a link to cut";
 
 /// What to try next.
 fn next(place: &Place) -> String {
@@ -147,7 +146,7 @@ fn next(place: &Place) -> String {
         }
         Place::Passing(_) => [
             "cuecard demo --keep cuecard-demo".to_owned(),
-            "cuecard log --graph --full --data-dir cuecard-demo/phone   (after the one above)".to_owned(),
+            "cuecard log --graph --full --data-dir cuecard-demo/phone   # then".to_owned(),
             "cuecard demo --kills 8".to_owned(),
             PAGE.to_owned(),
             OWN.to_owned(),

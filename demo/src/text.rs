@@ -76,8 +76,13 @@ pub(crate) fn shortened(text: &str, cells_max: usize) -> String {
 /// A line on standard error, in as many as the terminal needs. Nobody reading it any more (`2>&1 | head`) is no reason to
 /// stop.
 pub(crate) fn say(line: &str) {
+    say_under(line, 0);
+}
+
+/// The same, with what does not fit under what stands behind so many cells.
+pub(crate) fn say_under(line: &str, indent: usize) {
     let told = match terminal_size::terminal_size_of(std::io::stderr()) {
-        Some((width, _)) => wrapped(line, usize::from(width.0)),
+        Some((width, _)) => wrapped(line, usize::from(width.0), indent),
         None => line.to_owned(),
     };
     let _ = writeln!(std::io::stderr(), "{told}");
@@ -85,23 +90,32 @@ pub(crate) fn say(line: &str) {
 
 /// Lines that are too wide, broken between words: a terminal would break commands in the middle. What has no spaces in it,
 /// as a code, stays whole.
-fn wrapped(text: &str, width: usize) -> String {
+fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut told = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let (mut begin, mut used) = (told.len(), 0);
         for word in line.split_inclusive(' ') {
             // Spaces at the beginning are its indent, and no word to break behind.
             let shown = begin + told.get(begin..).unwrap_or_default().trim_end().len();
-            if shown > begin && used + cells(word.trim_end()) > width {
+            if shown > begin && used + cells_seen(word.trim_end()) > width {
                 told.truncate(shown);
                 told.push('\n');
-                (begin, used) = (told.len(), 0);
+                told.push_str(&" ".repeat(indent));
+                (begin, used) = (told.len(), indent);
             }
             told.push_str(word);
-            used += cells(word);
+            used += cells_seen(word);
         }
     }
     told
+}
+
+/// How many cells a text takes of which parts are coloured: what turns colours on and off takes none.
+fn cells_seen(text: &str) -> usize {
+    let mut pieces = text.split("\x1b[");
+    let first = cells(pieces.next().unwrap_or_default());
+    let rest = pieces.map(|piece| piece.split_once('m').map_or(0, |(_, text)| cells(text)));
+    first + rest.sum::<usize>()
 }
 
 /// Bytes as people say them.
@@ -243,20 +257,27 @@ mod tests {
     fn what_is_said_is_broken_between_words_and_nothing_else_is() {
         let said = "nothing was made there yet; `cuecard new TITLE` begins a deck";
         assert_eq!(
-            wrapped(said, 30),
+            wrapped(said, 30, 0),
             "nothing was made there yet;\n`cuecard new TITLE` begins a\ndeck"
         );
-        assert_eq!(wrapped(said, 100), said);
-        assert_eq!(wrapped("one\n\n  two", 7), "one\n\n  two");
+        assert_eq!(wrapped(said, 100, 0), said);
+        assert_eq!(wrapped("one\n\n  two", 7, 0), "one\n\n  two");
         assert_eq!(
-            wrapped("one\n\n  two", 4),
+            wrapped("one\n\n  two", 4, 0),
             "one\n\n  two",
             "an empty line is not taken for a space"
         );
-        assert_eq!(wrapped("\n    one two", 6), "\n    one\ntwo");
+        assert_eq!(wrapped("\n    one two", 6, 0), "\n    one\ntwo");
         let code = "114nPrr6DUf7BUisDCs4g7UXdJTtbct8gRXiLkBtt9hm";
-        assert_eq!(wrapped(code, 10), code);
-        assert_eq!(wrapped("猫猫 猫猫 x", 7), "猫猫\n猫猫 x");
+        assert_eq!(wrapped(code, 10, 0), code);
+        assert_eq!(wrapped("猫猫 猫猫 x", 7, 0), "猫猫\n猫猫 x");
+        // What follows stands under the text; colours take no room.
+        let paint = Paint::new(true);
+        let (ok, one) = (paint.good("ok"), paint.bold("one two three"));
+        assert_eq!(
+            wrapped(&format!("{ok}  {one}"), 11, 4),
+            "\u{1b}[32mok\u{1b}[0m  \u{1b}[1mone two\n    three\u{1b}[0m"
+        );
     }
 
     #[test]

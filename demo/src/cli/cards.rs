@@ -27,20 +27,24 @@ pub(crate) struct Rename {
     pub(crate) description: Option<String>,
 }
 
-/// Exchange the deck again with the devices that are linked: what was missed comes, and what was done here goes.
+/// Exchange the deck again with the devices that are linked.
+///
+/// What was missed comes, and what was done here goes.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cuecard follow --deck \"Spanish 101\"")]
 pub(crate) struct Follow {}
 
-/// Stop exchanging the deck with other devices, until `cuecard follow`. All of it stays here, to be read and edited.
+/// Stop exchanging the deck with other devices, and keep it.
+///
+/// All of it stays here, to be read and edited, until `cuecard follow`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cuecard unfollow --deck \"Spanish 101\"")]
 pub(crate) struct Unfollow {}
 
-/// Delete a deck from this device: its cards, its history, its drafts and its key. Other devices keep what they have.
+/// Delete a deck from this device; other devices keep theirs.
 ///
-/// Asks first, and says what goes and who else has it. To keep a deck and stop exchanging it, see `cuecard unfollow`; to
-/// delete a card, `cuecard rm`.
+/// Its cards, its history, its drafts and its key go. Asks first, and says what goes and who else has it. To keep a deck
+/// and stop exchanging it, see `cuecard unfollow`; to delete a card, `cuecard rm`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -74,7 +78,9 @@ pub(crate) struct Add {
     pub(crate) draft: InDraft,
 }
 
-/// Other texts or audio for a card. Others' edits of the same text are merged with yours, character by character.
+/// Other texts or audio for a card.
+///
+/// Others' edits of the same text are merged with yours, character by character.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -158,7 +164,7 @@ pub(crate) struct Tag {
     pub(crate) draft: InDraft,
 }
 
-/// Take back this device's latest edit (`undo`) or its latest undo (`redo`). What was edited later stays.
+/// Take back this device's latest edit; what was edited later stays.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cuecard undo\n  cuecard redo")]
 pub(crate) struct Undo {

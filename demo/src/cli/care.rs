@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Devices with real WebRTC, a cut cable, offline edits, reconnection: then the merge history, drawn.
+/// Two devices, a cut cable, offline edits, reconnection: then the history, drawn.
+///
+/// Each device is a process with a folder and a key of its own; they link over real WebRTC, on this machine alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -31,8 +33,9 @@ pub(crate) struct Demo {
     pub(crate) seed: Option<u64>,
 }
 
-/// The deck as one file, for where no network path exists. `cuecard import` takes it in, through the same checks as all
-/// that comes over a link.
+/// The deck as one file, for where no network path exists.
+///
+/// `cuecard import` takes it in, through the same checks as all that comes over a link.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -25,7 +25,9 @@ pub(crate) struct List {
     pub(crate) draft: InDraft,
 }
 
-/// The deck: who may edit, its members, its cards and their audio; or one card, with all of it. Now or at any entry.
+/// The deck with its editor, members and cards; or one card, with all of it.
+///
+/// Now, or as it was at any entry.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -105,9 +107,10 @@ pub(crate) struct Blame {
     pub(crate) at: Option<String>,
 }
 
-/// The page that shows all of this in a browser, served to this machine alone: the merge history as a graph, each point of
-/// it, drafts, conflicts, devices. It keeps the devices that are known linked, as `cuecard up` does; where `cuecard up` runs
-/// already, that process serves the page until Ctrl-C ends this one.
+/// A page in the browser that shows all of this: history, past, drafts, devices.
+///
+/// It is served to this machine alone, and keeps the devices that are known linked, as `cuecard up` does; where `cuecard up`
+/// runs already, that process serves the page until Ctrl-C ends this one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -127,6 +127,7 @@ pub(crate) enum Command {
     Restore(cards::Restore),
     Tag(cards::Tag),
     Undo(cards::Undo),
+    /// Take back this device's latest undo.
     Redo(cards::Undo),
     List(look::List),
     Show(look::Show),

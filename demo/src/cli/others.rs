@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 
 use crate::ask::RightsTold;
 
-/// Link another device, and give it the deck: prints an offer as text and QR, and waits for the answer.
+/// Link another device, and give it the deck.
+///
+/// Prints an offer, as text and QR, and waits for the answer.
 ///
 /// The offer carries the deck's key: give it to nobody else. What `cuecard join` answers on the other device is pasted
 /// here. Then the deck goes across, and the two devices know each other: `cuecard up` links them again.
@@ -35,7 +37,9 @@ pub(crate) struct Share {
     pub(crate) network: NetworkArgs,
 }
 
-/// Answer an offer: asks for its code, prints the answer to give back, and takes the deck.
+/// Answer an offer of another device, and take its deck.
+///
+/// Asks for the code of the offer, prints the answer to give back, and waits for the deck.
 ///
 /// The code is pasted, or written to standard input. On the command line an offer is taken only if it carries no deck's
 /// key: other users of this machine can read command lines.
@@ -54,9 +58,9 @@ pub(crate) struct Join {
     pub(crate) network: NetworkArgs,
 }
 
-/// Stay linked with the devices that are known, until Ctrl-C: edits of either side reach the other at once.
+/// Stay linked with the devices that are known, until Ctrl-C.
 ///
-/// Other commands of this device work meanwhile, and are done by this process.
+/// Edits of either side reach the other at once. Other commands of this device work meanwhile, and are done by this process.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -98,7 +102,7 @@ fn stun_help() -> String {
     )
 }
 
-/// How everything stands: role and holder, devices with route and round trip, what is in sync, audio.
+/// How everything stands: role, devices, what is in sync, audio.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -268,7 +272,9 @@ Examples:
     },
 }
 
-/// Late work: what an editor wrote that its successors had not seen. It is kept, and mostly comes back by itself.
+/// Late work: what an editor wrote that its successors had not seen.
+///
+/// It is kept, and mostly comes back by itself.
 #[derive(Debug, Args)]
 pub(crate) struct Late {
     /// What to do.

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use crate::text::{Paint, harmless, say};
+use crate::text::{Paint, harmless, say_under};
+
+/// What is told of a step stands behind the time and its number.
+const STEP: usize = 15;
 
 /// A voice; clones are the same.
 #[derive(Debug, Clone)]
@@ -25,12 +28,12 @@ impl Narrator {
 
     /// A step begins.
     pub(super) fn step(&self, number: usize, of: usize, what: &str) {
-        self.line(&self.paint.bold(&format!("{number:2}/{of} {what}")));
+        self.line(STEP, &self.paint.bold(&format!("{number:2}/{of} {what}")));
     }
 
     /// Something of note.
     pub(super) fn note(&self, what: &str) {
-        self.line(&format!("      {}", harmless(what)));
+        self.line(STEP, &format!("      {}", harmless(what)));
     }
 
     /// Something was checked.
@@ -40,21 +43,17 @@ impl Narrator {
         } else {
             self.paint.bad("NOT SO")
         };
-        self.line(&format!("      {mark}  {what}"));
+        self.line(STEP + 4, &format!("      {mark}  {what}"));
     }
 
     /// A process is killed.
     pub(super) fn kill(&self, name: &str) {
-        self.line(&format!(
-            "      {}  the {name}, by SIGKILL",
-            self.paint.bad("kill")
-        ));
+        let kill = self.paint.bad("kill");
+        self.line(STEP, &format!("      {kill}  the {name}, by SIGKILL"));
     }
 
-    fn line(&self, text: &str) {
-        say(&format!(
-            "{}  {text}",
-            self.paint.dim(&format!("{:5.1} s", self.seconds()))
-        ));
+    fn line(&self, indent: usize, text: &str) {
+        let time = self.paint.dim(&format!("{:5.1} s", self.seconds()));
+        say_under(&format!("{time}  {text}"), indent);
     }
 }

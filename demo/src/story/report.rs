@@ -166,11 +166,11 @@ impl Report {
             paint.bad("not the same")
         };
         told.push_str(&format!(
-            "\n{} devices hold {same}: head {head}, {} entries in {} terms, {} cards, {} of audio.\n",
+            "\n{} devices hold {same}, with head {head}:\n{} cards, {} entries in {} terms, {} of audio.\n",
             self.heads.len(),
+            self.cards,
             self.entries,
             self.terms,
-            self.cards,
             bytes(self.audio.bytes),
         ));
         if self.kills.asked > 0 {
