@@ -230,13 +230,11 @@ impl Core {
             return false;
         }
         let Ok(log) = self.log(deck) else { return false };
-        let records = log.fresh_after(at);
-        let wanted = records.len() as u64;
-        if records.is_empty() {
+        let Some((end, records)) = log.fresh_after(at) else {
             return false;
-        }
-        let mut items = Vec::new();
-        let Some((reached, bytes)) = push_slice(log, at, log.position(), wanted, records, &mut items) else {
+        };
+        let (wanted, mut items) = (records.len() as u64, Vec::new());
+        let Some((reached, bytes)) = push_slice(log, at, end, wanted, records, &mut items) else {
             return false;
         };
         if let Some(session) = self.session(link, deck) {

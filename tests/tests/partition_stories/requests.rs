@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cuecard::{AutoGrant, Event, Policies, RoleError};
+use cuecard::document::Edit;
+use cuecard::sim::Sim;
+use cuecard::{AutoGrant, Event, Policies, Role, RoleError};
 
 use crate::world::{SOON, World};
 
@@ -150,4 +152,42 @@ fn who_may_not_hold_the_role_any_more_stands_in_nobodys_way() {
     world.sim.run_for(Duration::from_secs(30));
     assert_eq!(world.editor(), Some(tablet));
     world.the_end();
+}
+
+/// A term follows changes of the one before that are on their way and not on the disk: it must not be taken for sent.
+#[test]
+fn what_ends_a_term_right_behind_a_burst_of_edits_arrives_with_them() {
+    for (seed, releases) in [(67, false), (68, false), (69, true), (70, true)] {
+        let (mut world, [laptop, phone]) = World::near(seed, ["laptop", "phone"]);
+        world.events(laptop);
+        world.events(phone);
+        let to = world.sim.id(phone);
+        world.act(laptop, |core, now, deck| {
+            for number in 0..40 {
+                let add = |edit: &mut Edit<'_>| edit.add_card(&number.to_string(), "?");
+                core.edit(now, deck, add).unwrap();
+            }
+            match releases {
+                true => core.release(now, deck).map(drop).unwrap(),
+                false => core.hand_over(now, deck, to).map(drop).unwrap(),
+            }
+        });
+        let deck = world.deck;
+        let knows = |sim: &Sim| match sim.role(phone, deck) {
+            Some(Role::Editor { .. }) => !releases,
+            Some(Role::Vacant { .. }) => releases,
+            _ => false,
+        };
+        let heard = world
+            .sim
+            .run_until("the phone knows", Duration::from_secs(1), knows);
+        heard.unwrap_or_else(|stuck| panic!("{stuck}"));
+        world.sim.run_for(Duration::from_secs(70));
+        for peer in [laptop, phone] {
+            let told = world.events(peer);
+            let parted = |event: &Event| matches!(event, Event::Diverged { .. });
+            assert!(!told.iter().any(parted), "seed {seed}: {told:#?}");
+        }
+        world.the_end();
+    }
 }

@@ -24,13 +24,22 @@ pub(crate) struct World {
 impl World {
     /// Every device is linked with every other.
     pub(crate) fn new<const N: usize>(seed: u64, names: [&str; N]) -> (Self, [Peer; N]) {
-        let mut sim = Sim::new(seed);
-        let peers = names.map(|name| sim.device(name));
         let conditions = Conditions {
             latency: Duration::from_millis(20),
             jitter: Duration::from_millis(5),
             ..Conditions::PERFECT
         };
+        Self::linked(seed, names, conditions)
+    }
+
+    /// The same, where a message comes before the disk has what it is about.
+    pub(crate) fn near<const N: usize>(seed: u64, names: [&str; N]) -> (Self, [Peer; N]) {
+        Self::linked(seed, names, Conditions::PERFECT)
+    }
+
+    fn linked<const N: usize>(seed: u64, names: [&str; N], conditions: Conditions) -> (Self, [Peer; N]) {
+        let mut sim = Sim::new(seed);
+        let peers = names.map(|name| sim.device(name));
         for (at, &a) in peers.iter().enumerate() {
             for &b in peers.iter().skip(at + 1) {
                 sim.connect(a, b, conditions);

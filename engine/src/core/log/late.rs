@@ -158,13 +158,7 @@ impl Log {
         {
             return Some(LateWhy::AfterLeaving);
         }
-        let drafted = |hash: &ChangeHash| {
-            let mut drafts = self.drafts.values();
-            let of = |bytes: &Vec<u8>| own_log::may_be(bytes, hash) && own_log::hash_of(bytes) == Some(*hash);
-            drafts
-                .find(|draft| draft.changes.iter().any(of))
-                .map(|draft| draft.author())
-        };
+        let drafted = |hash| self.draft_of_change(hash).map(|(draft, _)| draft.author());
         for hash in &comes {
             let author = match self.aside.get(hash) {
                 Some(aside) => self.chain.holder(aside.term),

@@ -206,11 +206,12 @@ impl Log {
 
     /// What this run wrote behind a place and the disk does not have yet, as much as fits into a slice. It may be sent
     /// already: the term is on the disk, and no later run will write in it, so that nothing is ever written twice. What
-    /// accepts something has to wait: a draft of this device is written on by later runs.
-    pub(crate) fn fresh_after(&self, position: Position) -> Vec<LogRecord> {
+    /// accepts something has to wait: a draft of this device is written on by later runs. With where the last one ends: the
+    /// term that the path goes on with may not be on the disk.
+    pub(crate) fn fresh_after(&self, position: Position) -> Option<(Position, Vec<LogRecord>)> {
         let on_disk = self.durable.term;
         if position.term != on_disk || !self.opened.contains(&on_disk) || !self.is_on_path(position) {
-            return vec![];
+            return None;
         }
         let mut bytes = 0;
         let ready = self.fresh.iter().filter(|(end, _)| end.term == on_disk);
@@ -221,8 +222,10 @@ impl Log {
                 bytes += record.change.len();
                 end.len == *number && bytes <= SLICE_BYTES_MAX && !own_log::merges(&record.change)
             });
-        let records = fits.map(|(_, (_, record))| record.clone());
-        records.take(SLICE_CHANGES_MAX).collect()
+        let fits: Vec<&(Position, LogRecord)> =
+            fits.map(|(_, fresh)| fresh).take(SLICE_CHANGES_MAX).collect();
+        let (end, _) = fits.last()?;
+        Some((*end, fits.iter().map(|(_, record)| record.clone()).collect()))
     }
 
     /// Where I stand, for the other side to find the newest place that we share: the last steps one by one, older
