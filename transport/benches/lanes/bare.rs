@@ -19,6 +19,9 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+/// The longest message that the stack sends, where it is told to.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
 /// Two connections and their channel.
 pub(crate) struct Bare {
     connections: [Arc<dyn PeerConnection>; 2],
@@ -39,9 +42,13 @@ impl Bare {
     /// `between` moves the addresses in the second description, so that a path may lie there.
     pub(crate) async fn connect(
         tuning: Tuning,
+        message_bytes: usize,
         between: impl FnOnce(SocketAddr) -> Option<(SocketAddr, SocketAddr)>,
     ) -> Self {
-        let (a, b) = (connection(tuning).await, connection(tuning).await);
+        let (a, b) = (
+            connection(tuning, message_bytes).await,
+            connection(tuning, message_bytes).await,
+        );
         let offer = a.0.create_offer(None).await.unwrap();
         a.0.set_local_description(offer).await.unwrap();
         let offer = a.described().await;
@@ -90,7 +97,7 @@ impl Side {
     }
 }
 
-async fn connection(tuning: Tuning) -> Side {
+async fn connection(tuning: Tuning, message_bytes: usize) -> Side {
     let mut settings = SettingEngineBuilder::new()
         .with_include_loopback_candidate(true)
         .with_ice_connection_attempts(Some(Duration::from_millis(10)), Some(300));
@@ -99,6 +106,9 @@ async fn connection(tuning: Tuning) -> Side {
         settings = settings
             .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(64 * 1024))
             .with_sctp_max_receive_buffer_size(1024 * 1024);
+    }
+    if message_bytes > 64 * 1024 {
+        settings = settings.with_sctp_max_message_size(SctpMaxMessageSize::Unbounded);
     }
     let (gathered, gathering) = tokio::sync::watch::channel(false);
     let mut builder = PeerConnectionBuilder::new()
