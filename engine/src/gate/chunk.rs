@@ -6,7 +6,7 @@
 
 use automerge::{Change, ExpandedChange};
 
-use super::Refusal;
+use super::{Refusal, one};
 use crate::limits::{
     CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_OPS_MAX, NAME_BYTES_MAX, REFERENCES_MAX,
 };
@@ -18,19 +18,19 @@ const DEPENDENCIES_MAX: u64 = 2;
 const ACTOR_BYTES_MAX: u64 = 64;
 
 /// The columns of a change of a deck. Those of marks are missing: a deck has none.
-mod column {
-    pub(super) const OBJECT_ACTOR: u64 = 1;
-    pub(super) const OBJECT_COUNTER: u64 = 2;
-    pub(super) const KEY_ACTOR: u64 = 17;
-    pub(super) const KEY_COUNTER: u64 = 19;
-    pub(super) const KEY_STRING: u64 = 21;
-    pub(super) const INSERT: u64 = 52;
-    pub(super) const ACTION: u64 = 66;
-    pub(super) const VALUE_META: u64 = 86;
-    pub(super) const VALUE: u64 = 87;
-    pub(super) const REFERENCE_COUNT: u64 = 112;
-    pub(super) const REFERENCE_ACTOR: u64 = 113;
-    pub(super) const REFERENCE_COUNTER: u64 = 115;
+pub(super) mod column {
+    pub(in crate::gate) const OBJECT_ACTOR: u64 = 1;
+    pub(in crate::gate) const OBJECT_COUNTER: u64 = 2;
+    pub(in crate::gate) const KEY_ACTOR: u64 = 17;
+    pub(in crate::gate) const KEY_COUNTER: u64 = 19;
+    pub(in crate::gate) const KEY_STRING: u64 = 21;
+    pub(in crate::gate) const INSERT: u64 = 52;
+    pub(in crate::gate) const ACTION: u64 = 66;
+    pub(in crate::gate) const VALUE_META: u64 = 86;
+    pub(in crate::gate) const VALUE: u64 = 87;
+    pub(in crate::gate) const REFERENCE_COUNT: u64 = 112;
+    pub(in crate::gate) const REFERENCE_ACTOR: u64 = 113;
+    pub(in crate::gate) const REFERENCE_COUNTER: u64 = 115;
 }
 
 /// Actions: make a map, put, delete, make a text. No list, no counter, no table, no mark.
@@ -50,6 +50,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Change, ExpandedChange), Refusal> {
     if bytes.get(4..8) != change.hash().0.get(..4) {
         return Err(Refusal::Checksum);
     }
+    if let Some(expanded) = one::read(&change, bytes) {
+        return Ok((change, expanded));
+    }
     let expanded = change.decode();
     // Two decoders could read a crooked spelling in two ways; there is no crooked spelling of what is spelled anew.
     if Change::from(expanded.clone()).raw_bytes() != bytes {
@@ -59,7 +62,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Change, ExpandedChange), Refusal> {
 }
 
 /// Everything that can be bounded without decoding.
-fn check(bytes: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
     let mut input = Input(bytes);
     if input.take(4, "it is too short")? != MAGIC {
         return Err(Refusal::NotAChunk {
@@ -299,8 +302,9 @@ fn deltas(data: &[u8], most: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn unsigned_length(value: u64) -> usize {
-    (64 - value.leading_zeros() as usize).max(1).div_ceil(7)
+pub(super) const fn unsigned_length(value: u64) -> usize {
+    let bits = 64 - value.leading_zeros() as usize;
+    if bits == 0 { 1 } else { bits.div_ceil(7) }
 }
 
 /// What is left to read.

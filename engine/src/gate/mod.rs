@@ -36,6 +36,7 @@
 mod chunk;
 mod lines;
 mod meaning;
+mod one;
 mod places;
 
 use std::collections::BTreeMap;

@@ -103,6 +103,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/src/gate/mod.rs", &["Change"]),
     ("engine/src/core/own_log.rs", &["Change"]),
     // These only read.
+    ("engine/src/gate/one.rs", &["Change", "ExpandedChange"]),
     ("engine/src/document/telling.rs", &["Automerge"]),
     ("engine/src/history/blame.rs", &["Automerge"]),
     ("engine/src/history/conflicts.rs", &["Automerge"]),
