@@ -1,7 +1,8 @@
 //! The driver: it pumps core, links and store. All the thinking is in the core.
 //!
 //! The core sits behind a lock that is held only while it thinks and its outputs are queued; nothing of ours waits under
-//! the lock. An app's edit runs under it, too: it must be short, and must not call the engine. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
+//! the lock. What takes long is done without it: messages are opened before, and large batches are checked by a thread of
+//! their own. An app's edit runs under it, too: it must be short, and must not call the engine. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,14 +16,15 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{
-    Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket,
-    Typed,
+    Applied, BlobTask, Check, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed,
+    Ticket, Typed,
 };
 use crate::event::Event;
 use crate::id::{BlobId, DeckId};
 use crate::limits::LINK_QUEUE_BYTES_MAX;
 use crate::op::Op;
 use crate::opening;
+use crate::sync::envelope;
 use crate::tasks::StoreTask;
 use crate::time::Time;
 
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Event>,
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
+    checks: std::sync::mpsc::Sender<Box<Check>>,
     wake: watch::Sender<Option<Time>>,
     /// Batches, snapshots and removals not yet durable; shutting down waits until there are none.
     unsaved: watch::Sender<usize>,
@@ -84,6 +87,7 @@ impl Shared {
     pub(crate) fn start(core: Core, store: Arc<dyn Store>) -> std::io::Result<Arc<Self>> {
         let (saves, save_queue) = mpsc::unbounded_channel();
         let (tasks, task_queue) = std::sync::mpsc::channel();
+        let (checks, check_queue) = std::sync::mpsc::channel();
         let wake = watch::Sender::new(None);
         let wakes = wake.subscribe();
         let shared = Arc::new(Self {
@@ -97,6 +101,7 @@ impl Shared {
             events: broadcast::Sender::new(EVENTS_KEPT),
             saves,
             tasks,
+            checks,
             wake,
             unsaved: watch::Sender::new(0),
             next_link: AtomicU64::new(1),
@@ -111,6 +116,10 @@ impl Shared {
         // A thread of its own: blob writes wait for the disk, and must hold up no async task. It ends with `Shared`.
         let disk = std::thread::Builder::new().name("cuecard-disk".to_owned());
         disk.spawn(move || run_tasks(&weak, &task_queue))?;
+        let weak = Arc::downgrade(&shared);
+        // And another for what takes long without waiting for anything.
+        let gate = std::thread::Builder::new().name("cuecard-gate".to_owned());
+        gate.spawn(move || run_checks(&weak, &check_queue))?;
         shared.drive(|core, now| core.handle(now, Input::Tick));
         Ok(shared)
     }
@@ -236,6 +245,7 @@ impl Shared {
                     }
                     drop(self.tasks.send(StoreTask::Blob(task)));
                 }
+                Output::Check(check) => drop(self.checks.send(check)),
                 Output::Collected { ticket, result } => {
                     if let Some(told) = lock(&self.collecting).remove(&ticket) {
                         drop(told.send(result));
@@ -388,16 +398,15 @@ impl Shared {
             match event {
                 LinkEvent::Closed(reason) => break reason,
                 LinkEvent::Message { lane, bytes } => {
-                    self.drive(|core, now| {
-                        core.handle(
-                            now,
-                            Input::Received {
-                                link: id,
-                                lane,
-                                bytes,
-                            },
-                        )
-                    });
+                    let link = id;
+                    let input = match lane {
+                        Lane::Control => Input::Opened {
+                            link,
+                            message: envelope::open(&bytes).map(Box::new),
+                        },
+                        Lane::Binary => Input::Received { link, lane, bytes },
+                    };
+                    self.drive(|core, now| core.handle(now, input));
                 }
             }
         };
@@ -544,5 +553,14 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
         if is_counted {
             shared.one_saved();
         }
+    }
+}
+
+fn run_checks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<Box<Check>>) {
+    while let Ok(check) = queue.recv() {
+        // Nothing is held while it runs: an engine that is dropped meanwhile is gone.
+        let checked = Box::new(check.run());
+        let Some(shared) = shared.upgrade() else { return };
+        shared.drive(|core, now| core.handle(now, Input::Checked(checked)));
     }
 }

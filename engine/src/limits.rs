@@ -29,11 +29,19 @@ pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.
 pub const SLICES_UNACKED_MAX: usize = 16;
-/// Bytes of slices that came, of all links together, and wait to be taken in with those behind them: as much as the gate
-/// takes at a time.
+/// Bytes of slices that came, of all links together, and wait to be taken in with those behind them, or are being checked:
+/// as much as an honest device sends ahead, and a batch.
 ///
 /// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_and_no_more`.
-pub const HELD_BYTES_MAX: usize = SLICE_BYTES_MAX;
+pub const HELD_BYTES_MAX: usize = UNACKED_BYTES_MAX + SLICE_BYTES_MAX;
+/// Changes in a batch that is checked outside of the core: below, making a copy of the document would not be worth it.
+///
+/// Test: `tests/tests/held.rs::what_cannot_wait_for_a_check_does_it_itself`.
+pub const CHECKED_OUTSIDE_MIN: usize = 512;
+/// Messages that wait behind what is held of one deck: a few of each kind.
+///
+/// Test: `tests/tests/hostile_devices/held.rs::what_waits_behind_a_batch_has_an_end`.
+pub const BEHIND_MAX: usize = 32;
 /// How long they wait at the most: on a slow path people see a deck grow four times a second.
 ///
 /// Test: `tests/tests/hostile_devices/held.rs::what_does_not_come_is_not_waited_for`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cuecard::core::Core;
-use cuecard::limits::HELD_AT_MOST;
+use cuecard::limits::{CHECKED_OUTSIDE_MIN, HELD_AT_MOST};
 use cuecard::sim::{Peer, Sim};
 use cuecard::sync::message::{Item, Message};
 use cuecard::time::Time;
@@ -15,6 +15,7 @@ use cuecard::{CardId, DeckId, Event, Member, Rights, Role};
 const SOON: Duration = Duration::from_secs(20);
 /// More than two slices of a catch-up, of which the first has some two hundred changes.
 const CHANGES: usize = 700;
+const _: () = assert!(CHANGES > CHECKED_OUTSIDE_MIN);
 
 fn act<T>(sim: &mut Sim, peer: Peer, act: impl FnOnce(&mut Core, Time) -> T) -> T {
     sim.act(peer, act).expect("it is running")
@@ -107,6 +108,19 @@ impl World {
         self.sim.run_until("the phone hears of it", SOON, told).unwrap();
         self.sim.run_for(HELD_AT_MOST / 5);
         assert!(self.behind() >= CHANGES, "what came is held");
+    }
+
+    /// The phone is linked, and all that it lacks is being checked, outside of its core.
+    fn check(&mut self) {
+        self.sim.mend(self.laptop, self.phone);
+        let (phone, deck) = (self.phone, self.deck);
+        let checks = |sim: &Sim| sim.is_checking(phone, deck);
+        self.sim.run_until("it is being checked", SOON, checks).unwrap();
+        assert!(self.behind() >= CHANGES, "nothing of it counts yet");
+    }
+
+    fn is_checking(&self) -> bool {
+        self.sim.is_checking(self.phone, self.deck)
     }
 
     fn behind(&self) -> usize {
@@ -256,4 +270,72 @@ fn a_path_that_turns_meanwhile_loses_nothing() {
     world.sim.run_until("all three", SOON, heads).unwrap();
     world.sim.run_for(SOON);
     assert_eq!(world.sim.cards(phone, deck).len(), 2);
+}
+
+#[test]
+fn what_cannot_wait_for_a_check_does_it_itself() {
+    let mut world = World::new(9);
+    let (phone, deck) = (world.phone, world.deck);
+    world.check();
+    act(&mut world.sim, phone, |core, now| core.claim(now, deck).unwrap());
+    assert!(!world.is_checking());
+    assert_eq!(world.behind(), 0, "who claims claims on what had come");
+    act(&mut world.sim, phone, |core, now| {
+        core.edit(now, deck, |edit| edit.add_card("reclamada", ""))
+            .unwrap()
+    });
+    // What comes of the check is of a document that was.
+    world.sim.run_for(HELD_AT_MOST);
+    assert_eq!(world.sim.cards(phone, deck).len(), 2);
+    world.settle();
+    assert_eq!(world.sim.cards(phone, deck).len(), 2);
+}
+
+#[test]
+fn what_can_wait_does_not_stop_a_check() {
+    let mut world = World::new(10);
+    let (phone, deck) = (world.phone, world.deck);
+    world.check();
+    act(&mut world.sim, phone, |core, now| {
+        let draft = core.open_draft(now, deck, "mine").unwrap().value;
+        core.edit_draft(now, deck, draft, |edit| edit.add_card("borrador", ""))
+            .unwrap()
+    });
+    assert!(world.is_checking(), "a draft is written on what shows");
+    assert!(world.behind() >= CHANGES);
+    let (device, card) = (world.sim.id(world.laptop), world.card.clone());
+    world.edit("one more, which comes while that is checked");
+    let same = |sim: &Sim| sim.head(world.laptop, deck) == sim.head(phone, deck);
+    world.sim.run_until("all of it", SOON, same).unwrap();
+    assert!(
+        world
+            .sim
+            .sync_state(phone, deck)
+            .unwrap()
+            .device(device)
+            .is_some()
+    );
+    assert_eq!(world.sim.cards(phone, deck)[0].id, card);
+    world.settle();
+}
+
+#[test]
+fn what_is_being_checked_is_not_said_to_be_held() {
+    let mut world = World::new(11);
+    let phone = world.phone;
+    world.check();
+    world.sim.crash(phone);
+    world.sim.restart(phone).unwrap();
+    assert!(world.behind() >= CHANGES, "it never came");
+    world.settle();
+}
+
+#[test]
+fn a_link_that_ends_during_a_check_does_not_take_with_it_what_had_come() {
+    let mut world = World::new(12);
+    world.check();
+    world.sim.cut(world.laptop, world.phone);
+    world.sim.run_for(SOON);
+    assert_eq!(world.behind(), 0);
+    world.settle();
 }

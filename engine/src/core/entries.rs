@@ -4,6 +4,7 @@ use cuecard_store::Batch;
 use minicbor::bytes::ByteVec;
 
 use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
+use crate::core::checking::Grown;
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Followed, Log, Slice, TakeError, TurnWhy};
 use crate::core::{Core, LinkId};
@@ -34,20 +35,36 @@ impl Taken {
 }
 
 impl Core {
-    /// Parts of a deck came in so many messages, in an order in which they can be taken in: what does not fit ends it.
-    pub(super) fn take_entries(&mut self, link: LinkId, deck: DeckId, items: &[Item], messages: u64) {
-        let Some(session) = self.session(link, deck) else {
-            return;
-        };
-        session.taken += messages;
-        let (result, is_empty) = self.take_in_order(deck, items);
+    /// So many messages of entries were taken in.
+    pub(super) fn took(&mut self, link: LinkId, deck: DeckId, messages: u64) {
+        if let Some(session) = self.session(link, deck) {
+            session.taken += messages;
+        }
+    }
+
+    /// Parts of a deck came in so many messages, in an order in which they can be taken in: what does not fit ends it, and
+    /// then it says no. `grown`: what became of the document by the slices that they begin with.
+    pub(super) fn take_entries(
+        &mut self,
+        link: LinkId,
+        deck: DeckId,
+        items: &[Item],
+        messages: u64,
+        grown: Option<Grown>,
+    ) -> bool {
+        if self.session(link, deck).is_none() {
+            return false;
+        }
+        self.took(link, deck, messages);
+        let (result, is_empty) = self.take_in_order(deck, items, grown);
+        let is_ok = result.is_ok();
         if is_empty && result.is_ok() {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
         }
         let early = matches!(result, Err(TakeError::Early));
         let Some(session) = self.session(link, deck) else {
-            return;
+            return is_ok;
         };
         let was_early = std::mem::replace(&mut session.early, early);
         // Said once: when something new is here, it is said again.
@@ -55,10 +72,16 @@ impl Core {
             self.answer_for(link, deck, result);
             self.ask_lineage(link, deck);
         }
+        is_ok
     }
 
     /// Takes in parts of a deck up to the first that does not fit. Says whether nothing of it was news.
-    pub(super) fn take_in_order(&mut self, deck: DeckId, items: &[Item]) -> (Result<(), TakeError>, bool) {
+    pub(super) fn take_in_order(
+        &mut self,
+        deck: DeckId,
+        items: &[Item],
+        mut grown: Option<Grown>,
+    ) -> (Result<(), TakeError>, bool) {
         // What is typed here is meant for the deck as it is now.
         self.leave_typing(deck);
         let editor = self.editor_of(deck);
@@ -66,7 +89,7 @@ impl Core {
         let (mut rest, mut result) = (items, Ok(()));
         while !rest.is_empty() && result.is_ok() {
             let count;
-            (result, count) = self.take_next(deck, rest, &mut drafts, &mut batch, &mut taken);
+            (result, count) = self.take_next(deck, rest, grown.take(), &mut drafts, &mut batch, &mut taken);
             rest = rest.get(count..).unwrap_or_default();
         }
         let is_empty = batch.is_empty();
@@ -210,14 +233,16 @@ impl Core {
         &mut self,
         deck: DeckId,
         items: &[Item],
+        grown: Option<Grown>,
         drafts: &mut Vec<DraftLog>,
         batch: &mut Batch,
         taken: &mut Taken,
     ) -> (Result<(), TakeError>, usize) {
-        let joined = Slice::joined(items).filter(|(_, count)| *count > 1 && drafts.is_empty());
+        let is_batch = |count| count > 1 || grown.is_some();
+        let joined = Slice::joined(items).filter(|(_, count)| is_batch(*count) && drafts.is_empty());
         let mut count = 1;
         if let (Some((slice, together)), Ok(log)) = (joined, self.log_mut(deck)) {
-            match take_slice(log, &slice, vec![], batch, taken) {
+            match take_slice(log, &slice, vec![], grown, batch, taken) {
                 done @ (Ok(()) | Err(TakeError::Broken(_))) => return (done, together),
                 // Nothing was done. One by one, those that go before what is wrong are taken in.
                 Err(TakeError::Early | TakeError::Surplus { .. } | TakeError::Refused(_)) => count = together,
@@ -261,7 +286,9 @@ impl Core {
             Item::Changes { .. } => {
                 let slice = Slice::joined(std::slice::from_ref(item));
                 let drafts = std::mem::take(drafts);
-                slice.map_or(Ok(()), |(slice, _)| take_slice(log, &slice, drafts, batch, taken))?;
+                slice.map_or(Ok(()), |(slice, _)| {
+                    take_slice(log, &slice, drafts, None, batch, taken)
+                })?;
             }
         }
         Ok(())
@@ -321,10 +348,13 @@ fn take_slice(
     log: &mut Log,
     slice: &Slice<'_>,
     drafts: Vec<DraftLog>,
+    grown: Option<Grown>,
     batch: &mut Batch,
     taken: &mut Taken,
 ) -> Result<(), TakeError> {
-    taken.changes.extend(log.take_changes(slice, drafts, batch)?);
+    taken
+        .changes
+        .extend(log.take_changes(slice, drafts, grown, batch)?);
     taken.followed(log.follow_chain()?);
     Ok(())
 }

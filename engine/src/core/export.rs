@@ -156,7 +156,7 @@ impl Core {
         let before = Ticket(self.next_number);
         let refused = |why: &str| Err(PartError::Refused(why.to_owned()));
         let taken = match message {
-            Message::Entries { deck: of, items } if *of == deck => self.take_in_order(deck, items).0,
+            Message::Entries { deck: of, items } if *of == deck => self.take_in_order(deck, items, None).0,
             // One branch too many is no reason to refuse the deck.
             Message::Branches { deck: of, items } if *of == deck => match self.take_each(deck, items).0 {
                 Err(TakeError::Surplus { .. }) => Ok(()),

@@ -3,11 +3,15 @@
 //! What Automerge is given costs it by the places that a batch touches, much more than by the changes in it: 126 µs a change
 //! in batches of 200, 29 where ten thousand come at once. So while the other side has more than has come, and sends it
 //! without waiting, slices are held, and taken in together. Nothing is acknowledged of what is held, and nothing of it
-//! counts: to everything else here it is still on its way, and if the link or this device dies, it never came.
+//! counts: to everything else here it is still on its way, and if the link or this device dies, it never came. The same
+//! goes for a large batch while it is [checked outside](super::checking); what comes meanwhile is held, and is the next one.
 
+use std::sync::Arc;
+
+use super::checking::{Check, Checked, Grown, large_run};
 use crate::core::{Core, LinkId, Output};
 use crate::id::DeckId;
-use crate::limits::{HELD_AT_MOST, HELD_BYTES_MAX};
+use crate::limits::{BEHIND_MAX, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use crate::sync::message::{Item, Message};
 use crate::time::Time;
 
@@ -21,16 +25,45 @@ pub(crate) struct Held {
     since: Option<Time>,
     /// What came behind them and speaks of them, to be looked at when they are taken in.
     behind: Vec<Message>,
+    /// What came before them, and is being checked.
+    checking: Option<Box<Checking>>,
+}
+
+/// A batch that is being checked outside of the core.
+#[derive(Debug)]
+struct Checking {
+    number: u64,
+    items: Arc<Vec<Item>>,
+    messages: u64,
+    changes: u64,
+    bytes: usize,
+    behind: Vec<Message>,
 }
 
 impl Held {
+    /// Whether nothing is held.
+    fn is_empty(&self) -> bool {
+        self.messages == 0 && self.checking.is_none()
+    }
+
+    /// Changes of all that is held.
+    fn all_changes(&self) -> u64 {
+        self.changes + self.checking.as_ref().map_or(0, |checking| checking.changes)
+    }
+
+    /// Messages that wait behind it.
+    fn all_behind(&self) -> usize {
+        self.behind.len() + self.checking.as_ref().map_or(0, |checking| checking.behind.len())
+    }
+
+    /// Bytes of all that is held.
+    fn all_bytes(&self) -> usize {
+        self.bytes + self.checking.as_ref().map_or(0, |checking| checking.bytes)
+    }
+
     fn push(&mut self, items: Vec<Item>, now: Time) {
         self.messages += 1;
-        for item in &items {
-            if let Item::Changes { changes, .. } = item {
-                self.changes += changes.len() as u64;
-            }
-        }
+        self.changes += changes_of(&items);
         self.bytes += bytes_of(&items);
         self.since.get_or_insert(now);
         self.items.extend(items);
@@ -39,6 +72,14 @@ impl Held {
     fn is_due(&self, now: Time) -> bool {
         self.since.is_some_and(|since| since + HELD_AT_MOST <= now)
     }
+}
+
+fn changes_of(items: &[Item]) -> u64 {
+    let of = |item: &Item| match item {
+        Item::Changes { changes, .. } => changes.len() as u64,
+        _ => 0,
+    };
+    items.iter().map(of).sum()
 }
 
 fn bytes_of(items: &[Item]) -> usize {
@@ -55,22 +96,24 @@ impl Core {
     /// Parts of the path came: they are taken in at once, or with those that follow.
     pub(super) fn hear_entries(&mut self, link: LinkId, deck: DeckId, items: Vec<Item>) {
         let (now, bytes) = (self.now, bytes_of(&items));
-        let all: usize = self.sessions().map(|session| session.held.bytes).sum();
-        let Some(session) = self.session(link, deck) else {
+        let all: usize = self.sessions().map(|session| session.held.all_bytes()).sum();
+        if self.session(link, deck).is_none() {
             return;
-        };
-        let others = all - session.held.bytes;
-        if all + bytes > HELD_BYTES_MAX {
+        }
+        // However much is under way, this has an end.
+        let is_full = all + bytes > HELD_BYTES_MAX;
+        if is_full {
             self.take_held(link, deck);
         }
         let Some(session) = self.session(link, deck) else {
             return;
         };
         session.held.push(items, now);
-        if others + bytes <= HELD_BYTES_MAX && self.more_comes(link, deck) {
-            self.outputs.push_back(Output::WakeAt(now + HELD_AT_MOST));
+        let is_batch = session.held.bytes >= SLICE_BYTES_MAX;
+        if is_full || is_batch || !self.more_comes(link, deck) {
+            self.take_batch(link, deck);
         } else {
-            self.take_held(link, deck);
+            self.outputs.push_back(Output::WakeAt(now + HELD_AT_MOST));
         }
     }
 
@@ -84,17 +127,117 @@ impl Core {
         let heard = self.decks.get(&deck).and_then(|state| state.heard.get(&peer));
         let has = heard.map_or(0, |heard| heard.changes());
         self.session(link, deck)
-            .is_some_and(|session| has > have.unwrap_or_default() + session.held.changes)
+            .is_some_and(|session| has > have.unwrap_or_default() + session.held.all_changes())
     }
 
-    /// Takes in what is held of a session.
+    /// Takes in what is held of a session: a large batch of it is checked outside first, and what is behind it waits for that.
+    fn take_batch(&mut self, link: LinkId, deck: DeckId) {
+        if self.is_checked(deck) {
+            return;
+        }
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        let Some(run) = large_run(&session.held.items) else {
+            return self.take_held(link, deck);
+        };
+        let held = std::mem::take(&mut session.held);
+        let (mut before, messages, behind, since) = (held.items, held.messages, held.behind, held.since);
+        let rest = before.split_off(run.end);
+        let items = Arc::new(before.split_off(run.start));
+        if !before.is_empty() && !self.take_entries(link, deck, &before, 0, None) {
+            // What does not fit ends it, for what follows as well.
+            self.took(link, deck, messages);
+            return behind
+                .into_iter()
+                .for_each(|message| self.take_message(link, message));
+        }
+        let check = self.check_of(link, deck, &items);
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        let held = &mut session.held;
+        let mut checking = Checking {
+            number: check.as_ref().map_or(0, Check::number),
+            changes: changes_of(&items),
+            bytes: bytes_of(&items),
+            items,
+            messages,
+            behind,
+        };
+        if !rest.is_empty() {
+            // What was counted, and came behind, goes with the last of it.
+            held.changes = changes_of(&rest);
+            held.bytes = bytes_of(&rest);
+            held.messages = std::mem::take(&mut checking.messages);
+            held.behind = std::mem::take(&mut checking.behind);
+            held.since = since;
+            held.items = rest;
+        }
+        held.checking = Some(Box::new(checking));
+        match check {
+            Some(check) => self.outputs.push_back(Output::Check(Box::new(check))),
+            None => self.take_held(link, deck),
+        }
+    }
+
+    /// Whether a batch of this deck is being checked.
+    pub(crate) fn is_checked(&self, deck: DeckId) -> bool {
+        let mut sessions = self.links.values().filter_map(|link| link.sessions.get(&deck));
+        sessions.any(|session| session.held.checking.is_some())
+    }
+
+    /// Whether something of this deck is held, or being checked.
+    pub(super) fn is_held(&self, deck: DeckId) -> bool {
+        let mut sessions = self.links.values().filter_map(|link| link.sessions.get(&deck));
+        sessions.any(|session| !session.held.is_empty())
+    }
+
+    /// A batch was checked. It may have been taken in meanwhile, because something could not wait.
+    pub(super) fn checked(&mut self, checked: Checked) {
+        let Checked {
+            number,
+            link,
+            deck,
+            grown,
+        } = checked;
+        let is_it = |checking: &mut Box<Checking>| checking.number == number;
+        let session = self.session(link, deck);
+        if let Some(checking) = session.and_then(|session| session.held.checking.take_if(is_it)) {
+            self.take_checking(link, deck, *checking, grown);
+        }
+        // What waited for it, from whomever.
+        let now = self.now;
+        for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
+            let more_comes = self.more_comes(link, deck);
+            let waits = |held: &Held| more_comes && !held.is_due(now) && held.bytes < SLICE_BYTES_MAX;
+            if !self
+                .session(link, deck)
+                .is_some_and(|session| waits(&session.held))
+            {
+                self.take_batch(link, deck);
+            }
+        }
+    }
+
+    fn take_checking(&mut self, link: LinkId, deck: DeckId, checking: Checking, grown: Option<Grown>) {
+        self.take_entries(link, deck, &checking.items, checking.messages, grown);
+        for message in checking.behind {
+            self.take_message(link, message);
+        }
+    }
+
+    /// Takes in what is held of a session, here and now.
     pub(super) fn take_held(&mut self, link: LinkId, deck: DeckId) {
         let Some(session) = self.session(link, deck) else {
             return;
         };
-        let held = std::mem::take(&mut session.held);
+        let mut held = std::mem::take(&mut session.held);
+        if let Some(checking) = held.checking.take() {
+            self.take_checking(link, deck, *checking, None);
+        }
         if held.messages > 0 {
-            self.take_entries(link, deck, &held.items, held.messages);
+            self.take_entries(link, deck, &held.items, held.messages, None);
             for message in held.behind {
                 self.take_message(link, message);
             }
@@ -122,23 +265,57 @@ impl Core {
             | Message::Have { .. }
             | Message::Pong { .. }
             | Message::Presence { .. } => {}
+            // Short ones of one deck do not stop a batch of it that is being checked.
+            Message::Status { deck, .. }
+            | Message::Word { deck, .. }
+            | Message::Playback { deck, .. }
+            | Message::Doubt { deck, .. } => {
+                let deck = *deck;
+                match self.is_checked_of(link, deck) {
+                    true => return self.put_behind(link, deck, 0, message),
+                    false => self.take_held(link, deck),
+                }
+            }
+            Message::Ping { .. } => {
+                let state = self.links.get(&link);
+                let mut sessions = state.into_iter().flat_map(|state| &state.sessions);
+                let checked = sessions.find(|(_, session)| session.held.checking.is_some());
+                match checked.map(|(deck, _)| *deck) {
+                    Some(deck) => return self.put_behind(link, deck, 0, message),
+                    None => self.take_all_held(|of, _| of == link),
+                }
+            }
             _ => self.take_all_held(|of, _| of == link),
         }
         Some(message)
     }
 
+    fn is_checked_of(&mut self, link: LinkId, deck: DeckId) -> bool {
+        let session = self.session(link, deck);
+        session.is_some_and(|session| session.held.checking.is_some())
+    }
+
+    /// `bytes`: of what it lists, if it lists anything.
     fn put_behind(&mut self, link: LinkId, deck: DeckId, bytes: usize, message: Message) -> Option<Message> {
         let session = self.session(link, deck);
-        let Some(session) = session.filter(|session| session.held.messages > 0) else {
+        let Some(session) = session.filter(|session| !session.held.is_empty()) else {
             return Some(message);
         };
-        let bytes = bytes + size_of::<Message>();
-        if session.held.bytes + bytes > HELD_BYTES_MAX {
+        let (held, bytes) = (&mut session.held, bytes + size_of::<Message>());
+        if held.all_bytes() + bytes > HELD_BYTES_MAX || held.all_behind() >= BEHIND_MAX {
             self.take_held(link, deck);
             return Some(message);
         }
-        session.held.bytes += bytes;
-        session.held.behind.push(message);
+        match &mut held.checking {
+            Some(checking) if held.messages == 0 => {
+                checking.bytes += bytes;
+                checking.behind.push(message);
+            }
+            _ => {
+                held.bytes += bytes;
+                held.behind.push(message);
+            }
+        }
         None
     }
 
@@ -156,7 +333,7 @@ impl Core {
         };
         for (link, deck) in self.all_held() {
             if due(self, link, deck) {
-                self.take_held(link, deck);
+                self.take_batch(link, deck);
             }
         }
     }
@@ -175,7 +352,7 @@ impl Core {
             let of = state
                 .sessions
                 .iter()
-                .filter(|(_, session)| session.held.messages > 0);
+                .filter(|(_, session)| !session.held.is_empty());
             held.extend(of.map(|(&deck, _)| (link, deck)));
         }
         held

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
 use crate::limits::{ASKS_KEPT_MAX, DECKS_PER_LINK_MAX, LINK_HEARTBEAT, LINKS_MAX, NAME_BYTES_MAX};
 use crate::role::KeyEpoch;
-use crate::sync::envelope;
+use crate::sync::envelope::{self, EnvelopeError};
 use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
 use crate::sync::session::Session;
 use crate::time::Time;
@@ -366,13 +366,13 @@ impl Core {
         }
     }
 
-    pub(super) fn receive_message(&mut self, link: LinkId, bytes: &[u8]) {
+    pub(super) fn receive_message(&mut self, link: LinkId, message: Result<Message, EnvelopeError>) {
         let now = self.now;
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
         state.heard_at = now;
-        let message = match envelope::open(bytes) {
+        let message = match message {
             Ok(message) => message,
             Err(error) => return self.refuse(link, error.to_string()),
         };

@@ -8,7 +8,7 @@
 //! - `ports`: everything that goes in and comes out.
 //! - `links`: links coming and going, and the greeting.
 //! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes; `held`: what of it waits a
-//!   moment for more.
+//!   moment for more; `checking`: large batches, checked beside the core.
 //! - `branches`: what is held beside the path, and how all come to hold it.
 //! - `late`: what lost comes back.
 //! - `lineage`: which terms lead to what the owner settled.
@@ -32,6 +32,7 @@
 mod audio;
 mod branches;
 mod catch_up;
+mod checking;
 mod collect;
 mod draft_log;
 mod drafts;
@@ -77,8 +78,10 @@ use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::mirror::Mirror;
 use crate::sync::clock::Clock;
+use crate::sync::envelope;
 use crate::time::Time;
 
+pub use self::checking::{Check, Checked};
 pub use self::drafts::{DraftError, DraftInfo, DraftPreview, DraftState};
 pub(crate) use self::held::Held;
 use self::key_turn::Turning;
@@ -347,7 +350,8 @@ impl Core {
                 link,
                 lane: Lane::Control,
                 bytes,
-            } => self.receive_message(link, &bytes),
+            } => self.receive_message(link, envelope::open(&bytes)),
+            Input::Opened { link, message } => self.receive_message(link, message.map(|message| *message)),
             Input::Received {
                 link,
                 lane: Lane::Binary,
@@ -358,6 +362,7 @@ impl Core {
             Input::SnapshotPut { deck, result } => self.snapshot_put(deck, result),
             Input::DeckFound { deck, result } => self.deck_found(deck, result),
             Input::BlobDone(done) => self.blob_done(done),
+            Input::Checked(checked) => self.checked(*checked),
             Input::Tick => {
                 self.end_windows();
                 self.pull_audio();

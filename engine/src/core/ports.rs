@@ -2,10 +2,13 @@
 
 use crate::blob::fetch::Held;
 use crate::core::EditError;
+use crate::core::checking::{Check, Checked};
 use crate::core::log::NewSnapshot;
 use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId, LinkId, ReadId, Ticket};
+use crate::sync::envelope::EnvelopeError;
+use crate::sync::message::Message;
 use crate::time::Time;
 use bytes::Bytes;
 use cuecard_store::{Batch, BlobHash, Collected, Grace, StreamId};
@@ -42,6 +45,13 @@ pub enum Input {
         /// Its bytes.
         bytes: Bytes,
     },
+    /// A message came by the control lane, and was opened outside: it may be long, and other things need not wait for that.
+    Opened {
+        /// By which link.
+        link: LinkId,
+        /// What it is.
+        message: Result<Box<Message>, EnvelopeError>,
+    },
     /// A batch is durable, or never will be.
     Saved {
         /// Which batch.
@@ -72,6 +82,8 @@ pub enum Input {
     },
     /// A task on blobs is done.
     BlobDone(BlobDone),
+    /// A batch was checked.
+    Checked(Box<Checked>),
     /// The time that was asked for has come.
     Tick,
 }
@@ -127,6 +139,8 @@ pub enum Output {
     },
     /// Do something with a blob.
     Blob(BlobTask),
+    /// [Check](Check::run) a batch and put it in, where nothing waits for that, and give back what came of it.
+    Check(Box<Check>),
     /// Tell the app.
     Event(Event),
     /// What became of something typed that had waited ([`Core::type_op`](super::Core::type_op)).

@@ -42,7 +42,9 @@ impl Core {
         );
         self.outputs.push_back(Output::Save { ticket, batch });
         let when = self.compact_when;
-        if let Ok(log) = self.log_mut(deck) {
+        // More is coming: a snapshot of now would be of a part, and take as long.
+        let is_growing = self.is_held(deck);
+        if let Some(log) = self.log_mut(deck).ok().filter(|_| !is_growing) {
             log.compact_when_due(when, ticket);
         }
         ticket

@@ -13,6 +13,13 @@ use crate::sim::device::SimDevice;
 use crate::sim::{Peer, Sim};
 
 impl Sim {
+    /// Whether a batch of a deck is being checked outside of a device's core.
+    #[must_use]
+    pub fn is_checking(&self, peer: Peer, deck: DeckId) -> bool {
+        let core = self.devices.get(peer.0).and_then(|device| device.core.as_ref());
+        core.is_some_and(|core| core.is_checked(deck))
+    }
+
     /// The records that devices sent before they were durable: none, unless the core is broken.
     #[must_use]
     pub fn sent_too_early(&self) -> Vec<(Peer, String)> {

@@ -2,7 +2,7 @@
 //! and who promises more than comes gains nothing.
 
 use cuecard::document::Document;
-use cuecard::limits::{HELD_AT_MOST, HELD_BYTES_MAX};
+use cuecard::limits::{BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use cuecard::role::Seal;
 use cuecard::sim::Intruder;
 use cuecard::sync::message::{Item, Message, Position};
@@ -71,6 +71,21 @@ impl Handed {
             1_750_000_000_000,
             &mallory,
         )
+    }
+
+    /// A batch of slices is being checked, and its last messages say nothing yet.
+    fn check(&mut self, intruder: Intruder) -> u64 {
+        let count = CHECKED_OUTSIDE_MIN as u64 + 10;
+        for number in 1..=count {
+            let slice = self.slice(number);
+            self.say(intruder, slice);
+        }
+        let (laptop, deck) = (self.world.laptop, self.world.deck);
+        let checks = |sim: &cuecard::sim::Sim| sim.is_checking(laptop, deck);
+        let begun = self.world.sim.run_until("it is being checked", SOON, checks);
+        begun.unwrap();
+        assert_eq!(self.cards(), 3, "nothing of it counts");
+        count
     }
 
     fn cards(&self) -> usize {
@@ -160,9 +175,107 @@ fn a_link_that_ends_does_not_take_with_it_what_had_come() {
     assert_eq!(handed.cards(), 4);
 }
 
-/// What is promised and never comes keeps what did come for a moment, and in bounds.
+#[test]
+fn what_is_wrong_in_a_large_batch_is_found_outside_and_ends_it_there() {
+    for what in ["change", "seal"] {
+        let mut handed = Handed::new(185);
+        let intruder = handed.promise();
+        let (count, wrong) = (CHECKED_OUTSIDE_MIN as u64 + 10, CHECKED_OUTSIDE_MIN as u64 - 5);
+        let mut slices: Vec<Item> = (1..=count).map(|number| handed.slice(number)).collect();
+        let (term, mallory) = (handed.term, handed.world.mallory.clone());
+        let head = handed.document.heads()[0];
+        match &mut slices[wrong as usize - 1] {
+            Item::Changes { changes, .. } if what == "change" => {
+                let text = format!("number {wrong}");
+                let at = changes[0]
+                    .windows(text.len())
+                    .position(|bytes| bytes == text.as_bytes());
+                let mut forged = changes[0].to_vec();
+                forged[at.expect("its text is in it")] = b'N';
+                changes[0] = forged.into();
+            }
+            item => seal_of(
+                item,
+                Seal {
+                    term,
+                    len: wrong,
+                    head,
+                },
+                &handed.world,
+                &mallory,
+            ),
+        }
+        handed.world.refusals();
+        for slice in slices {
+            handed.say(intruder, slice);
+        }
+        let (laptop, deck) = (handed.world.laptop, handed.world.deck);
+        let checks = |sim: &cuecard::sim::Sim| sim.is_checking(laptop, deck);
+        let begun = handed.world.sim.run_until("it is being checked", SOON, checks);
+        begun.unwrap();
+        handed.world.sim.run_for(2 * HELD_AT_MOST);
+        let before = usize::try_from(wrong - 1).unwrap();
+        assert_eq!(handed.cards(), 3 + before, "{what}: what goes before it counts");
+        assert!(handed.world.sim.is_thrown_out(intruder), "{what}");
+        assert_eq!(handed.world.refusals().len(), 1, "{what}");
+    }
+}
+
+/// While a batch is checked, more comes: as much as an honest device sends ahead, and no more.
 #[test]
 fn so_much_is_held_and_no_more() {
+    let mut handed = Handed::new(186);
+    let intruder = handed.promise();
+    let count = handed.check(intruder);
+    let (term, after) = (handed.term, handed.document.heads()[0]);
+    let mut sent = 0;
+    while handed.cards() == 3 {
+        // What it is will be looked at when it is taken in.
+        let changes = vec![vec![7_u8; 128 * 1024].into(); 8];
+        sent += changes.len() * 128 * 1024;
+        let from = count + 1;
+        handed.say(
+            intruder,
+            Item::Changes {
+                term,
+                from,
+                changes,
+                seal: vec![1_u8].into(),
+                after,
+            },
+        );
+        assert!(sent <= HELD_BYTES_MAX + 1024 * 1024, "{sent} bytes are held");
+    }
+    assert!(sent > HELD_BYTES_MAX - 2 * 1024 * 1024, "{sent}");
+    assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap());
+    handed.world.sim.run_for(2 * HELD_AT_MOST);
+    assert!(handed.world.sim.is_thrown_out(intruder), "for what that was");
+}
+
+#[test]
+fn what_waits_behind_a_batch_has_an_end() {
+    let mut handed = Handed::new(187);
+    let intruder = handed.promise();
+    let count = handed.check(intruder);
+    for number in 0..u32::try_from(BEHIND_MAX).unwrap() {
+        let decks = vec![];
+        handed.world.sim.say(intruder, &Message::Ping { number, decks });
+        assert_eq!(handed.cards(), 3, "number {number} waits");
+    }
+    let (number, decks) = (99, vec![]);
+    handed.world.sim.say(intruder, &Message::Ping { number, decks });
+    assert_eq!(
+        handed.cards(),
+        3 + usize::try_from(count).unwrap(),
+        "one more does not"
+    );
+    handed.world.sim.run_for(2 * HELD_AT_MOST);
+    assert!(!handed.world.sim.is_thrown_out(intruder));
+}
+
+/// What is promised and never comes keeps what did come for a moment, and in bounds.
+#[test]
+fn so_much_is_one_batch_and_no_more() {
     let mut handed = Handed::new(182);
     let (intruder, mallory) = (handed.promise(), handed.world.mallory.clone());
     let before = handed.world.sim.head(handed.world.laptop, handed.world.deck);
@@ -177,9 +290,9 @@ fn so_much_is_held_and_no_more() {
         if handed.world.sim.head(handed.world.laptop, handed.world.deck) != before {
             break;
         }
-        assert!(sent <= HELD_BYTES_MAX, "{sent} bytes are held");
+        assert!(sent <= SLICE_BYTES_MAX, "{sent} bytes are held");
     }
-    assert!(sent > HELD_BYTES_MAX - 300_000, "{sent}");
+    assert!(sent > SLICE_BYTES_MAX - 300_000, "{sent}");
     assert!(!handed.world.sim.is_thrown_out(intruder));
     handed.world.sim.run_for(2 * HELD_AT_MOST);
     let head = handed.world.sim.head(handed.world.laptop, handed.world.deck);

@@ -132,9 +132,9 @@ impl Log {
     pub(super) fn note_appended(&mut self, term: TermId, number: u64, record: &LogRecord) {
         let change = record.change.as_slice();
         let seal = record.seal.as_ref().map(|seal| seal.as_slice());
-        let accepts = own_log::acceptance(change);
         // What a slice accepts goes before it.
         let begins = own_log::merges(change);
+        let accepts = begins.then(|| own_log::acceptance(change)).flatten();
         let drafted = accepts.and_then(|(draft, deps)| self.drafts.get(&draft)?.accepted_item(&deps));
         let drafted: usize = drafted.map_or(0, |draft| draft.changes.iter().map(|change| change.len()).sum());
         let compaction = &mut self.compaction;

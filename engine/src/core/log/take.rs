@@ -4,6 +4,7 @@ use super::{Log, TakeError};
 
 use cuecard_store::Batch;
 
+use crate::core::checking::Grown;
 use crate::core::draft_log::DraftLog;
 use crate::core::own_log;
 use crate::disk::{LogRecord, RecordImage};
@@ -19,6 +20,7 @@ use crate::sync::message::{Item, Position};
 /// Terms that are taken in beyond their signers' quotas, as the path accepts late work of them: one that accepts and its
 /// ancestors off the path. A longer line of them waits for room.
 const WANTED_TERMS_MAX: usize = 64;
+const NOT_SEALED: &str = "the seal is not over the end of this slice";
 
 /// A slice of a term as it came, or several that go on one from the other.
 pub(crate) struct Slice<'a> {
@@ -28,6 +30,36 @@ pub(crate) struct Slice<'a> {
     pub(crate) changes: Vec<&'a [u8]>,
     /// Each with the number of changes that it is over: one behind the last change of each slice.
     pub(crate) seals: Vec<(usize, &'a [u8])>,
+}
+
+/// What of a slice is due.
+pub(crate) struct Due {
+    /// After which change it begins.
+    pub(crate) after: Cut,
+    /// How many changes of the slice are held.
+    pub(crate) known: usize,
+    /// Whether it is sure to go on with the canonical path.
+    pub(crate) goes_on: bool,
+    seals: Vec<Verified<Seal>>,
+    /// Where it ends.
+    pub(crate) seal: Cut,
+}
+
+impl Due {
+    /// What is vouched for: which change, from 0, has which hash.
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = (usize, ChangeHash)> + '_ {
+        let index = |seal: &Seal| usize::try_from(seal.len - self.after.len - 1).unwrap_or(usize::MAX);
+        self.seals.iter().map(move |seal| (index(seal), seal.head))
+    }
+}
+
+/// Where a term goes on.
+pub(crate) fn line_of(term: TermId, after: Cut) -> Line {
+    Line {
+        actor: role::actor_of_term(term),
+        next_seq: after.len + 1,
+        previous: after.head,
+    }
 }
 
 impl<'a> Slice<'a> {
@@ -148,16 +180,9 @@ impl Log {
         Ok(true)
     }
 
-    /// Takes in a slice of a term, with the drafts that it accepts. Nothing changes unless all of it passes.
-    ///
-    /// Where it goes on with the canonical path it goes into the document; anything else is checked where it belongs, on
-    /// the document as it was there, and kept aside.
-    pub(crate) fn take_changes(
-        &mut self,
-        slice: &Slice<'_>,
-        drafts: Vec<DraftLog>,
-        batch: &mut Batch,
-    ) -> Result<Vec<DeckChange>, TakeError> {
+    /// What of a slice is due, as far as the chain can say: that it goes on from what is held, and that its holder vouches for
+    /// it. None where all of it is held.
+    pub(crate) fn look_at(&self, slice: &Slice<'_>) -> Result<Option<Due>, TakeError> {
         self.check_whole().map_err(TakeError::Broken)?;
         let (term, count) = (slice.term, slice.changes.len() as u64);
         let refused = |why: &str| Err(TakeError::Refused(why.to_owned()));
@@ -183,7 +208,7 @@ impl Log {
         let after = self.known_up_to(slice, after);
         let known = after.len - before;
         if known >= count {
-            return Ok(vec![]);
+            return Ok(None);
         }
         if self.opened.contains(&term) {
             return refused(
@@ -202,18 +227,44 @@ impl Log {
         for (end, seal) in ends.filter(|(end, _)| *end > after.len) {
             let seal = Signed::<Seal>::decode(seal)?.verify(self.deck, holder)?;
             if seal.term != term || seal.len != end {
-                return refused("the seal is not over the end of this slice");
+                return refused(NOT_SEALED);
             }
             seals.push(seal);
         }
         let Some(seal) = seals.last().map(|seal| seal.cut()) else {
-            return refused("the seal is not over the end of this slice");
+            return refused(NOT_SEALED);
         };
-        let fresh = slice
-            .changes
-            .get(usize::try_from(known).unwrap_or(usize::MAX)..)
-            .unwrap_or_default();
-        let goes_on = self.goes_on(term, after, seal.len, holder);
+        Ok(Some(Due {
+            after,
+            known: usize::try_from(known).unwrap_or(usize::MAX),
+            goes_on: self.goes_on(term, after, seal.len, holder),
+            seals,
+            seal,
+        }))
+    }
+
+    /// Takes in a slice of a term, with the drafts that it accepts. Nothing changes unless all of it passes.
+    ///
+    /// Where it goes on with the canonical path it goes into the document; anything else is checked where it belongs, on
+    /// the document as it was there, and kept aside.
+    pub(crate) fn take_changes(
+        &mut self,
+        slice: &Slice<'_>,
+        drafts: Vec<DraftLog>,
+        grown: Option<Grown>,
+        batch: &mut Batch,
+    ) -> Result<Vec<DeckChange>, TakeError> {
+        let Some(due) = self.look_at(slice)? else {
+            return Ok(vec![]);
+        };
+        let (term, goes_on, after, seal) = (slice.term, due.goes_on, due.after, due.seal);
+        let fresh = slice.changes.get(due.known..).unwrap_or_default();
+        if let Some(grown) = grown.filter(|grown| grown.is_of(&self.document, &due) && drafts.is_empty()) {
+            let hashes = grown.hashes;
+            self.document = grown.document;
+            self.keep_slice(term, due, fresh, &hashes, vec![], batch)?;
+            return Ok(grown.changes);
+        }
         if !goes_on {
             self.check_room_aside(term, after, fresh, &drafts)?;
         }
@@ -251,13 +302,8 @@ impl Log {
         }
         let mut segments: Vec<Segment<'_>> = drafts.iter().map(|draft| draft.segment_on(document)).collect();
         let drafted: usize = segments.iter().map(|segment| segment.changes.len()).sum();
-        let line = Line {
-            actor: role::actor_of_term(term),
-            next_seq: after.len + 1,
-            previous: after.head,
-        };
         segments.push(Segment {
-            line,
+            line: line_of(term, after),
             changes: fresh.to_vec(),
             kind: Kind::Term,
             accepts,
@@ -272,14 +318,10 @@ impl Log {
             }
         };
         let hashes: Vec<ChangeHash> = admitted.hashes().skip(drafted).collect();
-        let index_of = |seal: &Seal| usize::try_from(seal.len - after.len - 1).unwrap_or(usize::MAX);
-        if seals
-            .iter()
-            .any(|seal| hashes.get(index_of(seal)) != Some(&seal.head))
-        {
-            return refused("the seal is not over the end of this slice");
+        if !due.sealed().all(|(at, head)| hashes.get(at) == Some(&head)) {
+            return Err(TakeError::Refused(NOT_SEALED.to_owned()));
         }
-        let (mut changes, end) = (vec![], Position::new(term, seal));
+        let mut changes = vec![];
         match branch {
             None => {
                 let applied = self.document.apply(admitted);
@@ -301,20 +343,35 @@ impl Log {
                 }
             }
         }
+        self.keep_slice(term, due, fresh, &hashes, drafts, batch)?;
+        Ok(changes)
+    }
+
+    /// Keeps a slice that passed: the document, or what is aside, has it.
+    fn keep_slice(
+        &mut self,
+        term: TermId,
+        due: Due,
+        fresh: &[&[u8]],
+        hashes: &[ChangeHash],
+        drafts: Vec<DraftLog>,
+        batch: &mut Batch,
+    ) -> Result<(), TakeError> {
+        let after = due.after;
         let mut records: Vec<(ChangeHash, LogRecord)> = Vec::with_capacity(fresh.len());
         for (hash, change) in hashes.iter().zip(fresh) {
             let change = change.to_vec().into();
             records.push((*hash, LogRecord { change, seal: None }));
         }
-        for seal in &seals {
-            if let Some((_, sealed)) = records.get_mut(index_of(seal)) {
+        for ((at, _), seal) in due.sealed().zip(&due.seals) {
+            if let Some((_, sealed)) = records.get_mut(at) {
                 sealed.seal = Some(seal.encode().into());
             }
         }
         let appended = self.keep_changes(term, after, records, batch);
-        let held_now = self.chain.hold(term, after, &hashes).map(drop);
+        let held_now = self.chain.hold(term, after, hashes).map(drop);
         let mut add_seal = |seal| self.chain.add_seal(seal).map(drop);
-        if let Err(refusal) = held_now.and_then(|()| seals.into_iter().try_for_each(&mut add_seal)) {
+        if let Err(refusal) = held_now.and_then(|()| due.seals.into_iter().try_for_each(&mut add_seal)) {
             // The document is ahead of the chain: it cannot be used any more.
             return Err(self.broke(refusal.to_string()));
         }
@@ -324,13 +381,13 @@ impl Log {
         for (number, record) in (after.len + 1..).zip(&appended) {
             self.note_appended(term, number, record);
         }
-        if goes_on {
-            self.set_inside(end);
+        if due.goes_on {
+            self.set_inside(Position::new(term, due.seal));
         } else {
             self.beside_changed();
             self.look_for_proof(term);
         }
-        Ok(changes)
+        Ok(())
     }
 
     /// Whether the path waits for changes of a term.
