@@ -360,6 +360,11 @@ pub fn put_name(batch: &mut Batch, device: DeviceId, name: &str) {
     batch.put(key_of(NAME, device.as_bytes()), name.as_bytes().to_vec());
 }
 
+/// Forgets what a device calls itself.
+pub fn drop_name(batch: &mut Batch, device: DeviceId) {
+    batch.delete(key_of(NAME, device.as_bytes()));
+}
+
 /// Keeps a route to a device.
 pub fn put_route(batch: &mut Batch, device: DeviceId, route: &[u8]) {
     batch.put(key_of(ROUTE, device.as_bytes()), route.to_vec());

@@ -165,7 +165,8 @@ pub enum Event {
         /// Where they are now.
         now_in: Vec<LateWork>,
     },
-    /// Late work is held here that this device, the editor, does not accept by itself.
+    /// Late work is held here that this device, the editor, does not accept by itself. A line by one that may not be editor is
+    /// told of once, however it grows.
     LateWorkWaiting {
         /// Which deck.
         deck: DeckId,

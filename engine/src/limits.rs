@@ -51,8 +51,8 @@ pub const HELD_AT_MOST: std::time::Duration = std::time::Duration::from_millis(2
 ///
 /// Test: `engine/src/sync/lists.rs::as_many_as_a_list_may_have_are_read_and_one_more_is_refused`.
 pub const LOCATOR_POSITIONS_MAX: usize = 64;
-/// Things held beside the canonical path that one message lists. What every member may burden the others with, at 80
-/// bytes each, is below; one that holds more lists the first of them, and is sent a few things that it holds.
+/// Things held beside the canonical path that one message lists, at 80 bytes each. One that holds more, of many members that
+/// all burden it with what they may, lists the first of them, and is sent a few things that it holds.
 ///
 /// Test: `engine/src/sync/lists.rs::as_many_as_a_list_may_have_are_read_and_one_more_is_refused`.
 pub const HOLDINGS_MAX: usize = 32_768;
@@ -61,6 +61,11 @@ pub const HOLDINGS_MAX: usize = 32_768;
 ///
 /// Test: `tests/tests/hostile_devices/cheats.rs::a_flood_of_handovers_is_refused_by_name`.
 pub const TERMS_ASIDE_PER_MEMBER_MAX: usize = 256;
+/// Seals of one member over changes that are not held, or of all together who are no members: each tells of a line that is to
+/// be had somewhere. An honest device is told of a few.
+///
+/// Test: `tests/tests/hostile_devices/spending.rs::a_flood_of_seals_over_nothing_is_refused_by_name_and_costs_others_little`.
+pub const SEALS_ASIDE_PER_MEMBER_MAX: usize = 256;
 /// Changes of one member that are not part of the deck, or of all together who are no members: what its drafts may come
 /// to. What an editor accepts no longer counts.
 ///
@@ -164,6 +169,10 @@ pub const TRANSFERS_OF_ONE_OWNER_MAX: usize = 16;
 ///
 /// Test: `engine/src/role/tests/owner.rs::owners_that_nobody_follows_do_not_fill_the_deck`.
 pub const CHARTERS_OF_FORMER_OWNERS_MAX: usize = 64;
+/// Names kept of devices that are no members, wrote nothing that is here, and are not linked: of who was just let in, say.
+///
+/// Test: `tests/tests/hostile_devices/spending.rs::names_of_made_up_devices_are_not_kept_without_end`.
+pub const NAMES_OF_OTHERS_MAX: usize = MEMBERS_MAX;
 /// Keys of a deck kept at once. A member that was away for more removals than that needs a new invite; each greeting is
 /// compared with all of them.
 ///

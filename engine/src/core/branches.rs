@@ -4,6 +4,9 @@
 //! other sends what is missing. Whenever what is held beside the path has changed, and the change is durable, neighbours
 //! are told anew: so everything reaches everybody, by whatever way there is.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
 use crate::core::log::{Owed, Stored};
 use crate::core::{Core, LinkId, Output, ReadId};
@@ -12,6 +15,11 @@ use crate::limits::{BRANCHES_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::sync::holdings::{Digest, Holding};
 use crate::sync::message::{Item, Message, Position};
 use crate::sync::session::Reading;
+
+/// Of each so many things that are listed, who is linked hears no more often than this: a mebibyte a second, whatever anybody
+/// puts beside a deck piece by piece. What is usual is told at once.
+const LISTED_AT_ONCE: usize = 16;
+const LISTED_EVERY: Duration = Duration::from_micros(1_250);
 
 impl Core {
     /// The other side said what its holdings come to.
@@ -69,21 +77,45 @@ impl Core {
         if self.is_beside_unsaved(deck) {
             return;
         }
+        let now = self.now;
         let Ok(log) = self.log_mut(deck) else { return };
-        let (_, digest) = log.beside();
-        let mut links = Vec::new();
+        let (held, digest) = log.beside();
+        let every = LISTED_EVERY * u32::try_from(held.len() / LISTED_AT_ONCE).unwrap_or(u32::MAX);
+        let (mut links, mut due) = (Vec::new(), Vec::new());
         for (&link, state) in &mut self.links {
             let Some(session) = state.sessions.get_mut(&deck) else {
                 continue;
             };
-            // What came too early may fit now.
-            let again = std::mem::take(&mut session.missed);
-            if session.heard && (again || session.told != Some(digest)) {
+            if !session.heard || !(session.missed || session.told != Some(digest)) {
+                continue;
+            }
+            if session.listing.may_leave(now, every) {
+                // What came too early may fit now.
+                session.missed = false;
                 links.push(link);
+            } else {
+                due.extend(session.listing.due());
             }
         }
+        self.outputs.extend(due.into_iter().map(Output::WakeAt));
         for link in links {
             self.list_holdings(link, deck);
+        }
+    }
+
+    /// Lists what had to wait.
+    pub(super) fn tell_holdings_in_time(&mut self) {
+        let now = self.now;
+        let mut decks: BTreeSet<DeckId> = BTreeSet::new();
+        let sessions = self.links.values_mut().flat_map(|state| &mut state.sessions);
+        for (deck, session) in sessions {
+            if session.listing.take_due(now) {
+                decks.insert(*deck);
+            }
+            self.outputs.extend(session.listing.due().map(Output::WakeAt));
+        }
+        for deck in decks {
+            self.tell_holdings(deck);
         }
     }
 

@@ -162,6 +162,10 @@ impl DraftLog {
         self.head
     }
 
+    pub(crate) const fn base(&self) -> ChangeHash {
+        self.base
+    }
+
     /// The newest version that its author signed; 0 before the first.
     pub(super) fn version(&self) -> u32 {
         self.record.as_ref().map_or(0, |record| record.version)

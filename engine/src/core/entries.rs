@@ -93,10 +93,7 @@ impl Core {
             rest = rest.get(count..).unwrap_or_default();
         }
         let is_empty = batch.is_empty();
-        // What broke the deck is not to break it again when it is opened.
-        if !matches!(result, Err(TakeError::Broken(_))) {
-            self.keep_taken(deck, batch, taken, editor);
-        }
+        self.keep_taken(deck, batch, taken, editor);
         (result, is_empty)
     }
 
@@ -153,9 +150,7 @@ impl Core {
                 }
             }
         }
-        if !matches!(result, Err(TakeError::Broken(_))) {
-            self.keep_taken(deck, batch, taken, editor);
-        }
+        self.keep_taken(deck, batch, taken, editor);
         (result, missed)
     }
 
@@ -242,7 +237,9 @@ impl Core {
         let joined = Slice::joined(items).filter(|(_, count)| is_batch(*count) && drafts.is_empty());
         let mut count = 1;
         if let (Some((slice, together)), Ok(log)) = (joined, self.log_mut(deck)) {
-            match take_slice(log, &slice, vec![], grown, batch, taken) {
+            match log.take_whole(batch, |log, batch| {
+                take_slice(log, &slice, vec![], grown, batch, taken)
+            }) {
                 done @ (Ok(()) | Err(TakeError::Broken(_))) => return (done, together),
                 // Nothing was done. One by one, those that go before what is wrong are taken in.
                 Err(TakeError::Early | TakeError::Surplus { .. } | TakeError::Refused(_)) => count = together,
@@ -267,31 +264,7 @@ impl Core {
         let Ok(log) = self.log_mut(deck) else {
             return Err(TakeError::Early);
         };
-        match item {
-            Item::Genesis(_) => {}
-            Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
-            Item::Admit(bytes) => {
-                taken.admitted.extend(log.take_admit(bytes, batch)?);
-                taken.members |= !taken.admitted.is_empty();
-            }
-            Item::Term(bytes) => {
-                taken.role |= log.take_term(bytes, batch)?;
-                taken.followed(log.follow_chain()?);
-            }
-            Item::Seal(bytes) => {
-                log.take_seal(bytes, batch)?;
-                taken.followed(log.follow_chain()?);
-            }
-            Item::Draft(item) => drafts.push(take_draft(deck, item, drafts.len())?),
-            Item::Changes { .. } => {
-                let slice = Slice::joined(std::slice::from_ref(item));
-                let drafts = std::mem::take(drafts);
-                slice.map_or(Ok(()), |(slice, _)| {
-                    take_slice(log, &slice, drafts, None, batch, taken)
-                })?;
-            }
-        }
-        Ok(())
+        log.take_whole(batch, |log, batch| take_into(log, item, drafts, batch, taken))
     }
 
     pub(super) fn take_genesis(
@@ -342,6 +315,41 @@ impl Core {
             }
         }
     }
+}
+
+/// Takes in one part of a deck. A draft waits for the slice that accepts it.
+fn take_into(
+    log: &mut Log,
+    item: &Item,
+    drafts: &mut Vec<DraftLog>,
+    batch: &mut Batch,
+    taken: &mut Taken,
+) -> Result<(), TakeError> {
+    match item {
+        Item::Genesis(_) => {}
+        Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
+        Item::Admit(bytes) => {
+            taken.admitted.extend(log.take_admit(bytes, batch)?);
+            taken.members |= !taken.admitted.is_empty();
+        }
+        Item::Term(bytes) => {
+            taken.role |= log.take_term(bytes, batch)?;
+            taken.followed(log.follow_chain()?);
+        }
+        Item::Seal(bytes) => {
+            log.take_seal(bytes, batch)?;
+            taken.followed(log.follow_chain()?);
+        }
+        Item::Draft(item) => drafts.push(take_draft(log.deck, item, drafts.len())?),
+        Item::Changes { .. } => {
+            let slice = Slice::joined(std::slice::from_ref(item));
+            let drafts = std::mem::take(drafts);
+            slice.map_or(Ok(()), |(slice, _)| {
+                take_slice(log, &slice, drafts, None, batch, taken)
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn take_slice(

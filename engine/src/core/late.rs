@@ -76,7 +76,9 @@ impl Core {
         {
             return;
         }
-        let late = self.late_work(deck).unwrap_or_default();
+        let policy = self.policies(deck).late_work;
+        let Ok(log) = self.log_mut(deck) else { return };
+        let late = log.late_work_to_settle(policy);
         for late in late {
             // An earlier one may have brought it.
             let Ok(log) = self.log(deck) else { return };
@@ -84,7 +86,7 @@ impl Core {
                 continue;
             }
             let may_hold = log.chain.rights(late.author) == Some(Rights::Hold);
-            let asks = match self.policies(deck).late_work {
+            let asks = match policy {
                 LateWorkPolicy::Ask => Some(LateWhy::Policy),
                 // Before all that comes with it is read: anybody makes it grow.
                 LateWorkPolicy::Accept if !may_hold && !late.after_leaving => {
@@ -105,7 +107,7 @@ impl Core {
             if matches!(why, LateWhy::Unmergeable(_)) {
                 log.unmergeable.insert(late.head);
             }
-            if log.asked.insert(late.head) {
+            if log.asked.note(&late, may_hold) {
                 self.event(Event::LateWorkWaiting { deck, late, why });
             }
         }

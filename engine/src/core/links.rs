@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cuecard_store::Batch;
 use cuecard_transport::Lane;
 
 use crate::core::live::LinkLive;
 use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
-use crate::disk::{self};
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
 use crate::limits::{ASKS_KEPT_MAX, DECKS_PER_LINK_MAX, LINK_HEARTBEAT, LINKS_MAX, NAME_BYTES_MAX};
@@ -44,7 +42,7 @@ pub(crate) struct LinkState {
     /// Audio that it asked for and that was not here.
     pub(crate) asks: BTreeSet<BlobId>,
     /// Whether it said what it is called.
-    is_named: bool,
+    pub(super) is_named: bool,
     /// When it last said anything.
     pub(super) heard_at: Time,
     /// What time it is there, and how much it says.
@@ -492,22 +490,5 @@ impl Core {
         }
         self.match_proofs(link);
         self.note_name(link, peer, clean_name(&name));
-    }
-
-    /// Keeps what a device calls itself, once a link, and only of devices that share a deck with this one: a stranger
-    /// gets no say over our disk.
-    fn note_name(&mut self, link: LinkId, peer: DeviceId, name: String) {
-        let Some(state) = self.links.get_mut(&link) else {
-            return;
-        };
-        if state.sessions.is_empty() || std::mem::replace(&mut state.is_named, true) {
-            return;
-        }
-        if self.names.get(&peer) != Some(&name) {
-            let mut batch = Batch::default();
-            disk::put_name(&mut batch, peer, &name);
-            self.names.insert(peer, name);
-            self.save_beside(batch);
-        }
     }
 }

@@ -50,6 +50,7 @@ mod links;
 mod live;
 pub(crate) mod log;
 mod members;
+mod naming;
 pub(crate) mod own_log;
 mod playback;
 mod policy;
@@ -100,6 +101,7 @@ pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
 pub use self::presence::{PresenceError, Present};
 pub(crate) use self::pulse::Apart;
 pub use self::pulse::Distance;
+pub(crate) use self::rate::Paced;
 pub use self::restore::RestoreError;
 use self::role::RoleState;
 use self::saving::Saving;
@@ -339,6 +341,9 @@ impl Core {
         let is_tick = matches!(input, Input::Tick);
         self.collect_in_time(is_tick);
         self.take_held_in_time();
+        if is_tick {
+            self.tell_holdings_in_time();
+        }
         match input {
             Input::LinkUp {
                 link,

@@ -48,6 +48,13 @@ impl Paced {
         };
     }
 
+    /// Whether something waited, and may leave now: then it waits no more.
+    pub(crate) fn take_due(&mut self, now: Time) -> bool {
+        let is_due = self.waits && now >= self.next;
+        self.waits &= !is_due;
+        is_due
+    }
+
     /// When what waits may leave.
     pub(crate) fn due(&self) -> Option<Time> {
         self.waits.then_some(self.next)
@@ -68,6 +75,11 @@ mod tests {
             assert!(!paced.may_leave(start + Duration::from_millis(ms), every));
         }
         assert_eq!(paced.due(), Some(start + every));
+        assert!(!paced.take_due(start + Duration::from_millis(99)));
+        assert!(
+            paced.take_due(start + every) && !paced.take_due(start + every),
+            "once"
+        );
         assert!(paced.may_leave(start + every, every));
         assert_eq!(paced.due(), None);
     }

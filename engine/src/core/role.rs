@@ -14,6 +14,7 @@ use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId, TermId};
+use crate::limits::MEMBERS_MAX;
 use crate::role::{Cause, Member, Point, Rights, Standing};
 use crate::time::Time;
 
@@ -259,7 +260,11 @@ impl Core {
     pub(super) fn note_met(&mut self, link: LinkId, deck: DeckId) {
         let peer = self.peer_of(link);
         if let (Some(peer), Some(state)) = (peer, self.decks.get_mut(&deck)) {
-            state.role.met.insert(peer);
+            let is_member = (state.log.as_ref()).is_some_and(|log| log.chain.rights(peer).is_some());
+            // Who is none may become one, and anybody can be any number of them.
+            if is_member || state.role.met.len() < 2 * MEMBERS_MAX {
+                state.role.met.insert(peer);
+            }
         }
         self.repeat_words(link, deck);
     }

@@ -110,6 +110,12 @@ impl Sim {
         self.log(peer, deck)?.chain.rights(device)
     }
 
+    /// How many branches of a deck a device has built since it started: each is the document as it was somewhere else.
+    #[must_use]
+    pub fn branches_built(&self, peer: Peer, deck: DeckId) -> Option<u64> {
+        self.log(peer, deck).map(|log| log.branches_built)
+    }
+
     /// Who owns a deck, seen from a device.
     #[must_use]
     pub fn owner(&self, peer: Peer, deck: DeckId) -> Option<DeviceId> {

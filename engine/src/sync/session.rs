@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::core::log::Owed;
-use crate::core::{Apart, Held};
+use crate::core::{Apart, Held, Paced};
 use crate::disk::LogRecord;
 use crate::id::{ChangeHash, DeviceId, ReadId, TermId};
 use crate::limits::{SLICE_CHANGES_MAX, SLICES_UNACKED_MAX, UNACKED_BYTES_MAX};
@@ -47,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) told: Option<Digest>,
     /// The same, when all of it was last listed.
     pub(crate) listed: Option<Digest>,
+    /// How often, where that is much.
+    pub(crate) listing: Paced,
     /// The digest of the list of its own that was last answered with ours.
     pub(crate) answered: Option<Digest>,
     /// What it lacks of that.

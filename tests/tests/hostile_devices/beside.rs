@@ -20,7 +20,7 @@ use super::world::*;
 const AT: u64 = 1_750_000_000_000;
 
 /// A claim by a device that may not, cut at the end of the deck: anybody's term, in which it may seal what it likes.
-fn claim(world: &World, parent: TermId, cut: Cut, key: &DeviceKey, nonce: u8) -> (TermId, Item) {
+pub(super) fn claim(world: &World, parent: TermId, cut: Cut, key: &DeviceKey, nonce: u8) -> (TermId, Item) {
     let term = Term {
         deck: world.deck,
         parent,

@@ -18,7 +18,7 @@ use super::authority::{After, after_a_handover};
 use super::world::*;
 
 /// An edit of about 240 KB that takes few operations.
-fn large(edit: &mut Edit<'_>, number: u64) -> Result<(), OpError> {
+pub(super) fn large(edit: &mut Edit<'_>, number: u64) -> Result<(), OpError> {
     (0..60).try_for_each(|field| {
         let value = noise(number * 100 + field, 4_000);
         edit.set_deck_field(&format!("field {field}"), Some(FieldValue::Text(value)))

@@ -30,6 +30,12 @@
 //! | an acceptance beside the path, to lift quotas | `beside::an_acceptance_beside_the_path_lifts_no_quota` | "more changes that are not part of the deck" |
 //! | drafts accepted beside the path | `beside::drafts_accepted_beside_the_path_are_offered_to_nobody_and_end_at_a_quota` | "more drafts that are not part of the deck" |
 //! | declines beside the path | `beside::declines_beside_the_path_do_not_push_out_the_editors` | nothing |
+//! | drafts that grow, accepted beside the path | `spending::drafts_that_grow_beside_the_path_end_at_the_quota_of_bytes` | "more drafts that are not part of the deck" |
+//! | a draft that nobody may propose, accepted beside the path | `spending::a_draft_that_came_beside_the_path_and_that_its_author_may_not_propose_is_not_listed` | nothing |
+//! | slices that can never fit, each of which had a branch built | `spending::what_can_never_fit_builds_no_branch` | nothing; no branch |
+//! | flood of seals over nothing, told to everybody each time | `spending::a_flood_of_seals_over_nothing_is_refused_by_name_and_costs_others_little` | "more seals that are not part of the deck" |
+//! | a line beside the deck, piece by piece | `spending::a_line_that_may_not_count_is_told_of_once` | one `LateWorkWaiting` |
+//! | names of made-up devices | `spending::names_of_made_up_devices_are_not_kept_without_end` | nothing |
 //! | two changes whose hashes begin alike | `beside::two_lines_whose_hashes_begin_alike_are_proved_to_everybody` | `TwoSeals` |
 //! | old answers to the editor's signs | `words::old_answers_said_again_do_not_make_an_editor_heard` | nothing |
 //! | going on after a handover, behind a later claim | `leaving::what_was_written_after_leaving_asks_also_where_a_later_claim_is_built_on_it` | `LateWorkWaiting`, `AfterLeaving` |
@@ -71,6 +77,7 @@ mod playback;
 mod presence;
 mod purposes;
 mod reading;
+mod spending;
 mod terms;
 mod viewer;
 mod words;

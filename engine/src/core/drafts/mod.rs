@@ -172,7 +172,9 @@ impl Core {
     /// # Errors
     /// When the deck is not here.
     pub fn drafts(&self, deck: DeckId) -> Result<Vec<DraftInfo>, DeckError> {
-        Ok(self.log(deck)?.drafts.values().map(DraftLog::info).collect())
+        let log = self.log(deck)?;
+        let offered = log.drafts.values().filter(|draft| log.is_offered(draft));
+        Ok(offered.map(DraftLog::info).collect())
     }
 
     /// One draft.

@@ -280,6 +280,14 @@ impl Log {
         })
     }
 
+    /// Whether a draft is offered to anybody: not one that came with what somebody accepted beside the path, and whose author
+    /// may not propose.
+    pub(crate) fn is_offered(&self, draft: &DraftLog) -> bool {
+        !draft.is_accepted()
+            || draft.standing.accepted > 0
+            || self.chain.rights(draft.author) >= Some(Rights::Draft)
+    }
+
     /// Looks anew where a draft stands, and keeps what is news.
     pub(crate) fn refresh_draft(&mut self, draft: DraftId) {
         self.words.revision += 1;

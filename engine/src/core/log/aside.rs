@@ -94,6 +94,10 @@ impl Log {
         if let Some(built) = self.built.take(head) {
             return Ok(built);
         }
+        #[cfg(feature = "sim")]
+        {
+            self.branches_built += 1;
+        }
         let wanted = self.closure(&[head], |hash| self.document.contains(hash))?;
         let mut branch = self.document.fork_at_all(&wanted.rests_on)?;
         let raw = wanted.changes.iter().filter_map(|hash| self.bytes_aside(hash));
@@ -117,6 +121,11 @@ impl Log {
         let wanted = self.closure(&[head], |hash| document.contains(hash))?;
         document.restore_more(wanted.changes.iter().filter_map(|hash| self.bytes_aside(hash)))?;
         Ok(())
+    }
+
+    /// Whether a change is held, in the document or outside.
+    pub(super) fn is_held(&self, hash: &ChangeHash) -> bool {
+        self.document.contains(hash) || self.bytes_aside(hash).is_some()
     }
 
     /// The bytes of a change that is held outside the document: of a term, or of a draft.

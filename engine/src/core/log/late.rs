@@ -9,7 +9,7 @@ use super::beside::Owed;
 use super::{EditError, Log, TakeError};
 
 use crate::core::own_log;
-use crate::core::{DeckError, StoreHasFailed};
+use crate::core::{DeckError, LateWorkPolicy, StoreHasFailed};
 use crate::document::DeckChange;
 use crate::id::{ChangeHash, DeviceId, TermId};
 use crate::role::{self, Cut, Equivocation, LateWork, Rights, Term, Verified};
@@ -57,6 +57,26 @@ pub enum LateError {
     Edit(#[from] EditError),
 }
 
+/// Late work that the app was told of, as it asks for a person's word.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    heads: BTreeSet<ChangeHash>,
+    /// Lines of who may not be editor. Anybody makes one longer, piece by piece: it is told of once.
+    lines: BTreeSet<TermId>,
+    /// What was looked at since what decides about it last changed, and that.
+    looked: BTreeSet<ChangeHash>,
+    by: Option<((u32, u32), TermId, LateWorkPolicy)>,
+}
+
+impl Asked {
+    /// Takes note of one that asks. True when the app is to be told.
+    pub(crate) fn note(&mut self, late: &LateWork, may_hold: bool) -> bool {
+        self.looked.insert(late.head);
+        let is_new = self.heads.insert(late.head);
+        is_new && (may_hold || self.lines.insert(late.term))
+    }
+}
+
 impl From<DeckError> for LateError {
     fn from(error: DeckError) -> Self {
         Self::Edit(error.into())
@@ -75,6 +95,24 @@ impl Log {
         let mut late = self.chain.late_work();
         late.retain(|late| !self.document.contains(&late.head));
         late.sort_by_cached_key(|late| std::cmp::Reverse(self.chain.ancestry(late.term).count()));
+        late
+    }
+
+    /// Late work to be looked at: all of it when the charter, the editor's term or the policy is another, else what is new. To look
+    /// at one costs as much as all that comes with it, and whatever anybody puts beside the deck is a reason to look.
+    pub(crate) fn late_work_to_settle(&mut self, policy: LateWorkPolicy) -> Vec<LateWork> {
+        let charter = self.chain.charter();
+        let by = Some((
+            (charter.generation, charter.count),
+            self.chain.canonical().tip,
+            policy,
+        ));
+        if self.asked.by != by {
+            self.asked.by = by;
+            self.asked.looked.clear();
+        }
+        let mut late = self.late_work();
+        late.retain(|late| !self.asked.looked.contains(&late.head));
         late
     }
 

@@ -40,6 +40,7 @@ pub(crate) use error::TakeError;
 pub use error::{EditError, RoleError};
 use forks::Fork;
 pub(crate) use forks::Stored;
+use late::Asked;
 pub use late::{LateError, LateWhy};
 use lineage::Lineage;
 pub use moves::Role;
@@ -62,7 +63,7 @@ pub(crate) struct Log {
     /// What leads to the term that the newest charter settles, as long as that is not here.
     lineage: Lineage,
     /// Late work that the app was told of: it asks for a person's word.
-    pub(crate) asked: BTreeSet<ChangeHash>,
+    pub(crate) asked: Asked,
     /// Late work that was tried, and cannot be merged.
     pub(crate) unmergeable: BTreeSet<ChangeHash>,
     /// Terms whose holders are proved to have cheated, and whether the app was told.
@@ -77,6 +78,9 @@ pub(crate) struct Log {
     beside_unsaved: bool,
     /// Branches that were built lately.
     built: Built,
+    /// How many were built in all.
+    #[cfg(feature = "sim")]
+    pub(crate) branches_built: u64,
     /// Terms that this run of this device opened: the only ones it may append to.
     opened: BTreeSet<TermId>,
     /// Up to where the canonical path is on disk.
@@ -143,10 +147,12 @@ impl Log {
             inside: vec![start],
             aside: BTreeMap::new(),
             built: Built::default(),
+            #[cfg(feature = "sim")]
+            branches_built: 0,
             forks: BTreeMap::new(),
             wanted: BTreeSet::new(),
             lineage: Lineage::default(),
-            asked: BTreeSet::new(),
+            asked: Asked::default(),
             unmergeable: BTreeSet::new(),
             proven: BTreeMap::new(),
             late_due: true,
@@ -219,6 +225,23 @@ impl Log {
 
     pub(super) fn check_whole(&self) -> Result<(), String> {
         self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Takes something in, all of it or nothing: what broke a deck is not to break it again when it is opened.
+    pub(crate) fn take_whole<R>(
+        &mut self,
+        batch: &mut Batch,
+        take: impl FnOnce(&mut Self, &mut Batch) -> Result<R, TakeError>,
+    ) -> Result<R, TakeError> {
+        self.check_whole().map_err(TakeError::Broken)?;
+        let (mut own, records) = (Batch::default(), self.records);
+        let taken = take(self, &mut own);
+        match taken {
+            Ok(_) => batch.merge(own),
+            // Their numbers go to the next.
+            Err(_) => self.records = records,
+        }
+        taken
     }
 
     pub(super) fn broke(&mut self, why: String) -> TakeError {
@@ -325,5 +348,94 @@ impl Log {
         self.beside_changed();
         self.append_record(&RecordImage::Charter(bytes.into()), batch);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::DECK_CHANGES_MAX;
+    use crate::role::{Cause, Term};
+    use cuecard_transport::DeviceKey;
+
+    fn log() -> (DeviceKey, Log) {
+        let key = DeviceKey::from_bytes(&[1; 32]);
+        let genesis = Genesis {
+            owner: key.id(),
+            nonce: [7; 16],
+            created_ms: 0,
+        };
+        (key, Log::create(genesis).0)
+    }
+
+    fn claim(log: &Log, key: &DeviceKey, nonce: u8) -> Vec<u8> {
+        let start = log.start();
+        let term = Term {
+            deck: log.deck,
+            parent: start.term,
+            cause: Cause::Claim,
+            cut: start.cut(),
+            holder: Some(key.id()),
+            nonce: [nonce; 16],
+            signer: key.id(),
+        };
+        term.sign(key).unwrap().encode()
+    }
+
+    #[test]
+    fn of_what_breaks_a_deck_nothing_is_kept_and_then_nothing_is_taken() {
+        let (key, mut log) = log();
+        let (mut batch, [first, second, third]) =
+            (Batch::default(), [1, 2, 3].map(|nonce| claim(&log, &key, nonce)));
+        log.take_whole(&mut batch, |log, batch| log.take_term(&first, batch))
+            .unwrap();
+        let (before, records) = (batch.clone(), log.records());
+        assert!(!before.is_empty());
+        let broken = log.take_whole(&mut batch, |log, batch| {
+            assert!(
+                log.take_term(&second, batch)?,
+                "it is taken in, and then it breaks"
+            );
+            Err::<(), _>(log.broke("on purpose".to_owned()))
+        });
+        assert!(matches!(broken, Err(TakeError::Broken(_))));
+        assert_eq!((&batch, log.records()), (&before, records));
+        let after = log.take_whole(&mut batch, |log, batch| log.take_term(&third, batch));
+        assert!(matches!(after, Err(TakeError::Broken(_))), "{after:?}");
+        assert_eq!(
+            batch, before,
+            "a record of later could rest on one that was not kept"
+        );
+    }
+
+    #[test]
+    fn one_change_more_than_a_term_may_have_is_refused_before_anything_is_done_with_it() {
+        let (_, mut log) = log();
+        let start = log.start();
+        let hash = |number: u64| {
+            let mut hash = [0xee; 32];
+            hash[..8].copy_from_slice(&number.to_le_bytes());
+            ChangeHash(hash)
+        };
+        let hashes: Vec<ChangeHash> = (1..DECK_CHANGES_MAX).map(hash).collect();
+        log.chain.hold(start.term, start.cut(), &hashes).unwrap();
+        let after = Cut {
+            len: DECK_CHANGES_MAX - 1,
+            head: hashes[hashes.len() - 1],
+        };
+        let change: &[u8] = &[0; 100];
+        for goes_on in [true, false] {
+            let one = log.check_room(start.term, (after, goes_on), &[change], &[]);
+            assert!(one.is_ok(), "{one:?}");
+            let two = log.check_room(start.term, (after, goes_on), &[change, change], &[]);
+            let is_named = matches!(
+                &two,
+                Err(TakeError::Surplus {
+                    what: "changes of one term",
+                    ..
+                })
+            );
+            assert!(is_named, "{two:?}");
+        }
     }
 }

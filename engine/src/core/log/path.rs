@@ -313,7 +313,7 @@ impl Log {
     /// held of the new path is put on top.
     pub(crate) fn follow_chain(&mut self) -> Result<Followed, TakeError> {
         let path: Vec<Position> = self.chain.canonical().path.iter().map(Position::from).collect();
-        if path == self.inside {
+        if path == self.inside || self.broken.is_some() {
             return Ok(Followed::default());
         }
         let common = path

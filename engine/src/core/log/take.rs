@@ -166,6 +166,7 @@ impl Log {
             return Err(TakeError::Early);
         };
         let seal = seal.verify(self.deck, holder)?;
+        self.check_room_for_seal(&seal)?;
         let image = RecordImage::Seal(seal.encode().into());
         match self.chain.add_seal(seal) {
             Ok(Added::Known) => return Ok(false),
@@ -259,19 +260,20 @@ impl Log {
         };
         let (term, goes_on, after, seal) = (slice.term, due.goes_on, due.after, due.seal);
         let fresh = slice.changes.get(due.known..).unwrap_or_default();
+        self.check_room(term, (after, goes_on), fresh, &drafts)?;
         if let Some(grown) = grown.filter(|grown| grown.is_of(&self.document, &due) && drafts.is_empty()) {
             let hashes = grown.hashes;
             self.document = grown.document;
             self.keep_slice(term, due, fresh, &hashes, vec![], batch)?;
             return Ok(grown.changes);
         }
-        if !goes_on {
-            self.check_room_aside(term, after, fresh, &drafts)?;
-        }
         let late = gate::late_heads(fresh, after.head)?;
         // A branch is dear, and who sends what is not here yet sends it again.
         if !late.iter().all(|head| self.held_bytes(head).is_some()) {
-            self.want_late(term, goes_on, fresh);
+            self.want_late(term, after, goes_on, fresh);
+            return Err(TakeError::Early);
+        }
+        if !drafts.iter().all(|draft| self.is_held(&draft.base())) {
             return Err(TakeError::Early);
         }
         let mut branch = match (goes_on, late.is_empty()) {
@@ -284,7 +286,7 @@ impl Log {
         if let Some(branch) = branch.as_mut().filter(|_| !late.is_empty()) {
             let put = self.put_late(branch, &late);
             if matches!(put, Err(TakeError::Early)) {
-                self.want_late(term, goes_on, fresh);
+                self.want_late(term, after, goes_on, fresh);
             }
             brought = put?;
         }
@@ -314,7 +316,13 @@ impl Log {
                 if let Some(branch) = branch.filter(|_| late.is_empty()) {
                     self.built.keep(after.head, branch);
                 }
-                return Err(refusal.into());
+                return Err(match refusal {
+                    // All that it names is here, and not there: it will never fit, and a branch was built for it.
+                    gate::Refusal::MissingDependency { .. } if !goes_on => {
+                        TakeError::Refused(refusal.to_string())
+                    }
+                    refusal => refusal.into(),
+                });
             }
         };
         let hashes: Vec<ChangeHash> = admitted.hashes().skip(drafted).collect();
@@ -390,16 +398,16 @@ impl Log {
         Ok(())
     }
 
-    /// Whether the path waits for changes of a term.
-    pub(super) fn path_waits_for(&self, term: TermId) -> bool {
-        let waits = |missing: &Missing| matches!(missing, Missing::Changes { term: of, .. } if *of == term);
+    /// Whether the path waits for changes of a term that follow there: not for those behind what it waits for.
+    pub(super) fn path_waits_for(&self, term: TermId, after: Cut) -> bool {
+        let waits = |missing: &Missing| matches!(missing, Missing::Changes { term: of, upto } if *of == term && after.len < upto.len);
         self.chain.waiting_for().iter().any(waits)
     }
 
     /// The path accepts late work that is not held here, or may soon: it is taken in when it comes, whatever else its author
     /// sent. What is accepted beside the path is nobody's word.
-    fn want_late(&mut self, of: TermId, goes_on: bool, changes: &[&[u8]]) {
-        if !goes_on && !self.path_waits_for(of) {
+    fn want_late(&mut self, of: TermId, after: Cut, goes_on: bool, changes: &[&[u8]]) {
+        if !goes_on && !self.path_waits_for(of, after) {
             return;
         }
         for (term, _) in changes.iter().filter_map(|bytes| own_log::late_acceptance(bytes)) {
