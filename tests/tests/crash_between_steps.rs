@@ -313,8 +313,16 @@ impl World {
     }
 }
 
-/// Cuts the power of `who` after so many steps of the deed; false when all was done before.
-fn cut_after(steps: usize, deed: Deed, who: usize) -> bool {
+/// What a cut came upon.
+struct Met {
+    /// All was done before.
+    done: bool,
+    /// Others held what the disk had not: of a device's own it was sent before it was saved.
+    ahead: bool,
+}
+
+/// Cuts the power of `who` after so many steps of the deed.
+fn cut_after(steps: usize, deed: Deed, who: usize) -> Met {
     let told = format!("{deed:?}, power of device {who} cut after step {steps}");
     let mut world = World::new();
     world.prepare(deed);
@@ -336,8 +344,11 @@ fn cut_after(steps: usize, deed: Deed, who: usize) -> bool {
     let witnesses: Vec<_> = others
         .map(|peer| (world.seen(peer), world.fronts(peer)))
         .collect();
-    world.restart(victim);
-    world.sim.run_for(SOON);
+    world.sim.crash(victim);
+    world.sim.restart(victim).expect("it opens again");
+    let left = world.fronts(victim);
+    let ahead = witnesses.iter().any(|(_, fronts)| !left.is_superset(fronts));
+    world.sim.run_for(SOON * 2);
     for (seen, fronts) in &witnesses {
         before.extend(fronts.iter().cloned());
         for &peer in members {
@@ -400,7 +411,7 @@ fn cut_after(steps: usize, deed: Deed, who: usize) -> bool {
             assert!(!trouble, "{told}: {peer:?}: {event:?}");
         }
     }
-    done
+    Met { done, ahead }
 }
 
 /// Who is let in: a device that is not there.
@@ -414,10 +425,22 @@ fn is_editor(world: &World, peer: Peer) -> bool {
 
 fn cut_after_every_step(deed: Deed) {
     for who in 0..3 {
+        let mut ahead = 0;
+        let mut is_done = |steps: &usize| {
+            let met = cut_after(*steps, deed, who);
+            ahead += usize::from(met.ahead);
+            met.done
+        };
         // Some steps more, for what is still under way when all look the same.
-        let last = (0..STEPS).filter(|&steps| cut_after(steps, deed, who)).nth(5);
+        let last = (0..STEPS).filter(|steps| is_done(steps)).nth(5);
         let last = last.unwrap_or_else(|| panic!("{deed:?} is not done after {STEPS} steps"));
         assert!(last > 6, "{deed:?} has steps to be cut between");
+        // The editor's own changes leave before they are saved, but for those in a term that is not.
+        match (deed, who) {
+            (Deed::Edits, 0) => assert!(ahead > 0, "some were seen elsewhere before"),
+            (Deed::FreshTerm, 0) => assert_eq!(ahead, 0, "none was seen elsewhere before"),
+            _ => {}
+        }
         println!("{deed:?}: power of device {who} cut after each of {last} steps");
     }
 }

@@ -34,6 +34,28 @@ pub(super) fn claim(world: &World, parent: TermId, cut: Cut, key: &DeviceKey, no
     (term.id(), Item::Term(term.encode().into()))
 }
 
+/// One change of a term behind `after`, and its seal.
+fn slice(
+    world: &World,
+    (term, number): (TermId, u64),
+    after: ChangeHash,
+    (bytes, head): (Vec<u8>, ChangeHash),
+    key: &DeviceKey,
+) -> Item {
+    let seal = Seal {
+        term,
+        len: number,
+        head,
+    };
+    Item::Changes {
+        term,
+        from: number,
+        changes: vec![bytes.into()],
+        seal: seal.sign(world.deck, key).unwrap().encode().into(),
+        after,
+    }
+}
+
 /// Seals of a term over what nobody has.
 fn seals(world: &World, term: TermId, key: &DeviceKey) -> Vec<Item> {
     let seal = |number: u8| {
@@ -146,12 +168,7 @@ fn handovers_of_a_term_that_the_owner_ended_are_refused_by_name() {
         world.sim.say(intruder, &Message::Entries { deck, items });
     }
     world.sim.run_for(SOON);
-    assert!(world.sim.is_thrown_out(intruder));
-    let why = world.refusals();
-    assert!(
-        why.len() == 1 && why[0].contains("more terms that are not part of the deck"),
-        "{why:?}"
-    );
+    world.assert_thrown_out(intruder, "more terms that are not part of the deck");
     let kept = world.sim.holdings(laptop, deck).len();
     assert!(kept <= TERMS_ASIDE_PER_MEMBER_MAX + 8, "{kept}");
     assert_eq!(world.sim.cards(laptop, deck), world.before.1);
@@ -175,18 +192,7 @@ fn an_acceptance_beside_the_path_lifts_no_quota() {
         .accept_late(&actor, AT, accepted, head, late.heads()[0])
         .unwrap();
     let change = acceptance.change.unwrap();
-    let seal = Seal {
-        term: accepts,
-        len: 1,
-        head: change.hash,
-    };
-    let acceptance = Item::Changes {
-        term: accepts,
-        from: 1,
-        changes: vec![change.bytes.into()],
-        seal: seal.sign(deck, &mallory).unwrap().encode().into(),
-        after: head,
-    };
+    let acceptance = slice(&world, (accepts, 1), head, (change.bytes, change.hash), &mallory);
     drop(unknown);
     let intruder = world.intrude();
     world.entries(intruder, vec![first, second, acceptance]);
@@ -233,19 +239,9 @@ fn drafts_accepted_beside_the_path_are_offered_to_nobody_and_end_at_a_quota() {
         let id = role::draft_id(deck, mallory.id(), nonce);
         let accepted = line.accept_draft(&actor, AT, id, previous, drafted).unwrap();
         let change = accepted.change.unwrap();
-        let seal = Seal {
-            term: accepts,
-            len: number,
-            head: change.hash,
-        };
-        let slice = Item::Changes {
-            term: accepts,
-            from: number,
-            changes: vec![change.bytes.into()],
-            seal: seal.sign(deck, &mallory).unwrap().encode().into(),
-            after: previous,
-        };
-        previous = change.hash;
+        let (place, change) = ((accepts, number), (change.bytes, change.hash));
+        let slice = slice(&world, place, previous, change.clone(), &mallory);
+        previous = change.1;
         let items = vec![Item::Draft(draft), slice];
         world.sim.say(intruder, &Message::Entries { deck, items });
         if world.sim.is_thrown_out(intruder) {
@@ -298,18 +294,8 @@ fn declines_beside_the_path_do_not_push_out_the_editors() {
         let actor = role::actor_of_term(beside);
         let declined = line.decline_draft(&actor, AT, id, 1, &format!("{number}"), previous);
         let change = declined.unwrap().change.unwrap();
-        let seal = Seal {
-            term: beside,
-            len: number,
-            head: change.hash,
-        };
-        let slice = Item::Changes {
-            term: beside,
-            from: number,
-            changes: vec![change.bytes.into()],
-            seal: seal.sign(deck, &mallory).unwrap().encode().into(),
-            after: previous,
-        };
+        let change = (change.bytes, change.hash);
+        let slice = slice(&world, (beside, number), previous, change, &mallory);
         world.entries(intruder, vec![slice]);
     }
     assert_eq!(world.refusals(), Vec::<String>::new());
@@ -391,15 +377,9 @@ fn two_lines_whose_hashes_begin_alike_are_proved_to_everybody() {
     let two = alike(&document, term);
     assert_eq!(two[0].1.0[..4], two[1].1.0[..4]);
     for (peer, (bytes, head)) in [laptop, phone].into_iter().zip(&two) {
-        let (len, head) = (1, *head);
-        let seal = Seal { term, len, head }.sign(deck, &mallory).unwrap();
-        let items = vec![Item::Changes {
-            term,
-            from: 1,
-            changes: vec![bytes.clone().into()],
-            seal: seal.encode().into(),
-            after: document.heads()[0],
-        }];
+        let head = *head;
+        let change = (bytes.clone(), head);
+        let items = vec![slice(&world, (term, 1), document.heads()[0], change, &mallory)];
         let intruder = world.sim.intrude_with_key(peer, mallory.id(), deck, &key);
         world.sim.say(intruder, &Message::Entries { deck, items });
         world.sim.run_for(SOON);

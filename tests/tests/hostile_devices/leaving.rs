@@ -141,8 +141,12 @@ fn one_that_lost_the_right_does_not_go_on_in_its_term() {
     let at_phone = world.sim.intrude_with_key(phone, mallory.id(), deck, &key);
     let on = sealed(&world, &mut document, (term, 2), "and on", AT, &mallory);
     let items = vec![Item::Charter(charter.into()), on];
+    world.sim.take_events(phone);
     world.sim.say(at_phone, &Message::Entries { deck, items });
     world.sim.run_for(SOON);
+    let told = world.sim.take_events(phone);
+    let is_seen = |event: &&Event| matches!(event, Event::Changed { .. } | Event::Reorganised { .. });
+    assert_eq!(told.iter().find(is_seen), None, "not even for a moment");
     let fronts: Vec<String> = (world.sim.cards(phone, deck).into_iter())
         .map(|card| card.front)
         .collect();

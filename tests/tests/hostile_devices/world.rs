@@ -113,6 +113,13 @@ impl World {
         events.filter_map(why).collect()
     }
 
+    /// The laptop threw the intruder out, and says that this was why.
+    pub(crate) fn assert_thrown_out(&mut self, intruder: Intruder, because: &str) {
+        assert!(self.sim.is_thrown_out(intruder));
+        let why = self.refusals();
+        assert!(why.len() == 1 && why[0].contains(because), "{why:?}");
+    }
+
     /// The deck's document, from what the laptop sends to one who has nothing.
     pub(crate) fn document(&mut self) -> (Document, Position) {
         let intruder = self.intrude();
