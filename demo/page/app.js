@@ -163,6 +163,7 @@ function keys() {
 
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input:not([type=range]):not([type=checkbox]), select, textarea, dialog')) return;
+  if (state.without && !['t', '?'].includes(event.key)) return;
   const tab = TABS[Number(event.key) - 1];
   const does = {
     '/': () => byId('search').focus(), '[': () => timeline.by(-1), ']': () => timeline.by(1), n: timeline.toNow, t: nextTheme, '?': keys,

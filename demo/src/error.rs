@@ -420,16 +420,35 @@ impl Error {
         }
     }
 
+    /// What is wrong with the deck as a whole, whatever was asked of it.
+    const fn of_deck(&self) -> Option<&DeckError> {
+        match self {
+            Self::Deck(error)
+            | Self::History(HistoryError::Deck(error))
+            | Self::Role(RoleError::Deck(error))
+            | Self::Admit(AdmitError::Deck(error))
+            | Self::Invite(InviteError::Deck(error))
+            | Self::Audio(AudioError::Deck(error))
+            | Self::Export(ExportError::Deck(error))
+            | Self::Import(ImportError::Deck(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Which kind of failure it is.
     pub(crate) fn kind(&self) -> Kind {
+        match self.of_deck() {
+            Some(DeckError::Unknown(_)) => return Kind::NotFound,
+            Some(DeckError::Damaged(_)) => return Kind::Damaged,
+            Some(DeckError::NotHereYet(_)) => return Kind::Unreachable,
+            Some(_) => return Kind::Failed,
+            None => {}
+        }
         match self {
             Self::Open(OpenError::Store(error)) | Self::Store(error) => kind_of_store(error),
             Self::Open(OpenError::Folder { error, .. }) | Self::Folder { error, .. } => kind_of_io(error),
             Self::Open(OpenError::Identity(error)) => kind_of_identity(error),
-            Self::Open(OpenError::Load(_))
-            | Self::Deck(DeckError::Damaged(_))
-            | Self::DamagedDeck { .. }
-            | Self::LostAll => Kind::Damaged,
+            Self::Open(OpenError::Load(_)) | Self::DamagedDeck { .. } | Self::LostAll => Kind::Damaged,
             Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Kind::NotFound,
             Self::File { error, .. } => kind_of_io(error),
             Self::Export(ExportError::Io(error)) => kind_of_io(error),
@@ -450,7 +469,7 @@ impl Error {
             | Self::Admit(AdmitError::MayNotHold)
             | Self::Invite(InviteError::MayNotHold) => Kind::NotEditor,
             Self::Dial(DialError::NoPath { .. } | DialError::Proof(_)) => Kind::Unreachable,
-            Self::Deck(DeckError::NotHereYet(_)) | Self::TooLate(_) => Kind::Unreachable,
+            Self::TooLate(_) => Kind::Unreachable,
             Self::Dial(DialError::Code(_) | DialError::Route)
             | Self::Usage(_)
             | Self::CodeInArguments
@@ -469,7 +488,6 @@ impl Error {
             | Self::NoSuchDevice { .. }
             | Self::NoEntry(_)
             | Self::NoAudio(_)
-            | Self::Deck(DeckError::Unknown(_))
             | Self::History(_)
             | Self::Draft(DraftError::Unknown(_)) => Kind::NotFound,
             Self::NotWell(kind, _) => *kind,

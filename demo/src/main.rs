@@ -3,7 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `cli/` | what can be typed |
-//! | `command` | from what was typed to what is asked, and from what is told to what is printed |
+//! | `command/` | from what was typed to what is asked, and from what is told to what is printed |
 //! | `ask/` | what a device can be asked, and what it tells |
 //! | `act/` | doing it |
 //! | `node/` | the device at work: data folder, links, the socket by which commands reach a running peer |

@@ -22,7 +22,7 @@
 //! | a terminal shows what a pipe gets, and no line that is too wide | `terminal::a_terminal_shows_…`, `graph::tests` |
 //! | `--color`, `NO_COLOR`; `--no-progress`; bars on a terminal, lines without | `terminal::…`, `log_and_show::no_color_beats_auto_…`, `tell::bars` |
 //! | `--yes` | `terminal::what_cannot_be_taken_back_…` |
-//! | exit codes: 2 usage, 3 not editor, 5 damaged, 6 busy, 7 not found, 8 disk, 130, 143 | each test that fails on purpose; `demo::what_cannot_be_understood_…` |
+//! | exit codes: 2 usage, 3 not editor, 4 not reached, 5 damaged, 6 busy, 7 not found, 8 disk, 130, 143 | each test that fails on purpose; `demo::what_cannot_be_understood_…` |
 //! | every command's help has an example that is understood | `cli::the_help_of_every_command_…` |
 //! | one process has the folder, others ask it; several at a time take turns; a killed one is replaced; nonsense harms nobody | `linking::many_commands_…`, `…::the_socket_of_a_peer_…`, `…::nonsense_on_the_socket_…`, `log_and_show::a_folder_in_use_…` |
 //! | Ctrl-C in a transfer, then resumed | `linking::a_transfer_that_is_interrupted_…` |

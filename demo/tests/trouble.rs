@@ -158,6 +158,37 @@ fn damaged_data_is_recognised_looked_at_and_mended_with_consent() {
     device.ok(&["new", "Spanish again"]);
 }
 
+/// It was joined, and no device that has it was met since.
+#[test]
+fn a_deck_of_which_nothing_has_come_says_so_with_its_own_exit_code() {
+    use cuecard::{Engine, Rights};
+    let device = Device::new("phone");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let elsewhere = Engine::in_memory("laptop").unwrap();
+        let deck = elsewhere.create_deck("Spanish").await.unwrap();
+        let phone = Engine::open(device.folder()).await.unwrap();
+        phone.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
+        phone.shutdown().await.unwrap();
+    });
+    for command in [
+        &["list"][..],
+        &["show"],
+        &["log"],
+        &["add", "hola", "hello"],
+        &["export", "/tmp/never"],
+    ] {
+        let said = device.fails(4, command);
+        assert!(said.contains("has arrived yet"), "{command:?}: {said}");
+    }
+    assert!(device.ok(&["decks"]).contains("(nothing of it is here yet)"));
+    assert!(
+        device
+            .ok(&["status"])
+            .contains("it comes as soon as a device that has it is linked")
+    );
+}
+
 /// One deck of two: its first record is another.
 #[test]
 fn a_damaged_deck_costs_no_other_and_can_be_removed() {

@@ -149,6 +149,10 @@ fn only_who_has_the_token_gets_in_and_only_from_here() {
         415,
         "no JSON"
     );
+    // It is the guard that says so, before anything is made of the body.
+    let plain = [cookie, origin, ("Content-Type", "text/plain")];
+    let answer = request(&served, &format!("POST {place}/stage/cut"), &plain, "{}");
+    assert!(answer.ends_with("this takes JSON"), "{answer}");
     assert_eq!(cut(&[origin, json]), 401, "no cookie");
     assert_eq!(cut(&[cookie, origin, json]), 200);
 
