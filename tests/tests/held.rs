@@ -339,3 +339,28 @@ fn a_link_that_ends_during_a_check_does_not_take_with_it_what_had_come() {
     assert_eq!(world.behind(), 0);
     world.settle();
 }
+
+/// Two have what the phone lacks, and both send it.
+#[test]
+fn the_same_from_two_is_checked_once_and_comes_to_the_same() {
+    let mut world = World::new(13);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    let tablet = world.sim.device("tablet");
+    let key = act(&mut world.sim, laptop, |core, _| core.deck_key(deck).unwrap());
+    act(&mut world.sim, tablet, |core, now| core.join_deck(now, deck, key));
+    world.sim.connect(laptop, tablet, Conditions::PERFECT);
+    world.settle();
+    world.sim.connect(tablet, phone, Conditions::PERFECT);
+    world.sim.run_for(SOON);
+    world.sim.cut(laptop, phone);
+    world.sim.cut(tablet, phone);
+    for number in 0..CHANGES {
+        world.edit(&format!("again {number}"));
+    }
+    world.sim.run_for(SOON);
+    world.sim.mend(tablet, phone);
+    world.check();
+    world.edit("meanwhile");
+    world.settle();
+    assert_eq!(world.sim.cards(tablet, deck), world.sim.cards(phone, deck));
+}
