@@ -28,7 +28,7 @@ use crate::driver::Shared;
 use crate::engine::Engine;
 use crate::id::{BlobId, DeckId};
 use crate::invite::DeckInvite;
-use crate::limits::{BLOB_BYTES_MAX, SLICE_BYTES_MAX};
+use crate::limits::{BLOB_BYTES_MAX, LOG_READ_BYTES_MAX};
 use crate::sync::envelope;
 use crate::sync::message::{Item, Message, Position};
 
@@ -344,7 +344,7 @@ fn with_changes(
 ) -> Result<(Vec<Item>, Position), ExportError> {
     let mut read = Vec::new();
     if let Some((stream, from, count)) = part.changes.as_ref().and_then(|changes| changes.read) {
-        for record in shared.store.read(stream, from, count, SLICE_BYTES_MAX)? {
+        for record in shared.store.read(stream, from, count, LOG_READ_BYTES_MAX)? {
             read.push(disk::log_record(&record.bytes).map_err(|_| ExportError::Damaged)?);
         }
     }

@@ -25,6 +25,11 @@ pub const SLICE_CHANGES_MAX: usize = 8_192;
 ///
 /// Test: `engine/src/gate/tests/sizes.rs::too_many_bytes_of_changes_at_a_time`.
 pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
+/// Bytes that are read of a log at a time: the changes of a slice as they lie there, each in a record. With less, a slice as
+/// long as it may be would be read without its seal, and could not be sent on.
+///
+/// Test: `tests/tests/hostile_devices/slices.rs::one_as_long_as_it_may_be_can_be_sent_on`.
+pub const LOG_READ_BYTES_MAX: usize = SLICE_BYTES_MAX + 16 * SLICE_CHANGES_MAX;
 /// Slices on their way to one device before it acknowledges: enough to fill a long path, bounded in memory.
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.

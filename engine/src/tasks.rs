@@ -9,9 +9,9 @@ use cuecard_store::{
 use crate::blob::fetch::Held;
 use crate::blob::frame::FrameHeader;
 use crate::core::{BlobDone, BlobTask, Input, NewSnapshot, ReadId, WriteResult};
-use crate::disk;
+use crate::disk::{self, snapshot::is_of_one_deck};
 use crate::id::{BlobId, DeckId};
-use crate::limits::SLICE_BYTES_MAX;
+use crate::limits::LOG_READ_BYTES_MAX;
 
 /// A question to the store that takes time.
 #[derive(Debug)]
@@ -41,14 +41,18 @@ impl StoreTask {
                 from,
                 count,
             } => {
-                // One record beyond the limit of a slice comes whole, so that a slice is never empty.
                 let records = store
-                    .read(stream, from, count, SLICE_BYTES_MAX)
-                    .map_err(|e| e.to_string());
-                let parse = |record: cuecard_store::Record| {
-                    disk::log_record(&record.bytes).map_err(|e| e.to_string())
-                };
-                let result = records.and_then(|records| records.into_iter().map(parse).collect());
+                    .read(stream, from, count, LOG_READ_BYTES_MAX)
+                    .or_else(|error| match is_of_one_deck(&error) {
+                        true => {
+                            tracing::error!(%error, "a part of a log is damaged");
+                            Ok(vec![])
+                        }
+                        false => Err(error.to_string()),
+                    });
+                // Up to what is damaged: that costs its deck, and not all that this device has open.
+                let parse = |record: cuecard_store::Record| disk::log_record(&record.bytes).ok();
+                let result = records.map(|records| records.into_iter().map_while(parse).collect());
                 Input::LogRead { read, result }
             }
             Self::PutSnapshot { deck, snapshot } => {
@@ -210,4 +214,29 @@ fn widen(groups: &Range<u32>) -> Range<u64> {
 /// The limit on blobs keeps group numbers far below 32 bits.
 fn narrow(groups: Range<u64>) -> Range<u32> {
     u32::try_from(groups.start).unwrap_or(u32::MAX)..u32::try_from(groups.end).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cuecard_store::{Batch, MemoryStore};
+
+    #[test]
+    fn a_damaged_record_ends_what_is_read_of_a_log_and_nothing_else() {
+        let (store, stream) = (MemoryStore::new(), StreamId::from_bytes([1; 32]));
+        let mut batch = Batch::default();
+        batch.append(stream, 1, b"not a change".to_vec());
+        store.commit(batch).wait().unwrap();
+        let (read, from, count) = (ReadId(1), 1, 10);
+        let task = StoreTask::ReadLog {
+            read,
+            stream,
+            from,
+            count,
+        };
+        let Input::LogRead { result, .. } = task.run(&store) else {
+            panic!("an answer")
+        };
+        assert_eq!(result.map(|records| records.len()), Ok(0));
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use cuecard::store::{Fault, FaultyStore, MemoryStore};
 use cuecard::transport::DeviceKey;
 use cuecard::{
-    Card, ChangeHash, Deck, DraftInfo, EditError, Engine, Event, Member, OpError, Rights, Role, RoleError,
+    AudioPolicy, Card, ChangeHash, Deck, DraftInfo, EditError, Engine, Event, Member, OpError, Policies,
+    Rights, Role, RoleError,
 };
 
 type Faulty = Arc<FaultyStore<MemoryStore>>;
@@ -218,6 +219,11 @@ async fn what_the_disk_refuses_is_gone_from_memory_too() {
                     .expect("its own");
             }
             proposed.propose().await.expect("its own");
+            let policies = Policies {
+                audio: AudioPolicy::OnDemand,
+                ..Policies::default()
+            };
+            deck.set_policies(policies.clone()).expect("the deck");
             let before = seen(&deck);
             let mut events = engine.events();
             store.fault(store.commits() + 1, fault);
@@ -236,6 +242,7 @@ async fn what_the_disk_refuses_is_gone_from_memory_too() {
             let told = tokio::time::timeout(LONG, told).await;
             told.unwrap_or_else(|_| panic!("{fault:?}, {what}: memory did not go back"));
             let after = seen(&deck);
+            assert_eq!(deck.policies(), policies, "{what}");
             if fault == Fault::Fail {
                 assert_eq!(after.head, before.head, "{what}");
                 assert_eq!(after.cards, before.cards, "{what}");

@@ -163,14 +163,25 @@ impl Core {
             .and_then(|state| state.sessions.get_mut(&deck));
         let Some(session) = session else { return };
         // The path has turned, and what was sent or being read leads where it no longer goes.
+        let mut items = Vec::new();
         if session.cursor.is_some_and(|cursor| !log.is_on_path(cursor)) {
+            // What was to go before it is marked as sent.
+            items.extend(
+                session
+                    .reading
+                    .take()
+                    .into_iter()
+                    .flat_map(|reading| reading.items),
+            );
             let shared = log.find(&session.locator);
             session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
         }
         if !session.has_room() {
             return;
         }
-        let mut items = Vec::new();
+        if !session.first.is_empty() {
+            return self.send_owed(link, deck, true);
+        }
         // Nothing can be taken in without a genesis, and that is on disk before it is sent.
         if !session.has_genesis && !log.is_kept {
             return;
@@ -189,9 +200,6 @@ impl Core {
             let lacking = log.chain.charters().filter(lacks);
             items.extend(lacking.map(|charter| Item::Charter(charter.encode().into())));
             session.charter = session.charter.max(Some(newest));
-        }
-        if !session.first.is_empty() {
-            return self.send_owed(link, deck, true);
         }
         // What it said that it holds may have been ahead of us then.
         if let Some(acked) = session.acked {

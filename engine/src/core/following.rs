@@ -149,10 +149,15 @@ impl Core {
     /// Ends all talk of a deck, with what was heard of it kept.
     fn close_sessions(&mut self, deck: DeckId) {
         let links: Vec<LinkId> = self.links_of(deck);
-        for link in links {
+        for &link in &links {
             self.keep_heard_of(link, &[deck]);
         }
         self.end_sessions(deck);
+        for link in links {
+            self.doubt_way_of(link, deck);
+            self.set_heartbeat(link);
+        }
+        self.pull_audio();
         if let Some(state) = self.decks.get_mut(&deck) {
             state.syncing = None;
         }

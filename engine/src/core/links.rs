@@ -43,6 +43,8 @@ pub(crate) struct LinkState {
     pub(crate) asks: BTreeSet<BlobId>,
     /// Whether it said what it is called.
     pub(super) is_named: bool,
+    /// Whether it is being refused.
+    is_refused: bool,
     /// When it last said anything.
     pub(super) heard_at: Time,
     /// What time it is there, and how much it says.
@@ -143,6 +145,7 @@ impl Core {
                 served: BTreeMap::new(),
                 asks: BTreeSet::new(),
                 is_named: false,
+                is_refused: false,
                 heard_at: self.now,
                 live: LinkLive::default(),
                 heartbeat: None,
@@ -197,13 +200,8 @@ impl Core {
             return;
         };
         let intervals = state.sessions.keys().map(|deck| self.policies(*deck).auto_claim);
-        let Some(every) = intervals
-            .map(super::failover::interval_of)
-            .min()
-            .map(|every| every.min(LINK_HEARTBEAT))
-        else {
-            return;
-        };
+        let soonest = intervals.map(super::failover::interval_of).min();
+        let every = soonest.map_or(LINK_HEARTBEAT, |every| every.min(LINK_HEARTBEAT));
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -224,8 +222,16 @@ impl Core {
 
     /// Ends a link whose other side broke the rules: it costs the sender, and nobody else.
     pub(super) fn refuse(&mut self, link: LinkId, why: String) {
-        let Some(device) = self.peer_of(link) else { return };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if std::mem::replace(&mut state.is_refused, true) {
+            return;
+        }
+        let device = state.peer;
         tracing::warn!(device = %device.short(), why, "refused");
+        // What had come of other decks is judged for itself.
+        self.take_all_held(|of, _| of == link);
         self.forget_link(link);
         self.outputs.push_back(Output::Close {
             link,
@@ -251,6 +257,16 @@ impl Core {
             return;
         };
         let (shown, older) = self.to_show(link, state);
+        self.greet_with(link, shown, older);
+    }
+
+    /// Shows every deck but one: the other side ends its talk of that, too, so that both begin anew.
+    pub(super) fn greet_without(&mut self, link: LinkId, deck: DeckId) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let (mut shown, older) = self.to_show(link, state);
+        shown.remove(&deck);
         self.greet_with(link, shown, older);
     }
 

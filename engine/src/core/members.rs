@@ -210,6 +210,9 @@ impl Core {
         let mut batch = Batch::default();
         disk::put_key(&mut batch, deck, &ring);
         let ticket = self.save(deck, batch, None);
+        for link in self.links_of(deck) {
+            self.greet_without(link, deck);
+        }
         self.end_sessions(deck);
         self.greet_all();
         Some(ticket)

@@ -51,6 +51,8 @@ impl Core {
         role.told = log.as_ref().map(|log| log.chain.canonical().editor);
         let mut state = DeckState::new(keys, log, role);
         state.heard = heard;
+        // One that goes back to what the disk has is what its app made of it in this run.
+        state.policies = self.decks.get(&deck).and_then(|before| before.policies.clone());
         state.followed = followed;
         self.decks.insert(deck, state);
         self.note_all_audio(deck);

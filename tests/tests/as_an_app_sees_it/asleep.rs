@@ -123,7 +123,17 @@ fn where_others_take_over_soon_silence_is_noticed_soon() {
     assert_eq!(world.sim.heartbeats(laptop), [Duration::from_millis(200); 3]);
     set(&mut world, AutoClaim::Never);
     let last = world.sim.heartbeats(laptop).pop();
-    assert_eq!(last, Some(cuecard::limits::LINK_HEARTBEAT), "and as usual again");
+    let usual = cuecard::limits::LINK_HEARTBEAT;
+    assert_eq!(last, Some(usual), "and as usual again");
+    // Where nothing is said of that deck any more, too.
+    set(&mut world, claims_after(600));
+    assert_eq!(
+        world.sim.heartbeats(laptop).pop(),
+        Some(Duration::from_millis(200))
+    );
+    let unfollow = |core: &mut Core, now| core.set_followed(now, deck, false).map(drop);
+    world.sim.act(laptop, unfollow).unwrap().unwrap();
+    assert_eq!(world.sim.heartbeats(laptop).pop(), Some(usual));
 }
 
 /// A link that notes what heartbeat was asked of it.

@@ -115,7 +115,7 @@ fn large_drafts_accepted_one_after_the_other_reach_a_newcomer() {
 }
 
 /// One draft of one card by mallory, on the deck as it is.
-fn one(world: &mut World, number: u8) -> DraftItem {
+pub(super) fn one(world: &mut World, number: u8) -> DraftItem {
     let (document, _) = world.document();
     let (base, nonce) = (document.heads()[0], [number; 16]);
     let (change, head) = drafted(world, &document, nonce, &format!("flood {number}"));

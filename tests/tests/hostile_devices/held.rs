@@ -5,9 +5,9 @@ use cuecard::document::Document;
 use cuecard::limits::{BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use cuecard::role::Seal;
 use cuecard::sim::Intruder;
-use cuecard::sync::message::{Item, Message, Position};
+use cuecard::sync::message::{Item, Message, PROTOCOL_VERSION, Position};
 use cuecard::transport::DeviceKey;
-use cuecard::{Rights, TermId};
+use cuecard::{Member, Rights, TermId};
 
 use super::authority::sealed;
 use super::limits::large_and_sealed;
@@ -34,6 +34,33 @@ impl Handed {
             term,
             document,
         }
+    }
+
+    /// Mallory is the editor of another deck of the laptop's, which all is about from now on. Says how many cards it has.
+    fn on_another_deck(&mut self) -> usize {
+        let (laptop, mallory) = (self.world.laptop, self.world.mallory.id());
+        let member = Member {
+            device: mallory,
+            rights: Rights::Hold,
+            rank: 1,
+        };
+        let sim = &mut self.world.sim;
+        let deck = act(sim, laptop, |core, now| {
+            core.create_deck(now, "French").unwrap().value
+        });
+        sim.run_for(SOON);
+        act(sim, laptop, |core, now| {
+            core.set_members(now, deck, vec![member]).unwrap()
+        });
+        sim.run_for(SOON);
+        self.world.deck_key = act(sim, laptop, |core, _| core.deck_key(deck).unwrap());
+        self.term = act(sim, laptop, |core, now| {
+            core.hand_over(now, deck, mallory).unwrap().value
+        });
+        sim.run_for(SOON);
+        self.world.deck = deck;
+        self.document = self.world.document().0;
+        self.cards()
     }
 
     /// Mallory is linked, and says that it has far more than it will ever send.
@@ -162,6 +189,33 @@ fn what_does_not_come_is_not_waited_for() {
     assert_eq!(handed.cards(), 3, "it is held");
     handed.world.sim.run_for(HELD_AT_MOST);
     assert_eq!(handed.cards(), 4, "and no longer than it may be");
+}
+
+/// What breaks the rules of one deck says nothing of what came of another.
+#[test]
+fn who_is_refused_over_one_deck_has_what_had_come_of_another_taken_in() {
+    let mut handed = Handed::new(185);
+    let (one, one_key) = (handed.world.deck, handed.world.deck_key);
+    let other = handed.on_another_deck();
+    let intruder = handed.promise();
+    let (another, key) = (handed.world.deck, handed.world.deck_key);
+    assert_ne!(one, another);
+    let greeting = Message::Greet {
+        version: PROTOCOL_VERSION,
+        name: "intruder".to_owned(),
+        proofs: vec![intruder.proof(one, &one_key), intruder.proof(another, &key)],
+    };
+    handed.world.sim.say(intruder, &greeting);
+    let slice = handed.slice(1);
+    handed.say(intruder, slice);
+    assert_eq!(handed.cards(), other, "it is held");
+    let items = vec![Item::Charter(vec![1].into())];
+    handed
+        .world
+        .sim
+        .say(intruder, &Message::Entries { deck: one, items });
+    assert!(handed.world.sim.is_thrown_out(intruder));
+    assert_eq!(handed.cards(), other + 1);
 }
 
 #[test]

@@ -116,6 +116,22 @@ fn a_person_is_asked_where_the_app_wants_it() {
     world.wait("ann knows", |world| world.rights(ann, ann) == Some(Rights::Draft));
 }
 
+/// Both ends of the link begin anew with the deck, so that its second question is heard.
+#[test]
+fn who_is_linked_and_comes_again_with_a_better_invite_gets_what_that_is_for() {
+    let mut world = World::new(3);
+    let owner = world.owner;
+    let ann = world.sim.device("ann");
+    world.connect(owner, ann);
+    for rights in [Rights::Read, Rights::Draft] {
+        let invite = world.invite(owner, rights);
+        world.join(ann, &invite);
+        world.wait("ann may do that", |world| world.rights(ann, ann) == Some(rights));
+    }
+    world.add_card(owner, "dos");
+    world.wait("she has the deck", |world| world.in_sync(&[owner, ann]));
+}
+
 /// One that may not hold the role passes the key on, and no more than that.
 #[test]
 fn an_invite_by_one_who_may_not_hold_is_to_read() {

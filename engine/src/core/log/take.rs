@@ -211,6 +211,17 @@ impl Log {
         if known >= count {
             return Ok(None);
         }
+        // Whoever sends it on ends a slice before what merges something, so a seal has to be there.
+        let merges_within = |ends: &[usize]| match ends {
+            [before, end] => {
+                let behind_first = slice.changes.get(before + 1..*end).unwrap_or_default();
+                behind_first.iter().any(|change| own_log::merges(change))
+            }
+            _ => false,
+        };
+        if ends.windows(2).any(merges_within) {
+            return refused("a slice begins with what it accepts; this one accepts something further on");
+        }
         if self.opened.contains(&term) {
             return refused(
                 "changes of a term that this very process opened; is a copy of this device at work?",

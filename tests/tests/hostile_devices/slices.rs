@@ -1,0 +1,167 @@
+//! Slices that are cut where no honest device cuts them: whoever takes one in has to be able to send it on.
+
+use cuecard::card::FieldValue;
+use cuecard::limits::SLICE_BYTES_MAX;
+use cuecard::role::{self, Seal};
+use cuecard::sync::message::{Item, Message};
+use cuecard::transport::memory::Conditions;
+use cuecard::{DraftState, Rights};
+
+use super::drafts::one;
+use super::limits::large;
+use super::world::*;
+
+/// All that the laptop sends to one who has nothing.
+fn told(world: &mut World) -> Vec<Item> {
+    let (intruder, deck) = (world.intrude(), world.deck);
+    let status = Message::Status {
+        deck,
+        charter: None,
+        locator: vec![],
+        beside: NOTHING,
+        changes: 0,
+    };
+    world.sim.say(intruder, &status);
+    world.sim.run_for(SOON);
+    let heard = world.sim.heard(intruder).into_iter();
+    let items = heard.filter_map(|message| match message {
+        Message::Entries { items, .. } => Some(items),
+        _ => None,
+    });
+    items.flatten().collect()
+}
+
+/// One that passes a deck on puts several slices together, and leaves the seals between them away. What is accepted there
+/// would have no seal before it, and a slice has to begin with it.
+#[test]
+fn what_is_accepted_amid_a_slice_is_refused_as_nobody_could_send_it_on() {
+    let mut world = World::new(171, Some(Rights::Draft));
+    let (laptop, deck, key) = (world.laptop, world.deck, world.deck_key);
+    let early = told(&mut world);
+    let after = world.sim.head(laptop, deck).unwrap();
+    let draft = one(&mut world, 1);
+    let intruder = world.intrude();
+    world.sim.say(intruder, &Message::Propose { deck, draft });
+    world.sim.run_for(SOON);
+    for front in ["cuatro", "cinco"] {
+        act(&mut world.sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| edit.add_card(front, "?")).unwrap()
+        });
+    }
+    let drafts = world.sim.drafts(laptop, deck);
+    assert_eq!(drafts[0].state, DraftState::Proposed);
+    act(&mut world.sim, laptop, |core, now| {
+        core.accept_draft(now, deck, drafts[0].draft).unwrap()
+    });
+    world.sim.run_for(SOON);
+    let (mut all, mut last, mut accepted) = (Vec::new(), None, Vec::new());
+    for item in told(&mut world) {
+        match item {
+            Item::Changes {
+                term, changes, seal, ..
+            } => {
+                all.extend(changes);
+                last = Some((term, seal));
+            }
+            Item::Draft(_) => accepted.push(item),
+            _ => {}
+        }
+    }
+    let (term, seal) = last.expect("slices");
+    assert_eq!(accepted.len(), 1);
+    let known = early.iter().map(|item| match item {
+        Item::Changes { changes, .. } => changes.len(),
+        _ => 0,
+    });
+    let known: usize = known.sum();
+    assert_eq!(known + 3, all.len());
+    accepted.push(Item::Changes {
+        term,
+        from: known as u64 + 1,
+        changes: all.split_off(known),
+        seal,
+        after,
+    });
+    let [phone, tablet] = ["phone", "tablet"].map(|name| world.sim.device(name));
+    for peer in [phone, tablet] {
+        act(&mut world.sim, peer, |core, now| core.join_deck(now, deck, key));
+    }
+    let at_phone = world.sim.intrude_with_key(phone, world.mallory.id(), deck, &key);
+    for items in [early, accepted] {
+        world.sim.say(at_phone, &Message::Entries { deck, items });
+        world.sim.run_for(SOON);
+    }
+    world.sim.connect(laptop, phone, Conditions::PERFECT);
+    world.sim.connect(phone, tablet, Conditions::PERFECT);
+    let passed_on = world.sim.run_until("the tablet has all of it", SOON, |sim| {
+        sim.head(tablet, deck) == sim.head(laptop, deck)
+    });
+    passed_on.unwrap_or_else(|stuck| panic!("{stuck}"));
+    assert!(world.sim.is_thrown_out(at_phone));
+}
+
+/// As it lies in a log it is longer, and its one seal is at its end.
+#[test]
+fn one_as_long_as_it_may_be_can_be_sent_on() {
+    let mut world = World::new(173, Some(Rights::Hold));
+    let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
+    let term = act(&mut world.sim, laptop, |core, now| {
+        core.hand_over(now, deck, mallory.id()).unwrap().value
+    });
+    world.sim.run_for(SOON);
+    let (mut document, _) = world.document();
+    let (actor, after) = (role::actor_of_term(term), document.heads()[0]);
+    let time = 1_750_000_000_000;
+    let (mut changes, mut left) = (Vec::new(), SLICE_BYTES_MAX);
+    for number in 0..17 {
+        let committed = document
+            .commit(&actor, time, &mut || [0; 10], |edit| large(edit, number))
+            .unwrap();
+        let change = committed.change.unwrap().bytes;
+        left -= change.len();
+        changes.push(change);
+    }
+    // The last one fills what is left, as nearly as it can.
+    let mut size = left - 2_000;
+    let last = (0..8).find_map(|_| {
+        let mut tried = document.fork_at(document.heads()[0]).unwrap();
+        let fill = |edit: &mut cuecard::Edit<'_>| {
+            (0..=size / 4_000).try_for_each(|field| {
+                let text = noise(field as u64, 4_000.min(size - field * 4_000));
+                edit.set_deck_field(&format!("field {field}"), Some(FieldValue::Text(text)))
+            })
+        };
+        let committed = tried.commit(&actor, time, &mut || [0; 10], fill).unwrap();
+        let change = committed.change.unwrap();
+        let bytes = change.bytes.len();
+        if (left - 60..=left).contains(&bytes) {
+            return Some(change);
+        }
+        size = size + left - 30 - bytes;
+        None
+    });
+    let last = last.expect("one of that size");
+    changes.push(last.bytes);
+    let (len, head) = (changes.len() as u64, last.hash);
+    let seal = Seal { term, len, head }.sign(deck, &mallory).unwrap();
+    let slice = Item::Changes {
+        term,
+        from: 1,
+        changes: changes.into_iter().map(Into::into).collect(),
+        seal: seal.encode().into(),
+        after,
+    };
+    let intruder = world.intrude();
+    world.entries(intruder, vec![slice]);
+    assert_eq!(world.sim.head(laptop, deck), Some(head), "{:?}", world.refusals());
+    let newcomer = world.sim.device("newcomer");
+    let key = world.deck_key;
+    act(&mut world.sim, newcomer, |core, now| {
+        core.join_deck(now, deck, key)
+    });
+    world.sim.connect(laptop, newcomer, Conditions::PERFECT);
+    let arrived = world.sim.run_until("all of it arrives", SOON, |sim| {
+        sim.head(newcomer, deck) == Some(head)
+    });
+    arrived.unwrap_or_else(|stuck| panic!("{stuck}"));
+}
