@@ -119,10 +119,14 @@ impl Core {
         }
     }
 
-    /// Records are durable before they are sent.
+    /// Records are durable before they are sent. Where the disk has failed, nobody knows which are.
     pub(super) fn is_beside_unsaved(&self, deck: DeckId) -> bool {
+        #[cfg(feature = "sim")]
+        if crate::sim::is_broken(crate::sim::Rule::SaveBeforeSending) {
+            return false;
+        }
         let mut saving = self.saving.values();
-        saving.any(|saving| saving.deck == deck && saving.beside)
+        self.store_failed.is_some() || saving.any(|saving| saving.deck == deck && saving.beside)
     }
 
     /// Sends what is owed: late work that the path accepts before that, all else once there is nothing of the path to send.

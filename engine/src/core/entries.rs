@@ -327,7 +327,11 @@ fn take_into(
 ) -> Result<(), TakeError> {
     match item {
         Item::Genesis(_) => {}
-        Item::Charter(bytes) => taken.members |= log.take_charter(bytes, batch)?,
+        Item::Charter(bytes) => {
+            taken.members |= log.take_charter(bytes, batch)?;
+            // It may turn the path, and what comes with it goes on from where that then ends.
+            taken.followed(log.follow_chain()?);
+        }
         Item::Admit(bytes) => {
             taken.admitted.extend(log.take_admit(bytes, batch)?);
             taken.members |= !taken.admitted.is_empty();

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use crate::id::DeviceId;
+
 /// A rule of the engine that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,10 +16,13 @@ pub enum Rule {
     PassOn,
     /// A device asks for the audio that cards refer to.
     PullAudio,
+    /// What lies beside the path is durable before it is sent.
+    SaveBeforeSending,
 }
 
 thread_local! {
     static BROKEN: Cell<Option<Rule>> = const { Cell::new(None) };
+    static MODIFIED: Cell<Option<DeviceId>> = const { Cell::new(None) };
 }
 
 /// Runs with a rule broken, in this thread.
@@ -35,4 +40,18 @@ pub fn with_broken<R>(rule: Rule, run: impl FnOnce() -> R) -> R {
 
 pub(crate) fn is_broken(rule: Rule) -> bool {
     BROKEN.get() == Some(rule)
+}
+
+/// Runs a device's engine as modified by its person: it takes itself for one that may hold the role. What it then does, it
+/// does in earnest, and keeps to.
+pub(super) fn as_modified<R>(device: DeviceId, run: impl FnOnce() -> R) -> R {
+    let before = MODIFIED.replace(Some(device));
+    let result = run();
+    MODIFIED.set(before);
+    result
+}
+
+/// Whether the engine that is at work is this device's, and a modified one.
+pub(crate) fn is_modified(device: DeviceId) -> bool {
+    MODIFIED.get() == Some(device)
 }

@@ -40,6 +40,8 @@ pub(super) struct SimDevice {
     pub(super) heartbeats: BTreeMap<LinkId, Duration>,
     /// Whether the disk takes nothing more.
     pub(super) fails: bool,
+    /// Whether its engine takes itself for one that may hold the role.
+    pub(super) is_modified: bool,
 }
 
 impl SimDevice {
@@ -65,7 +67,17 @@ impl SimDevice {
             compact_when: None,
             heartbeats: BTreeMap::new(),
             fails: false,
+            is_modified: false,
         }
+    }
+
+    /// Lets its core do something, if it is running.
+    pub(super) fn run<R>(&mut self, act: impl FnOnce(&mut Core) -> R) -> Option<R> {
+        let (me, core) = (self.key.id(), self.core.as_mut()?);
+        Some(match self.is_modified {
+            true => super::broken::as_modified(me, || act(core)),
+            false => act(core),
+        })
     }
 
     pub(super) fn compact_when(&mut self, when: CompactWhen) {

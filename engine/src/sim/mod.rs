@@ -34,8 +34,8 @@ use crate::sync::holdings::Holding;
 use crate::sync::message::Message;
 use crate::time::Time;
 
-pub(crate) use self::broken::is_broken;
 pub use self::broken::{Rule, with_broken};
+pub(crate) use self::broken::{is_broken, is_modified};
 use self::device::{SimClock, SimDevice};
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
@@ -294,13 +294,19 @@ impl Sim {
             .map_or(DeviceId::from_bytes([0; 32]), SimDevice::id)
     }
 
+    /// From now on this device runs a modified engine, which takes itself for one that may hold the role.
+    pub fn modify(&mut self, peer: Peer) {
+        if let Some(device) = self.devices.get_mut(peer.0) {
+            device.is_modified = true;
+        }
+    }
+
     /// Lets a device do something: what an app would do through the public handles. `None` if it is not running.
     pub fn act<R>(&mut self, peer: Peer, act: impl FnOnce(&mut Core, Time) -> R) -> Option<R> {
         let now = self.now;
         let device = self.devices.get_mut(peer.0)?;
         let time = device.time(now);
-        let core = device.core.as_mut()?;
-        let result = act(core, time);
+        let result = device.run(|core| act(core, time))?;
         self.settle(peer.0);
         Some(result)
     }
@@ -510,9 +516,7 @@ impl Sim {
     fn hand_in(&mut self, device: usize, input: Input) {
         if let Some(state) = self.devices.get_mut(device) {
             let time = state.time(self.now);
-            if let Some(core) = &mut state.core {
-                core.handle(time, input);
-            }
+            state.run(|core| core.handle(time, input));
         }
         self.settle(device);
     }

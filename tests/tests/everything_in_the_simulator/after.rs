@@ -72,7 +72,8 @@ impl World {
             let state = self.sim.sync_state(*peer, self.deck)?;
             let has_more = |device: &cuecard::DeviceSync| {
                 let is_linked = matches!(device.reach, cuecard::Reach::Linked(_));
-                is_linked && device.stand.is_some_and(|stand| stand.ahead > 0)
+                let is_honest = self.peers.iter().any(|peer| self.sim.id(*peer) == device.device);
+                is_linked && is_honest && device.stand.is_some_and(|stand| stand.ahead > 0)
             };
             let apart = state.devices.iter().find(|device| has_more(device))?;
             Some(format!("{peer:?} believes that it lacks something: {apart:?}"))
@@ -80,7 +81,8 @@ impl World {
         self.peers.iter().find_map(of)
     }
 
-    /// A device that lacks audio which a card refers to, and which somebody has.
+    /// A device that lacks audio which a card refers to. What went with a disk of which an older backup was put back, may be
+    /// gone for all.
     fn lacks_audio(&self) -> Option<String> {
         for blob in self.blobs.keys() {
             let cards = self.sim.cards(self.peers[0], self.deck);
@@ -88,8 +90,9 @@ impl World {
                 .iter()
                 .any(|card| card.audio.values().any(|audio| audio.blob == *blob));
             let has = |peer: &&cuecard::sim::Peer| self.sim.holds_audio(**peer, *blob);
+            let may_be_gone = !self.restored.is_empty() && !self.peers.iter().any(|peer| has(&peer));
             if is_named
-                && self.peers.iter().any(|peer| has(&peer))
+                && !may_be_gone
                 && let Some(peer) = self.peers.iter().find(|peer| !has(peer))
             {
                 return Some(format!("{peer:?} lacks {blob:?}"));
@@ -127,9 +130,33 @@ impl World {
         text
     }
 
+    /// A device that was told that a deck is broken, or that an honest device said or sent what is against the rules.
+    fn blamed(&mut self) -> Option<String> {
+        let honest: Vec<_> = self.peers.iter().map(|peer| self.sim.id(*peer)).collect();
+        let is_blame = |event: &Event| match event {
+            Event::DeckBroken { .. } => true,
+            Event::Refused { device, .. } | Event::AudioSourceBanned { device, .. } => {
+                honest.contains(device)
+            }
+            _ => false,
+        };
+        for peer in self.peers.clone() {
+            if let Some(blame) = self.sim.take_events(peer).into_iter().find(is_blame) {
+                return Some(format!("{peer:?} was told {blame:?}"));
+            }
+        }
+        None
+    }
+
     pub(crate) fn check(&mut self) -> Outcome {
         let (seed, deck) = (self.sim.seed(), self.deck);
         let wrong = |what: String| Err(format!("seed {seed}: {what}"));
+        if let Some(early) = self.sim.sent_too_early().first() {
+            return wrong(format!("sent before it was durable: {early:?}"));
+        }
+        if let Some(blamed) = self.blamed() {
+            return wrong(blamed);
+        }
         let first = self.peers[0];
         let cards = self.sim.cards(first, deck);
         let head = self.sim.head(first, deck);

@@ -14,6 +14,7 @@ fn a_broken_rule_is_noticed() {
         Rule::LateWorkComesBack,
         Rule::PassOn,
         Rule::PullAudio,
+        Rule::SaveBeforeSending,
     ];
     for rule in rules {
         let (seed, why) = noticed(rule).unwrap_or_else(|| panic!("{rule:?} was broken, and nobody noticed"));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use cuecard::core::Core;
 use cuecard::op::{Op, Splice};
-use cuecard::{CardId, DraftId, DraftState};
+use cuecard::sim::Peer;
+use cuecard::{AudioRef, CardId, DraftId, DraftState};
 
 use crate::world::{Outcome, World, Written};
 
@@ -50,7 +51,7 @@ impl World {
         Ok(())
     }
 
-    fn step(&mut self, number: u64) -> Outcome<Option<usize>> {
+    pub(crate) fn step(&mut self, number: u64) -> Outcome<Option<usize>> {
         // Edits twice as often: there has to be something to lose.
         let kind = match self.sim.random(30) {
             kind @ 0..22 => kind as usize,
@@ -211,16 +212,23 @@ impl World {
         done
     }
 
-    fn attach(&mut self, editor: cuecard::sim::Peer, card: &CardId, number: u64) -> Option<()> {
-        let len = 1 + self.sim.random(60_000);
+    /// Some sound, at a device: now and then longer than what a cable of these takes at once.
+    fn record(&mut self, peer: Peer, number: u64) -> Option<AudioRef> {
+        let longest = [400_000, 60_000, 60_000, 60_000][self.sim.random(4) as usize];
+        let len = 1 + self.sim.random(longest);
         let sound: Vec<u8> = (0..len)
             .map(|at| (at.wrapping_mul(at + number) >> 3) as u8)
             .collect();
-        if !self.sim.is_running(editor) {
+        if !self.sim.is_running(peer) {
             return None;
         }
-        let audio = self.sim.import_audio(editor, &sound).ok()?;
+        let audio = self.sim.import_audio(peer, &sound).ok()?;
         self.blobs.insert(audio.blob, sound);
+        Some(audio)
+    }
+
+    fn attach(&mut self, editor: Peer, card: &CardId, number: u64) -> Option<()> {
+        let audio = self.record(editor, number)?;
         self.attempt(editor, |core, now, deck| {
             core.edit(now, deck, |edit| edit.attach_audio(card, "front", audio.clone()))
                 .map(drop)
@@ -260,10 +268,15 @@ impl World {
         }
     }
 
-    fn write_draft(&mut self, peer: cuecard::sim::Peer, draft: DraftId, number: u64) -> bool {
+    fn write_draft(&mut self, peer: Peer, draft: DraftId, number: u64) -> bool {
+        let audio = match self.sim.random(4) {
+            0 => self.record(peer, number),
+            _ => None,
+        };
         let written = self.attempt(peer, |core, now, deck| {
             core.edit_draft(now, deck, draft, |edit| {
-                edit.add_card(&format!("draft {number}"), "?").map(drop)
+                let card = edit.add_card(&format!("draft {number}"), "?")?;
+                audio.map_or(Ok(()), |audio| edit.attach_audio(&card, "front", audio))
             })
         });
         if written.is_none() {
@@ -319,7 +332,7 @@ impl World {
         true
     }
 
-    fn back_up(&mut self, peer: cuecard::sim::Peer, number: u64) -> Outcome<bool> {
+    fn back_up(&mut self, peer: Peer, number: u64) -> Outcome<bool> {
         let at = self.sim.random(2 * self.backups.len() as u64 + 1) as usize;
         let Some((of, backup)) = self.backups.get(at).cloned() else {
             let backup = self.sim.backup(peer);

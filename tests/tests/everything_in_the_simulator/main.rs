@@ -4,8 +4,9 @@
 //! twice; disks that fail, power that fails, backups that are put back; and a member that says what it likes.
 //!
 //! Then all is mended and quiet. All honest devices hold the same deck and the same beside it, one may edit; every edit that
-//! was durable is part of the deck, a draft or late work; every piece of audio that a card refers to, and that anybody still
-//! has, is whole everywhere. And they go on.
+//! was durable is part of the deck, a draft or late work; every piece of audio that a card refers to is whole everywhere,
+//! unless it went with a disk of which an older backup was put back; nobody sent what was not durable and may not be sent
+//! before, and no honest device's messages were refused. And they go on.
 //!
 //! Each seed is another world. One that fails is named; `CUECARD_SEED=n` runs that one alone, and `CUECARD_SEEDS=n` as many.
 
@@ -13,6 +14,7 @@ mod after;
 mod can_fail;
 mod deeds;
 mod liar;
+mod modified;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
