@@ -128,7 +128,7 @@ impl Batch {
     }
 
     /// Adds the changes of `other` behind its own.
-    pub fn merge(&mut self, other: Batch) {
+    pub fn add_all(&mut self, other: Batch) {
         self.operations.extend(other.operations);
     }
 

@@ -127,7 +127,7 @@ fn a_torn_commit_leaves_its_first_operations() {
     let store = FaultyStore::new(MemoryStore::new());
     store.fault(1, Fault::Tear { operations: 1 });
     let mut batch = put(b"a");
-    batch.merge(put(b"b"));
+    batch.add_all(put(b"b"));
     assert!(store.commit(batch).wait().is_err());
     assert_eq!(keys(&store), [b"a"]);
 }

@@ -237,7 +237,7 @@ impl Log {
         let (mut own, records) = (Batch::default(), self.records);
         let taken = take(self, &mut own);
         match taken {
-            Ok(_) => batch.merge(own),
+            Ok(_) => batch.add_all(own),
             // Their numbers go to the next.
             Err(_) => self.records = records,
         }
