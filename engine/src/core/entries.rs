@@ -58,7 +58,7 @@ impl Core {
         self.took(link, deck, messages);
         let (result, is_empty) = self.take_in_order(deck, items, grown);
         let is_ok = result.is_ok();
-        if is_empty && result.is_ok() {
+        if is_empty && is_ok {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
         }

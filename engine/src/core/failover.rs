@@ -94,9 +94,14 @@ impl Watch {
             return false;
         };
         let canonical = log.chain.canonical();
-        let newest = self.newest.filter(|(term, _)| *term == word.term);
-        let is_newer = newest.is_none_or(|(_, newest)| newest < *number);
+        let is_newer = self.newest_in(word.term).is_none_or(|newest| newest < *number);
         from == word.signer || (word.term == canonical.tip && end.len >= canonical.len && is_newer)
+    }
+
+    /// The highest number of the signs that were heard in a term, if that is the last one.
+    fn newest_in(&self, term: TermId) -> Option<u64> {
+        let newest = self.newest.filter(|(of, _)| *of == term);
+        newest.map(|(_, number)| number)
     }
 
     fn interval(&self) -> Duration {
@@ -280,8 +285,10 @@ impl Core {
         watch.interval = Some(stated.clamp(INTERVAL_BOUNDS.0, INTERVAL_BOUNDS.1));
         watch.heard = now;
         watch.question = None;
-        let known = watch.newest.filter(|(term, _)| *term == word.term);
-        watch.newest = Some((word.term, known.map_or(*number, |(_, known)| known.max(*number))));
+        watch.newest = Some((
+            word.term,
+            watch.newest_in(word.term).unwrap_or_default().max(*number),
+        ));
         let may_hold = log.holders().contains(&me);
         // It says where it stands: what is not here is asked for, if nothing is on its way, and not at every sign.
         let is_due = watch.looked.is_none_or(|looked| now.since(looked) >= LOOK_EVERY);

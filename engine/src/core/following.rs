@@ -154,8 +154,7 @@ impl Core {
         }
         self.end_sessions(deck);
         for link in links {
-            self.doubt_way_of(link, deck);
-            self.set_heartbeat(link);
+            self.way_ended(link, deck);
         }
         self.pull_audio();
         if let Some(state) = self.decks.get_mut(&deck) {

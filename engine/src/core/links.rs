@@ -188,9 +188,14 @@ impl Core {
         }
         self.reading.retain(|_, read| *read != (link, deck));
         self.forget_progress(deck);
+        self.way_ended(link, deck);
+        self.pull_audio();
+    }
+
+    /// Nothing of a deck passes by a link any more.
+    pub(super) fn way_ended(&mut self, link: LinkId, deck: DeckId) {
         self.doubt_way_of(link, deck);
         self.set_heartbeat(link);
-        self.pull_audio();
     }
 
     /// How often each side of a link is to hear of the other follows from the decks that it speaks of: where others take

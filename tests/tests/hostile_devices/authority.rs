@@ -1,8 +1,8 @@
 //! Words and seals that are genuine somewhere else: in another deck, another term, another time or by another device.
 //! They are said to a phone that follows the deck, since an editor knows its own terms before any signature is looked at.
 
-use cuecard::document::Document;
-use cuecard::id::TermId;
+use cuecard::document::{Committed, Document};
+use cuecard::id::{ChangeHash, TermId};
 use cuecard::role::{self, Cause, Charter, Cut, Seal, Signed, Term};
 use cuecard::sim::Peer;
 use cuecard::sync::message::{Item, Message};
@@ -56,15 +56,7 @@ pub(crate) fn items(world: &mut World, peer: Peer, deck: DeckId) -> Vec<Item> {
     let device = world.mallory.id();
     let key = act(&mut world.sim, peer, |core, _| core.deck_key(deck).unwrap());
     let intruder = world.sim.intrude_with_key(peer, device, deck, &key);
-    let (charter, locator, beside) = (None, vec![], NOTHING);
-    let status = Message::Status {
-        deck,
-        charter,
-        locator,
-        beside,
-        changes: 0,
-    };
-    world.sim.say(intruder, &status);
+    world.sim.say(intruder, &has_nothing(deck));
     world.sim.run_for(SOON);
     let heard = world.sim.heard(intruder).into_iter();
     let items = heard.flat_map(|message| match message {
@@ -130,6 +122,17 @@ pub(crate) fn sealed(
             edit.add_card(front, "?")
         })
         .unwrap();
+    slice_of(world, (term, from), committed, after, key)
+}
+
+/// A slice of one change, under a seal by `key`.
+pub(crate) fn slice_of<T>(
+    world: &World,
+    (term, from): (TermId, u64),
+    committed: Committed<T>,
+    after: ChangeHash,
+    key: &DeviceKey,
+) -> Item {
     let change = committed.change.unwrap();
     let (len, head) = (from, change.hash);
     let seal = Seal { term, len, head }.sign(world.deck, key).unwrap();

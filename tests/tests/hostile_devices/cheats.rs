@@ -1,11 +1,12 @@
 //! An editor that cheats: it seals two lines of one term, or floods the deck with records.
 
 use cuecard::id::{ChangeHash, TermId};
-use cuecard::role::{self, Cause, Cut, Seal, Term};
+use cuecard::role::{self, Cause, Cut, Term};
 use cuecard::sync::message::Item;
 use cuecard::transport::memory::Conditions;
 use cuecard::{Event, Rights, Role};
 
+use super::authority::slice_of;
 use super::world::*;
 
 /// A slice of one change in mallory's term, and its seal.
@@ -27,20 +28,8 @@ pub(super) fn line(
             |edit| edit.add_card(front, "?"),
         )
         .unwrap();
-    let change = committed.change.unwrap();
-    let seal = Seal {
-        term,
-        len: 1,
-        head: change.hash,
-    };
-    let item = Item::Changes {
-        term,
-        from: 1,
-        changes: vec![change.bytes.into()],
-        seal: seal.sign(world.deck, &world.mallory).unwrap().encode().into(),
-        after: start,
-    };
-    (item, change.hash)
+    let head = committed.change.as_ref().unwrap().hash;
+    (slice_of(world, (term, 1), committed, start, &world.mallory), head)
 }
 
 /// Numbers alone made two devices believe that they held the same. The term counts up to where the lines part, nobody is

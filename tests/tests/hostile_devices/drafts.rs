@@ -134,17 +134,7 @@ fn a_flood_of_drafts_is_refused_by_name() {
     let (laptop, deck) = (world.laptop, world.deck);
     let items: Vec<DraftItem> = (0..12).map(|number| one(&mut world, number)).collect();
     let intruder = world.intrude();
-    let (charter, locator) = (None, vec![]);
-    world.sim.say(
-        intruder,
-        &Message::Status {
-            deck,
-            charter,
-            locator,
-            beside: NOTHING,
-            changes: 0,
-        },
-    );
+    world.sim.say(intruder, &has_nothing(deck));
     for draft in items {
         world.sim.say(intruder, &Message::Propose { deck, draft });
         world.sim.run_for(SOON);

@@ -8,13 +8,13 @@ use cuecard::limits::{
     BYTES_ASIDE_PER_MEMBER_MAX, DECKS_PER_LINK_MAX, DRAFT_BYTES_MAX, DRAFT_OFFERS_BYTES_MAX,
     DRAFTS_PER_MEMBER_MAX, DRAFTS_REFUSED_KEPT_MAX, LINKS_MAX, NAME_BYTES_MAX,
 };
-use cuecard::role::{self, Seal};
+use cuecard::role;
 use cuecard::sync::message::{DeckProof, DraftItem, Item, Message, PROTOCOL_VERSION};
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
 use cuecard::{DraftId, Edit, OpError, Rights, TermId};
 
-use super::authority::{After, after_a_handover};
+use super::authority::{After, after_a_handover, slice_of};
 use super::world::*;
 
 /// An edit of about 240 KB that takes few operations.
@@ -151,19 +151,7 @@ pub(crate) fn large_and_sealed(
             |edit| large(edit, number),
         )
         .unwrap();
-    let change = committed.change.unwrap();
-    let seal = Seal {
-        term,
-        len: number,
-        head: change.hash,
-    };
-    Item::Changes {
-        term,
-        from: number,
-        changes: vec![change.bytes.into()],
-        seal: seal.sign(world.deck, key).unwrap().encode().into(),
-        after,
-    }
+    slice_of(world, (term, number), committed, after, key)
 }
 
 /// One that takes drafts and never says that it has them is not sent all of them.
@@ -235,16 +223,7 @@ fn of_what_found_no_room_so_many_are_asked_for_again() {
         })
         .collect();
     let intruder = world.intrude();
-    world.sim.say(
-        intruder,
-        &Message::Status {
-            deck,
-            charter: None,
-            locator: vec![],
-            beside: NOTHING,
-            changes: 0,
-        },
-    );
+    world.sim.say(intruder, &has_nothing(deck));
     for (_, draft) in &drafts {
         let draft = draft.clone();
         world.sim.say(intruder, &Message::Propose { deck, draft });

@@ -10,14 +10,7 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
     let mut world = World::new(8, Some(Rights::Hold));
     let (laptop, deck, device) = (world.laptop, world.deck, world.mallory.id());
     let intruder = world.sim.intrude_with_key(laptop, device, deck, &[0; 32]);
-    let status = Message::Status {
-        deck,
-        charter: None,
-        locator: vec![],
-        beside: NOTHING,
-        changes: 0,
-    };
-    world.sim.say(intruder, &status);
+    world.sim.say(intruder, &has_nothing(deck));
     world.entries(intruder, vec![Item::Genesis(vec![1].into())]);
     let heard = world.sim.heard(intruder);
     let greeting = |message: &Message| matches!(message, Message::Greet { .. });

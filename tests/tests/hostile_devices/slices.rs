@@ -7,29 +7,10 @@ use cuecard::sync::message::{Item, Message};
 use cuecard::transport::memory::Conditions;
 use cuecard::{DraftState, Rights};
 
+use super::authority::items;
 use super::drafts::one;
 use super::limits::large;
 use super::world::*;
-
-/// All that the laptop sends to one who has nothing.
-fn told(world: &mut World) -> Vec<Item> {
-    let (intruder, deck) = (world.intrude(), world.deck);
-    let status = Message::Status {
-        deck,
-        charter: None,
-        locator: vec![],
-        beside: NOTHING,
-        changes: 0,
-    };
-    world.sim.say(intruder, &status);
-    world.sim.run_for(SOON);
-    let heard = world.sim.heard(intruder).into_iter();
-    let items = heard.filter_map(|message| match message {
-        Message::Entries { items, .. } => Some(items),
-        _ => None,
-    });
-    items.flatten().collect()
-}
 
 /// One that passes a deck on puts several slices together, and leaves the seals between them away. What is accepted there
 /// would have no seal before it, and a slice has to begin with it.
@@ -37,7 +18,7 @@ fn told(world: &mut World) -> Vec<Item> {
 fn what_is_accepted_amid_a_slice_is_refused_as_nobody_could_send_it_on() {
     let mut world = World::new(171, Some(Rights::Draft));
     let (laptop, deck, key) = (world.laptop, world.deck, world.deck_key);
-    let early = told(&mut world);
+    let early = items(&mut world, laptop, deck);
     let after = world.sim.head(laptop, deck).unwrap();
     let draft = one(&mut world, 1);
     let intruder = world.intrude();
@@ -55,7 +36,7 @@ fn what_is_accepted_amid_a_slice_is_refused_as_nobody_could_send_it_on() {
     });
     world.sim.run_for(SOON);
     let (mut all, mut last, mut accepted) = (Vec::new(), None, Vec::new());
-    for item in told(&mut world) {
+    for item in items(&mut world, laptop, deck) {
         match item {
             Item::Changes {
                 term, changes, seal, ..

@@ -9,7 +9,7 @@ use cuecard::sync::message::{DraftItem, Item, Message, Position};
 use cuecard::transport::DeviceKey;
 use cuecard::{DraftId, Event, LateWhy, TermId};
 
-use super::authority::{phone, sealed};
+use super::authority::{phone, sealed, slice_of};
 use super::beside::claim;
 use super::limits::large;
 use super::world::*;
@@ -127,19 +127,7 @@ fn accepted_after(
 ) -> Item {
     let actor = role::actor_of_term(term);
     let accepted = line.accept_draft(&actor, AT, draft, after, head).unwrap();
-    let change = accepted.change.unwrap();
-    let seal = Seal {
-        term,
-        len: number,
-        head: change.hash,
-    };
-    Item::Changes {
-        term,
-        from: number,
-        changes: vec![change.bytes.into()],
-        seal: seal.sign(world.deck, &world.mallory).unwrap().encode().into(),
-        after,
-    }
+    slice_of(world, (term, number), accepted, after, &world.mallory)
 }
 
 /// A branch is dear: the document as it was at its first change. Slices of three claims by turns accept a draft that rests on

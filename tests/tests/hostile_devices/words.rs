@@ -95,16 +95,7 @@ fn old_answers_said_again_do_not_make_an_editor_heard() {
     let mut world = World::new(65, Some(Rights::Hold));
     let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
     let gone = DeviceKey::from_bytes(&[0x77; 32]);
-    let mut members = [mallory.id(), gone.id()].map(|device| Member {
-        device,
-        rights: Rights::Hold,
-        rank: 1,
-    });
-    members.sort_by_key(|member| member.device);
-    act(&mut world.sim, laptop, |core, now| {
-        core.set_members(now, deck, members.to_vec()).unwrap()
-    });
-    world.sim.run_for(SOON);
+    world.let_hold([mallory.id(), gone.id()]);
     let (document, at) = world.document();
     let intruder = world.intrude();
     for nonce in 0..30 {
@@ -140,16 +131,7 @@ fn a_denial_by_another_is_nothing_and_a_request_is_heard_every_five_seconds() {
     let mut world = World::new(66, Some(Rights::Hold));
     let phone = phone(&mut world);
     let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
-    let mut members = [mallory.id(), world.sim.id(phone)].map(|device| Member {
-        device,
-        rights: Rights::Hold,
-        rank: 1,
-    });
-    members.sort_by_key(|member| member.device);
-    act(&mut world.sim, laptop, |core, now| {
-        core.set_members(now, deck, members.to_vec()).unwrap()
-    });
-    world.sim.run_for(SOON);
+    world.let_hold([mallory.id(), world.sim.id(phone)]);
     world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
     let (_, at) = world.document();
     let intruder = world.intrude();

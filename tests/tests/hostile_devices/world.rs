@@ -10,7 +10,7 @@ use cuecard::sync::message::{DraftItem, Item, Message, Position};
 use cuecard::time::Time;
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
-use cuecard::{Card, DeckId, DraftId, DraftRefusal, Event, Member, Rights};
+use cuecard::{Card, DeckId, DeviceId, DraftId, DraftRefusal, Event, Member, Rights};
 use std::time::Duration;
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -61,6 +61,21 @@ impl World {
             mallory,
             before,
         }
+    }
+
+    /// The owner lets these hold the role, and nobody else.
+    pub(crate) fn let_hold<const N: usize>(&mut self, devices: [DeviceId; N]) {
+        let mut members = devices.map(|device| Member {
+            device,
+            rights: Rights::Hold,
+            rank: 1,
+        });
+        members.sort_by_key(|member| member.device);
+        let deck = self.deck;
+        act(&mut self.sim, self.laptop, |core, now| {
+            core.set_members(now, deck, members.to_vec()).unwrap()
+        });
+        self.sim.run_for(SOON);
     }
 
     pub(crate) fn intrude(&mut self) -> Intruder {
@@ -124,16 +139,7 @@ impl World {
     pub(crate) fn document(&mut self) -> (Document, Position) {
         let intruder = self.intrude();
         let deck = self.deck;
-        self.sim.say(
-            intruder,
-            &Message::Status {
-                deck,
-                charter: None,
-                locator: vec![],
-                beside: NOTHING,
-                changes: 0,
-            },
-        );
+        self.sim.say(intruder, &has_nothing(deck));
         self.sim.run_for(SOON);
         let mut document = None;
         let mut at = None;
@@ -271,19 +277,23 @@ pub(crate) fn known_slice(document: &Document, at: Position) -> Item {
 /// Who holds nothing beside the path has another digest than this.
 pub(crate) const NOTHING: Digest = Digest([0; 32]);
 
+/// What one says who has nothing of a deck: it is sent all of it.
+pub(crate) fn has_nothing(deck: DeckId) -> Message {
+    Message::Status {
+        deck,
+        charter: None,
+        locator: vec![],
+        beside: NOTHING,
+        changes: 0,
+    }
+}
+
 impl World {
     /// As [`World::document`], with accepted drafts in it.
     pub(crate) fn document_with_drafts(&mut self) -> (Document, Position) {
         let intruder = self.intrude();
         let deck = self.deck;
-        let status = Message::Status {
-            deck,
-            charter: None,
-            locator: vec![],
-            beside: NOTHING,
-            changes: 0,
-        };
-        self.sim.say(intruder, &status);
+        self.sim.say(intruder, &has_nothing(deck));
         let (mut document, mut at) = (None, None);
         loop {
             self.sim.run_for(SOON);

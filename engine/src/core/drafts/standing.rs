@@ -283,9 +283,11 @@ impl Log {
     /// Whether a draft is offered to anybody: not one that came with what somebody accepted beside the path, and whose author
     /// may not propose.
     pub(crate) fn is_offered(&self, draft: &DraftLog) -> bool {
-        !draft.is_accepted()
-            || draft.standing.accepted > 0
-            || self.chain.rights(draft.author) >= Some(Rights::Draft)
+        !draft.is_accepted() || self.may_be_offered(draft.author, &draft.standing)
+    }
+
+    fn may_be_offered(&self, author: DeviceId, standing: &Standing) -> bool {
+        standing.accepted > 0 || self.chain.rights(author) >= Some(Rights::Draft)
     }
 
     /// Looks anew where a draft stands, and keeps what is news.
@@ -305,8 +307,7 @@ impl Log {
         } else {
             self.words.unfinished.insert(draft);
         }
-        // One that came with what somebody accepted beside the path, and whose author may not propose, is not offered to anybody.
-        let is_offered = now.accepted > 0 || self.chain.rights(author) >= Some(Rights::Draft);
+        let is_offered = self.may_be_offered(author, &now);
         let is_news = |news: &News| is_offered || !matches!(news, News::Proposed);
         if let Some(news) = news(&before, &now).filter(is_news) {
             self.words.ended += u64::from(!matches!(news, News::Proposed | News::Reopened));

@@ -280,7 +280,7 @@ impl Log {
         }
         let late = gate::late_heads(fresh, after.head)?;
         // A branch is dear, and who sends what is not here yet sends it again.
-        if !late.iter().all(|head| self.held_bytes(head).is_some()) {
+        if !late.iter().all(|head| self.is_held(head)) {
             self.want_late(term, after, goes_on, fresh);
             return Err(TakeError::Early);
         }
