@@ -275,6 +275,14 @@ pub enum Event {
         /// Whether that is what shows here, all of it and nothing else.
         in_sync: bool,
     },
+    /// A device that is linked exchanges a deck with this one from now on, or no longer: it follows the deck and has its
+    /// key, or does not. Which of both, [`Deck::sync_state`](crate::Deck::sync_state) says.
+    ReachChanged {
+        /// Which deck.
+        deck: DeckId,
+        /// Which device.
+        device: DeviceId,
+    },
     /// Devices that are linked have changes of a deck that are not here yet: they are coming. Cards can be read, and other
     /// decks used, meanwhile; audio follows, and is told of by [`Event::Audio`]. Ends with [`Event::SyncComplete`], unless
     /// all those devices are [`Event::Unlinked`] before: it goes on with the next that is linked.
@@ -424,6 +432,7 @@ impl Event {
             | Self::DraftReopened { deck, .. }
             | Self::DraftWrittenAnew { deck, .. }
             | Self::SafeWith { deck, .. }
+            | Self::ReachChanged { deck, .. }
             | Self::Syncing { deck, .. }
             | Self::SyncComplete { deck }
             | Self::Diverged { deck, .. }

@@ -1,6 +1,6 @@
 //! The role, and the members.
 
-use cuecard::{Deck, DeckId, DeviceId, Event, Member, Members, Reach, Rights, Role, Standing};
+use cuecard::{Deck, DeckId, DeviceId, Event, Member, Members, Rights, Role, Standing};
 
 use crate::ask::told::{MemberTold, RoleTold, Told};
 use crate::ask::{MembersAsk, RightsTold, RoleAsk};
@@ -89,7 +89,7 @@ pub(super) fn members_told(node: &Node, deck: &Deck) -> Result<Vec<MemberTold>, 
     let owner_is_linked = deck
         .sync_state()?
         .device(owner)
-        .is_some_and(|state| matches!(state.reach, Reach::Linked(_)));
+        .is_some_and(|state| state.reach.is_linked());
     let owned = MemberTold {
         device: find::device_told(node, owner),
         rights: "owner".to_owned(),

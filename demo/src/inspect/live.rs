@@ -70,6 +70,12 @@ fn titled(engine: &Engine, deck: DeckId) -> String {
     title.map_or_else(|| deck.short(), |title| format!("“{title}”"))
 }
 
+/// Whether a deck passes between this device and another one now.
+fn is_reached(engine: &Engine, deck: DeckId, device: DeviceId) -> bool {
+    let state = engine.deck(deck).and_then(|deck| deck.sync_state().ok());
+    state.is_some_and(|state| state.device(device).is_some_and(|with| with.reach.is_linked()))
+}
+
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -172,6 +178,19 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
                 format!("{} holds {all} of the deck durably", name(device)),
             )
         }
+        Event::ReachChanged { deck, device } => (
+            "link",
+            format!(
+                "{} {} {}",
+                titled(engine, *deck),
+                if is_reached(engine, *deck, *device) {
+                    "is exchanged with"
+                } else {
+                    "is no longer exchanged with"
+                },
+                name(device)
+            ),
+        ),
         Event::Syncing { have, total, .. } => ("sync", format!("{have} of {total} changes are here")),
         Event::SyncComplete { .. } => ("sync", "everything that linked devices have is here".to_owned()),
         Event::Audio(progress) => {

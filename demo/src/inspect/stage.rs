@@ -9,7 +9,7 @@ use std::time::Duration;
 use cuecard::card::{FieldValue, TextField};
 use cuecard::transport::webrtc::Config;
 use cuecard::transport::{Backoff, Cable};
-use cuecard::{AudioAbout, CardId, Deck, DeckInvite, DraftId, Engine, Event, Member, Reach, Rights, Role};
+use cuecard::{AudioAbout, CardId, Deck, DeckInvite, DraftId, Engine, Event, Member, Rights, Role};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -329,12 +329,7 @@ impl Stage {
     fn are_linked(&self) -> bool {
         let is_linked = |engine: &Engine| {
             let state = first_deck(engine).ok().and_then(|deck| deck.sync_state().ok());
-            state.is_some_and(|state| {
-                state
-                    .devices
-                    .iter()
-                    .any(|device| matches!(device.reach, Reach::Linked(_)))
-            })
+            state.is_some_and(|state| state.devices.iter().any(|device| device.reach.is_linked()))
         };
         self.engines.iter().all(is_linked)
     }

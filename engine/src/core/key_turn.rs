@@ -4,6 +4,8 @@
 //! another. Those who went along with either have an older key in common, and show that to members, and to nobody else: so
 //! they pass both ways on, and the owner turns the key over once more, to those whom it removed in neither.
 
+use std::collections::BTreeSet;
+
 use cuecard_store::Batch;
 use minicbor::bytes::ByteVec;
 use zeroize::Zeroizing;
@@ -243,8 +245,8 @@ impl Core {
 
     /// Ends all talk of a deck: each side has to show its key again.
     pub(super) fn end_sessions(&mut self, deck: DeckId) {
+        self.drop_sessions(deck, |_, _| true);
         for link in self.links.values_mut() {
-            link.sessions.remove(&deck);
             link.key_sent.remove(&deck);
         }
         self.reading.retain(|_, (_, of)| *of != deck);
@@ -268,11 +270,9 @@ impl Core {
         let Some(state) = self.decks.get(&deck) else {
             return;
         };
-        for link in self.links.values_mut() {
-            if !state.may_meet(link.peer) {
-                link.sessions.remove(&deck);
-            }
-        }
+        let peers = self.links.values().map(|link| link.peer);
+        let not_met: BTreeSet<DeviceId> = peers.filter(|&peer| !state.may_meet(peer)).collect();
+        self.drop_sessions(deck, |_, peer| not_met.contains(&peer));
         self.drop_presences(deck);
     }
 

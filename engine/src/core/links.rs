@@ -172,8 +172,14 @@ impl Core {
     fn forget_link(&mut self, link: LinkId) {
         self.keep_heard(link);
         let gone = self.links.remove(&link);
-        for deck in gone.iter().flat_map(|state| state.sessions.keys()) {
-            self.forget_progress(*deck);
+        if let Some(state) = gone {
+            for &deck in state.sessions.keys() {
+                self.forget_progress(deck);
+                self.event(Event::ReachChanged {
+                    deck,
+                    device: state.peer,
+                });
+            }
         }
         self.reading.retain(|_, (reader, _)| *reader != link);
         self.fetches.link_down(link);
@@ -183,13 +189,24 @@ impl Core {
     /// The other side of a link speaks of a deck no longer.
     fn close_session(&mut self, link: LinkId, deck: DeckId) {
         self.keep_heard_of(link, &[deck]);
-        if let Some(state) = self.links.get_mut(&link) {
-            state.sessions.remove(&deck);
-        }
+        self.drop_sessions(deck, |of, _| of == link);
         self.reading.retain(|_, read| *read != (link, deck));
         self.forget_progress(deck);
         self.way_ended(link, deck);
         self.pull_audio();
+    }
+
+    /// The sessions of a deck over some links are gone, as is all that they knew.
+    pub(super) fn drop_sessions(&mut self, deck: DeckId, which: impl Fn(LinkId, DeviceId) -> bool) {
+        let mut gone = Vec::new();
+        for (&link, state) in &mut self.links {
+            if which(link, state.peer) && state.sessions.remove(&deck).is_some() {
+                gone.push(state.peer);
+            }
+        }
+        for device in gone {
+            self.event(Event::ReachChanged { deck, device });
+        }
     }
 
     /// Nothing of a deck passes by a link any more.
@@ -374,6 +391,8 @@ impl Core {
                 }
                 if let std::collections::btree_map::Entry::Vacant(place) = state.sessions.entry(deck) {
                     place.insert(Session::default());
+                    let device = state.peer;
+                    self.event(Event::ReachChanged { deck, device });
                     self.send_status(link, deck);
                     self.begin_pulse(link);
                     self.set_heartbeat(link);

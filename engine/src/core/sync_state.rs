@@ -79,6 +79,14 @@ pub enum Reach {
     Never,
 }
 
+impl Reach {
+    /// Whether the deck passes between both now.
+    #[must_use]
+    pub const fn is_linked(&self) -> bool {
+        matches!(self, Self::Linked(_))
+    }
+}
+
 /// What is known of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkQuality {

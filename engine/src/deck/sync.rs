@@ -32,9 +32,8 @@ impl Deck {
 
     /// How the deck stands here and on every other device: in sync, behind or ahead by how many changes, saved up to where,
     /// linked how, or last heard when. Audio and drafts are not part of that. Remembered across restarts: what was saved
-    /// with a device stays saved there. Worth a new look after [`Event::SafeWith`](crate::Event::SafeWith),
-    /// [`Event::Syncing`](crate::Event::Syncing), [`Event::Linked`](crate::Event::Linked) and
-    /// [`Event::Unlinked`](crate::Event::Unlinked).
+    /// with a device stays saved there. Worth a new look after [`Event::ReachChanged`](crate::Event::ReachChanged),
+    /// [`Event::SafeWith`](crate::Event::SafeWith) and [`Event::Syncing`](crate::Event::Syncing).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

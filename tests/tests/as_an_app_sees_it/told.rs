@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cuecard::core::Core;
-use cuecard::sim::Sim;
+use cuecard::sim::{Peer, Sim};
 use cuecard::sync::message::Message;
 use cuecard::transport::memory::{Conditions, pair};
-use cuecard::{ChangeHash, DeckId, Engine, Event, Fate, Reach, Rights, Safety, Stand, SyncProgress};
+use cuecard::{
+    ChangeHash, DeckId, DeviceId, Engine, Event, Fate, Member, Reach, Rights, Safety, Stand, SyncProgress,
+};
 
 use crate::world::{SOON, World, world};
 
@@ -109,6 +111,67 @@ fn progress(events: &[Event], of: DeckId) -> (Vec<SyncProgress>, usize) {
         }
     }
     (steps, complete)
+}
+
+/// An app looks again when it is told to, and not before: what it believes then is what is so.
+#[test]
+fn whoever_looks_again_when_told_to_knows_whom_the_deck_is_exchanged_with() {
+    let seed = 3;
+    let mut world = world(seed);
+    let (laptop, phone, tablet, deck) = (world.laptop, world.phone, world.tablet, world.deck);
+    let peers = [laptop, phone, tablet];
+    let look = |world: &World, of: Peer| -> BTreeSet<DeviceId> {
+        let devices = world.state(of).devices.into_iter();
+        let linked = devices.filter(|with| with.reach.is_linked());
+        linked.map(|with| with.device).collect()
+    };
+    let mut believed: Vec<_> = peers.iter().map(|&peer| look(&world, peer)).collect();
+    assert_eq!(believed[0].len(), 2, "seed {seed}");
+    let mut changes = 0;
+    let mut live = |world: &mut World, of: &str, time: Duration| {
+        let step = Duration::from_millis(10);
+        for _ in 0..time.as_millis() / step.as_millis() {
+            world.sim.run_for(step);
+            for (&peer, believed) in peers.iter().zip(&mut believed) {
+                let events = world.sim.take_events(peer);
+                let told = events
+                    .iter()
+                    .any(|event| matches!(event, Event::ReachChanged { deck: of, .. } if *of == deck));
+                let now = look(world, peer);
+                if told {
+                    changes += usize::from(*believed != now);
+                    *believed = now;
+                } else {
+                    assert_eq!(*believed, now, "{peer:?} was not told, as {of}, seed {seed}");
+                }
+            }
+        }
+        std::mem::take(&mut changes)
+    };
+    let follow = |follows: bool| move |core: &mut Core, now| core.set_followed(now, deck, follows).map(drop);
+    world.sim.cut(laptop, phone);
+    assert_eq!(live(&mut world, "a cable was cut", SOON), 2);
+    // Nothing was written meanwhile: nothing else is told of.
+    world.sim.mend(laptop, phone);
+    assert_eq!(live(&mut world, "the cable was mended", SOON), 2);
+    for peer in [phone, laptop] {
+        world.sim.act(peer, follow(false)).unwrap().unwrap();
+        assert!(live(&mut world, "a deck was not followed any more", SOON) >= 2);
+        assert!(look(&world, peer).is_empty());
+        world.sim.act(peer, follow(true)).unwrap().unwrap();
+        assert!(live(&mut world, "it was followed again", SOON) >= 2);
+    }
+    let kept = Member {
+        device: world.sim.id(phone),
+        rights: Rights::Hold,
+        rank: 1,
+    };
+    let remove = |core: &mut Core, now| core.set_members(now, deck, vec![kept]).map(drop);
+    world.sim.act(laptop, remove).unwrap().unwrap();
+    assert!(live(&mut world, "the tablet was removed", SOON) >= 2);
+    assert_eq!(look(&world, laptop), world.ids(&[phone]));
+    assert_eq!(look(&world, phone), world.ids(&[laptop]));
+    assert_eq!(look(&world, tablet), BTreeSet::new());
 }
 
 #[test]
