@@ -113,7 +113,7 @@ impl Stage {
         if !laptop.routes()?.is_empty() && !phone.routes()?.is_empty() {
             here.dial_remembered()?;
             there.dial_remembered()?;
-            return self.wait(|stage| stage.are_linked()).await;
+            return self.wait("find each other", Self::are_linked).await;
         }
         let invite = first_deck(laptop)?.invite(Rights::Read)?;
         let offer = here.offer(Some(&invite)).await?;
@@ -126,7 +126,7 @@ impl Stage {
         phone.join(&invite).await?;
         here.keep(at_laptop).await?;
         there.keep(at_phone).await?;
-        self.wait(|stage| stage.are_linked()).await
+        self.wait("find each other", Self::are_linked).await
     }
 
     /// Ends the links, and saves everything.
@@ -202,17 +202,18 @@ impl Stage {
         deck.edit(|edit| edit.delete_card(bread)).await?;
         deck.edit(|edit| edit.move_card(tomorrow, Some(thanks))).await?;
         draft.propose().await?;
-        self.wait(|stage| stage.has_draft(draft.id())).await?;
+        self.wait("pass a draft on", |stage| stage.has_draft(draft.id()))
+            .await?;
         deck.accept_draft(draft.id()).await?;
         self.agree().await?;
         // The role to the phone, and back.
         deck.grant(phone.device()).await?;
-        self.wait(|stage| stage.is_editor(1)).await?;
+        self.wait("pass the role on", |stage| stage.is_editor(1)).await?;
         copy.edit(|edit| edit.tag(hello, "greeting")).await?;
         copy.edit(|edit| edit.set_text(dog, TextField::Back, "the dog (male)"))
             .await?;
         copy.grant(laptop.device()).await?;
-        self.wait(|stage| stage.is_editor(0)).await?;
+        self.wait("pass the role on", |stage| stage.is_editor(0)).await?;
         deck.edit(|edit| edit.tag(water, "feminine")).await?;
         self.agree().await?;
         let waiting = copy.draft("the weather").await?;
@@ -223,7 +224,8 @@ impl Stage {
             .edit(|edit| edit.set_text(water, TextField::Back, "the water (el, but feminine)"))
             .await?;
         waiting.propose().await?;
-        self.wait(|stage| stage.has_draft(waiting.id())).await?;
+        self.wait("pass a draft on", |stage| stage.has_draft(waiting.id()))
+            .await?;
         Ok(())
     }
 
@@ -363,11 +365,11 @@ impl Stage {
     }
 
     async fn agree(&self) -> Outcome<()> {
-        self.wait(Self::have_agreed).await
+        self.wait("agree", Self::have_agreed).await
     }
 
-    /// Waits until something is so; looks again with every event of either.
-    async fn wait(&self, is_so: impl Fn(&Self) -> bool) -> Outcome<()> {
+    /// Waits until they did something; looks again with every event of either.
+    async fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Outcome<()> {
         let [laptop, phone] = &self.engines;
         let (mut here, mut there) = (laptop.events(), phone.events());
         let waiting = async {
@@ -384,7 +386,7 @@ impl Stage {
         };
         timeout(AGREE_WITHIN, waiting)
             .await
-            .map_err(|_| Oops::from("the two devices of the demo did not agree in time"))?
+            .map_err(|_| Oops::from(format!("the two devices of the demo did not {what} in time")))?
     }
 }
 
