@@ -144,12 +144,19 @@ impl Sim {
     /// Everything that devices say to each other from now on is kept, for [`Sim::recorded`].
     pub fn record(&mut self) {
         self.recording = Some(Vec::new());
+        self.speakers.clear();
     }
 
     /// What devices said to each other since [`Sim::record`].
     #[must_use]
     pub fn recorded(&self) -> &[(Lane, Bytes)] {
         self.recording.as_deref().unwrap_or_default()
+    }
+
+    /// Who said each of it.
+    #[must_use]
+    pub fn speakers(&self) -> &[Peer] {
+        &self.speakers
     }
 
     /// A device's disk as it is now.

@@ -72,6 +72,8 @@ pub struct Sim {
     intruders: BTreeMap<LinkId, Heard>,
     /// What is said, once recording was asked for.
     recording: Option<Vec<(Lane, Bytes)>>,
+    /// Who said each of it.
+    speakers: Vec<Peer>,
     /// Of a thousand messages, how many come twice.
     doubled: u64,
 }
@@ -102,6 +104,7 @@ impl Sim {
             next_link: 1,
             intruders: BTreeMap::new(),
             recording: None,
+            speakers: vec![],
             doubled: 0,
         }
     }
@@ -531,6 +534,7 @@ impl Sim {
             self.tell_intruder(link, lane, &bytes);
             if let (Some(recording), Some(lane)) = (&mut self.recording, lane) {
                 recording.push((lane, bytes.clone()));
+                self.speakers.push(Peer(device));
             }
             match lane {
                 Some(lane) => {

@@ -4,25 +4,25 @@
 //! After a change of the wire that is meant, write them anew, and read the difference:
 //!
 //! ```sh
-//! CUECARD_WRITE_VECTORS=1 cargo test -p cuecard --lib vectors
+//! CUECARD_WRITE_VECTORS=1 cargo test -p cuecard --features sim --lib vectors
 //! ```
 
+mod derived;
 mod messages;
+mod page;
 mod records;
+#[cfg(feature = "sim")]
+mod session;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cuecard_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 
 use self::messages::{name, samples};
 use self::records::{deck, device, records};
-use crate::blob::frame::FrameHeader;
 use crate::card::{FieldValue, TextField};
-use crate::core::deck_proof;
 use crate::document::tests::{actor, bits, genesis};
-use crate::id::BlobId;
 use crate::limits;
 use crate::sync::envelope;
 use crate::sync::message::{Item, Message};
@@ -76,16 +76,6 @@ fn vectors() -> Value {
         deck: deck(),
         items: vec![Item::Genesis(vec![0x5a; 4_000].into())],
     };
-    let store = MemoryStore::new();
-    let audio: Vec<u8> = (0..40_000_u32).map(|number| (number % 251) as u8).collect();
-    let (hash, size) = store.blobs().import(&mut audio.as_slice(), 1 << 20).unwrap();
-    let slice = store.blobs().encode(hash, 1..3).unwrap();
-    let frame = FrameHeader {
-        transfer: 7,
-        group: 1,
-    }
-    .with(&slice);
-    let (deck_key, transcript) = ([0xd5; 32], [0x77; 32]);
     json!({
         "about": "Test vectors of PROTOCOL.md. Written by: CUECARD_WRITE_VECTORS=1 cargo test -p cuecard --lib vectors",
         "devices": (1..=3).map(|number| json!({ "secret": hex([number; 32]), "id": hex(device(number).as_bytes()) }))
@@ -102,15 +92,13 @@ fn vectors() -> Value {
             "changes": to_pack().iter().map(hex).collect::<Vec<_>>(),
             "bytes": hex(pack(to_pack().iter().map(Vec::as_slice))),
         },
-        "deck_proof": {
-            "key": hex(deck_key), "transcript": hex(transcript), "device": hex(device(1).as_bytes()),
-            "proof": hex(deck_proof(&deck_key, deck(), &transcript, device(1)).0),
-        },
-        "frame": {
-            "audio": "40,000 bytes, byte n is n modulo 251", "blob": hex(BlobId::from(hash).as_bytes()), "size": size,
-            "transfer": 7, "first": 1, "count": 2, "bytes_blake3": hex(blake3::hash(&frame).as_bytes()),
-            "length": frame.len(), "begins": hex(&frame[..8 + 2 * 64]),
-        },
+        "genesis": derived::genesis(),
+        "names": derived::names(),
+        "digests": derived::digests(),
+        "proofs": derived::proofs(),
+        "invites": derived::invites(),
+        "key_wrap": derived::key_wrap(),
+        "frames": derived::frames(),
     })
 }
 
@@ -153,8 +141,13 @@ fn the_wire_is_what_the_vectors_say() {
         "messages",
         "envelopes",
         "packed",
-        "deck_proof",
-        "frame",
+        "genesis",
+        "names",
+        "digests",
+        "proofs",
+        "invites",
+        "key_wrap",
+        "frames",
     ] {
         assert_eq!(
             kept[part], vectors[part],
@@ -257,6 +250,16 @@ fn the_page_says_the_limits_as_they_are() {
             "bytes of slices on their way before an answer",
             limits::UNACKED_BYTES_MAX as u64,
         ),
+        ("changes checked together", limits::SLICE_BYTES_MAX as u64),
+        ("references of one change's operations", limits::REFERENCES_MAX),
+        ("the message of a change", limits::CHANGE_MESSAGE_BYTES_MAX as u64),
+        ("operations in a deck", limits::DECK_OPS_MAX),
+        ("cards in a deck", limits::DECK_CARDS_MAX as u64),
+        ("terms in a deck", limits::DECK_TERMS_MAX as u64),
+        ("a text of a card", limits::TEXT_BYTES_MAX as u64),
+        ("further texts of a card", limits::CARD_TEXTS_MAX as u64),
+        ("a text in a free field", limits::FIELD_BYTES_MAX as u64),
+        ("a position", limits::POSITION_BYTES_MAX as u64),
         ("positions in a locator", limits::LOCATOR_POSITIONS_MAX as u64),
         ("holdings in one message", limits::HOLDINGS_MAX as u64),
         ("parts in one message", limits::ITEMS_PER_MESSAGE_MAX as u64),

@@ -193,6 +193,9 @@ fn signed(by_offerer: bool, transcript: &[u8; 32]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

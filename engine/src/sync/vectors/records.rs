@@ -31,6 +31,16 @@ pub(super) fn deck() -> DeckId {
     genesis().deck_id()
 }
 
+/// The key of the deck.
+pub(super) const DECK_KEY: [u8; 32] = [0xd5; 32];
+/// The secret that a key was wrapped with.
+pub(super) const EPHEMERAL: [u8; 32] = [0xe4; 32];
+
+pub(super) fn wrapped_keys() -> WrappedKeys {
+    let key = DeckKey::from_bytes(DECK_KEY);
+    WrappedKeys::wrap(deck(), 1, &key, &EPHEMERAL.into(), [device(1), device(2)])
+}
+
 pub(super) fn card() -> CardId {
     CardId::from_random([9; 10])
 }
@@ -183,13 +193,6 @@ pub(super) fn records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         start_at_ms: 1_700_000_000_250,
         is_playing: true,
     };
-    let wrapped = WrappedKeys::wrap(
-        deck,
-        1,
-        &DeckKey::from_bytes([0xd5; 32]),
-        &[0xe4; 32].into(),
-        [device(1), device(2)],
-    );
     let mut records = vec![
         ("genesis", "", genesis().encode()),
         ("charter", "cuecard charter", charter.sign(&key).unwrap().encode()),
@@ -207,7 +210,7 @@ pub(super) fn records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             admit.sign(&key).unwrap().encode(),
         ),
         ("voucher", "cuecard invite", voucher.sign(&key).unwrap().encode()),
-        ("wrapped keys", "", wrapped.encode()),
+        ("wrapped keys", "", wrapped_keys().encode()),
         (
             "presence",
             "cuecard presence",
