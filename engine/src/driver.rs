@@ -31,6 +31,7 @@ use crate::time::Time;
 mod closing;
 mod saving;
 
+pub(crate) use self::closing::Sleep;
 pub use self::saving::Saving;
 
 /// Events kept for a reader that is behind; beyond that it is told how many it missed.
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
     unsaved: watch::Sender<usize>,
     next_link: AtomicU64,
     closing: watch::Sender<bool>,
-    suspended: watch::Sender<bool>,
+    sleep: watch::Sender<Sleep>,
     /// Whether the core waits, after a sleep, to hear who has the role.
     waking: watch::Sender<bool>,
     runtime: tokio::runtime::Handle,
@@ -106,7 +107,7 @@ impl Shared {
             unsaved: watch::Sender::new(0),
             next_link: AtomicU64::new(1),
             closing: watch::Sender::new(false),
-            suspended: watch::Sender::new(false),
+            sleep: watch::Sender::new(Sleep::Awake),
             waking: watch::Sender::new(false),
             runtime: tokio::runtime::Handle::current(),
         });
@@ -333,12 +334,12 @@ impl Shared {
     }
 
     /// Tells the core, and whoever waits, what became of a batch.
-    fn saved(&self, ticket: Ticket, result: Result<(), String>) {
+    async fn saved(self: &Arc<Self>, ticket: Ticket, result: Result<(), String>) {
         let input = Input::Saved {
             ticket,
             result: result.clone(),
         };
-        self.drive(|core, now| core.handle(now, input));
+        self.take_in(input).await;
         for waiting in lock(&self.waiting).remove(&ticket).unwrap_or_default() {
             drop(waiting.send(result.clone()));
         }
@@ -356,6 +357,11 @@ impl Shared {
 
     /// Runs a link until it is over, and says why it ended.
     pub(crate) async fn run_link(self: Arc<Self>, link: Arc<dyn Link>) -> CloseReason {
+        let (mut closing, mut sleep) = (self.closing.subscribe(), self.sleep.subscribe());
+        if !sleep.borrow().is_awake() {
+            link.close(CloseReason::Here).await;
+            return CloseReason::Here;
+        }
         let id = LinkId::new(self.next_link.fetch_add(1, Ordering::Relaxed));
         let (control, control_queue) = mpsc::unbounded_channel();
         let (binary, binary_queue) = mpsc::unbounded_channel();
@@ -388,12 +394,13 @@ impl Shared {
                 },
             )
         });
-        let (mut closing, mut suspended) = (self.closing.subscribe(), self.suspended.subscribe());
         let reason = loop {
             let event = tokio::select! {
-                event = link.recv() => event,
-                _ = suspended.wait_for(|suspended| *suspended) => LinkEvent::Closed(CloseReason::Here),
+                // Whatever came: a device that is to sleep begins nothing more.
+                biased;
                 _ = closing.wait_for(|closing| *closing) => LinkEvent::Closed(CloseReason::Here),
+                _ = sleep.wait_for(|sleep| !sleep.is_awake()) => break CloseReason::Here,
+                event = link.recv() => event,
             };
             match event {
                 LinkEvent::Closed(reason) => break reason,
@@ -410,16 +417,18 @@ impl Shared {
                 }
             }
         };
+        if matches!(reason, CloseReason::Here) {
+            // What is queued still leaves.
+            let _ = sleep.wait_for(|sleep| *sleep != Sleep::Leaving).await;
+        }
         lock(&self.links).remove(&id);
-        self.drive(|core, now| {
-            core.handle(
-                now,
-                Input::LinkDown {
-                    link: id,
-                    reason: reason.to_string(),
-                },
-            )
-        });
+        // With the end of a link what is held of it is taken in, and that may take longer than there is time.
+        let _ = sleep.wait_for(|sleep| !sleep.is_falling()).await;
+        self.take_in(Input::LinkDown {
+            link: id,
+            reason: reason.to_string(),
+        })
+        .await;
         link.close(reason.clone()).await;
         reason
     }
@@ -429,9 +438,9 @@ impl Shared {
         self.closing.subscribe()
     }
 
-    /// Whether the device sleeps: no link is made then.
-    pub(crate) fn suspended(&self) -> watch::Receiver<bool> {
-        self.suspended.subscribe()
+    /// Whether the device sleeps, or is about to: no link is made then.
+    pub(crate) fn sleep(&self) -> watch::Receiver<Sleep> {
+        self.sleep.subscribe()
     }
 }
 
@@ -483,7 +492,7 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                 let Some(shared) = shared.upgrade() else { break };
                 if let Some(why) = &failed {
                     // What it goes on from is not on the disk.
-                    shared.saved(ticket, Err(why.clone()));
+                    shared.saved(ticket, Err(why.clone())).await;
                     continue;
                 }
                 let cost = batch.cost();
@@ -506,7 +515,7 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                         tracing::error!(%error, "what the disk has could not be read back");
                     }
                 }
-                shared.saved(ticket, result);
+                shared.saved(ticket, result).await;
             }
         }
     }
@@ -532,8 +541,9 @@ async fn wake_in_time(shared: Weak<Shared>, mut wakes: watch::Receiver<Option<Ti
         tokio::select! {
             () = sleep_until(at) => {
                 let Some(shared) = shared.upgrade() else { return };
+                let _ = shared.sleep().wait_for(|sleep| !sleep.is_falling()).await;
                 shared.wake.send_replace(None);
-                shared.drive(|core, now| core.handle(now, Input::Tick));
+                shared.take_in(Input::Tick).await;
             }
             changed = wakes.changed() => {
                 if changed.is_err() {
@@ -561,6 +571,10 @@ fn run_checks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<Box<Check
         // Nothing is held while it runs: an engine that is dropped meanwhile is gone.
         let checked = Box::new(check.run());
         let Some(shared) = shared.upgrade() else { return };
+        let mut sleep = shared.sleep();
+        let _ = shared
+            .runtime
+            .block_on(sleep.wait_for(|sleep| !sleep.is_falling()));
         shared.drive(|core, now| core.handle(now, Input::Checked(checked)));
     }
 }

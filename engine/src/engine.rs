@@ -78,7 +78,7 @@ pub enum OpenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendError {
-    /// The disk was too slow.
+    /// The disk was too slow, or another thread had the engine for too long.
     #[error(
         "not everything is on the disk yet; what was awaited is, the rest follows if the process is left alive"
     )]
@@ -318,9 +318,11 @@ impl Engine {
 
     /// Before the app sleeps, as phones do: what is typed leaves, links are closed, and what is on its way to the disk gets
     /// there; within half a second, and no link is made until [`Engine::resume`]. Decks can be read and edited meanwhile.
+    /// Dropping this cancels nothing.
     ///
     /// # Errors
-    /// [`SuspendError::Unsaved`] when the disk was too slow: what was not awaited may be lost if the process is ended.
+    /// [`SuspendError::Unsaved`] when the disk was too slow, or another thread had the engine for too long, such as an edit
+    /// that the app was making: what was not awaited may be lost if the process is ended.
     pub async fn suspend(&self) -> Result<(), SuspendError> {
         self.shared.suspend().await
     }
@@ -396,21 +398,21 @@ impl Engine {
     /// ```
     pub fn keep_linked(&self, dialer: Arc<dyn Dialer>, backoff: Backoff) -> KeptLink {
         let (shared, mut closing) = (self.shared.clone(), self.shared.closing());
-        let mut suspended = self.shared.suspended();
+        let mut sleep = self.shared.sleep();
         let mut route = Route::new(dialer, backoff);
         let (device, state) = (route.peer(), route.state());
         let task = tokio::spawn(async move {
             loop {
-                if *suspended.borrow_and_update() {
+                if !sleep.borrow_and_update().is_awake() {
                     route.rest();
                     tokio::select! {
-                        _ = suspended.wait_for(|suspended| !*suspended) => {}
+                        _ = sleep.wait_for(|sleep| sleep.is_awake()) => {}
                         _ = closing.wait_for(|closing| *closing) => return,
                     }
                 }
                 let link = tokio::select! {
                     link = route.next_link() => link,
-                    _ = suspended.wait_for(|suspended| *suspended) => continue,
+                    _ = sleep.wait_for(|sleep| !sleep.is_awake()) => continue,
                     _ = closing.wait_for(|closing| *closing) => return,
                 };
                 // A task of its own: dropping the handle ends the dialling, and leaves the link to whoever uses it.

@@ -146,7 +146,7 @@ pub const DRAFT_OFFERS_BYTES_MAX: usize = 4 * DRAFT_BYTES_MAX;
 pub const DRAFTS_REFUSED_KEPT_MAX: usize = 64;
 /// Changes in one draft.
 ///
-/// Test: `engine/src/sync/lists.rs::as_many_as_a_list_may_have_are_read_and_one_more_is_refused`.
+/// Test: `tests/tests/drafts/quotas.rs::a_draft_has_at_most_a_thousand_changes`.
 pub const DRAFT_CHANGES_MAX: u64 = 1_000;
 /// Bytes of one draft's changes.
 ///
@@ -288,7 +288,7 @@ pub const TYPING_WINDOW: std::time::Duration = std::time::Duration::from_millis(
 pub const RESUMED_ALONE: std::time::Duration = std::time::Duration::from_secs(2);
 /// How long a device that goes to sleep takes for what is under way: phones give a moment, no more.
 ///
-/// Test: `tests/tests/as_an_app_sees_it/asleep.rs::an_app_goes_to_sleep_at_once_and_is_linked_again_when_it_wakes`.
+/// Test: `tests/tests/as_an_app_sees_it/suspended.rs::a_link_that_takes_nothing_is_closed_all_the_same`.
 pub const SUSPEND_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
 /// Own changes kept at hand until they are durable, so that they can leave before: what a busy program writes in a second.
 /// More than that is sent from the disk.

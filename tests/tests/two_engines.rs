@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use cuecard::core::deck_proof;
+use cuecard::limits::LINK_QUEUE_BYTES_MAX;
 use cuecard::sync::envelope::seal_up;
-use cuecard::sync::message::{Message, PROTOCOL_VERSION};
+use cuecard::sync::message::Message;
 use cuecard::transport::memory::{Conditions, pair};
-use cuecard::transport::{
-    Backoff, CloseReason, DeviceKey, DialError, Dialer, Lane, Link, LinkEvent, LinkStats, RouteKind,
-};
+use cuecard::transport::{Backoff, DialError, Dialer, Link};
 use cuecard::{AudioAbout, DeckChange, EditError, Engine, Event, Events, Member, OpenError, Rights};
+use cuecard_tests::engines::Greedy;
 
 /// Waits for an event: with a bound, so that a test that fails does so soon.
 async fn until(events: &mut Events, what: &str, is_it: impl Fn(&Event) -> bool) {
@@ -311,56 +310,6 @@ async fn a_draft_that_nobody_would_take_is_not_written() {
     assert_eq!(deck.cards().unwrap().len(), kept + 1);
 }
 
-/// A link whose other side asks and asks, and never takes what it asked for.
-struct Greedy {
-    device: cuecard::DeviceId,
-    asks: tokio::sync::Mutex<tokio::sync::mpsc::Receiver<bytes::Bytes>>,
-    closed: tokio::sync::watch::Sender<bool>,
-}
-
-#[async_trait::async_trait]
-impl Link for Greedy {
-    fn peer(&self) -> cuecard::DeviceId {
-        self.device
-    }
-
-    fn transcript(&self) -> [u8; 32] {
-        [7; 32]
-    }
-
-    fn route(&self) -> RouteKind {
-        RouteKind::Memory
-    }
-
-    async fn send(&self, _lane: Lane, _message: bytes::Bytes) -> Result<(), CloseReason> {
-        std::future::pending().await
-    }
-
-    async fn recv(&self) -> LinkEvent {
-        let mut closed = self.closed.subscribe();
-        let mut asks = self.asks.lock().await;
-        let ask = tokio::select! {
-            _ = closed.wait_for(|closed| *closed) => None,
-            ask = asks.recv() => ask,
-        };
-        match ask {
-            Some(bytes) => LinkEvent::Message {
-                lane: Lane::Control,
-                bytes,
-            },
-            None => LinkEvent::Closed(CloseReason::Here),
-        }
-    }
-
-    async fn close(&self, _reason: CloseReason) {
-        self.closed.send_replace(true);
-    }
-
-    fn stats(&self) -> LinkStats {
-        LinkStats::default()
-    }
-}
-
 #[tokio::test]
 async fn a_device_that_asks_and_never_takes_is_let_go() {
     let laptop = Engine::in_memory("laptop").unwrap();
@@ -382,30 +331,10 @@ async fn a_device_that_asks_and_never_takes_is_let_go() {
     .await
     .unwrap();
 
-    let greedy = DeviceKey::from_bytes(&[9; 32]).id();
-    let (ask, asks) = tokio::sync::mpsc::channel(16);
-    let key: [u8; 32] = deck.invite(Rights::Read).unwrap().to_bytes()[38..]
-        .try_into()
-        .unwrap();
-    let link = Greedy {
-        device: greedy,
-        asks: asks.into(),
-        closed: tokio::sync::watch::Sender::new(false),
-    };
+    let (greedy, ask) = Greedy::new();
     let mut events = laptop.events();
-    let attached = laptop.attach(std::sync::Arc::new(link));
-    let proofs = vec![deck_proof(&key, deck.id(), &[7; 32], greedy)];
-    let (version, name) = (PROTOCOL_VERSION, "greedy".to_owned());
-    ask.send(
-        seal_up(&Message::Greet {
-            version,
-            name,
-            proofs,
-        })
-        .into(),
-    )
-    .await
-    .unwrap();
+    let attached = laptop.attach(greedy);
+    ask.send(Greedy::greeting(&deck)).await.unwrap();
     let pull = Message::Pull {
         transfer: 1,
         blob,
@@ -413,9 +342,12 @@ async fn a_device_that_asks_and_never_takes_is_let_go() {
         count: 192,
         size: 4 * 1024 * 1024,
     };
+    let mut asked = 0;
     let asking = async {
         // Each of these asks for 3 MiB.
-        while ask.send(seal_up(&pull).into()).await.is_ok() {}
+        while ask.send(seal_up(&pull).into()).await.is_ok() {
+            asked += 3 * 1024 * 1024;
+        }
     };
     let unlinked = until(&mut events, "the end of the link", |event| {
         matches!(event, Event::Unlinked { .. })
@@ -424,5 +356,6 @@ async fn a_device_that_asks_and_never_takes_is_let_go() {
         () = asking => panic!("nobody reads what it asks any more, and the link is not over"),
         () = unlinked => {}
     }
+    assert!(asked >= LINK_QUEUE_BYTES_MAX, "it was let go for {asked} bytes");
     drop(attached);
 }

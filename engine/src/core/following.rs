@@ -162,9 +162,11 @@ impl Core {
         }
     }
 
-    /// Before this device sleeps: what is typed leaves, and what was heard of others is kept.
+    /// Before this device sleeps: what is typed leaves, and what was heard of others is kept. What is held is not taken in:
+    /// that takes long, and it is still on its way.
     pub fn suspend(&mut self, now: Time) {
-        self.leave_all_typing(now);
+        self.set_now(now);
+        self.leave_what_is_typed();
         self.keep_all_heard(now);
     }
 

@@ -85,6 +85,11 @@ impl Core {
     pub fn leave_all_typing(&mut self, now: Time) {
         self.set_now(now);
         self.take_all_held(|_, _| true);
+        self.leave_what_is_typed();
+    }
+
+    /// What waits in all decks leaves now.
+    pub(super) fn leave_what_is_typed(&mut self) {
         let decks: Vec<DeckId> = self.typing.decks.keys().copied().collect();
         for deck in decks {
             self.leave_typing(deck);

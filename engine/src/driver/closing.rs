@@ -3,44 +3,89 @@
 use std::sync::Arc;
 
 use cuecard_transport::CloseReason;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{LinkHandle, Shared, lock};
-use crate::core::{Core, StoreHasFailed};
+use crate::core::{Core, Input, StoreHasFailed};
 use crate::engine::SuspendError;
 use crate::limits::{RESUMED_ALONE, SUSPEND_WITHIN};
+use crate::time::Time;
+
+/// How far a device is on its way to sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    /// Not at all.
+    Awake,
+    /// What is under way still leaves, or gets to the disk. Nothing else is begun.
+    Leaving,
+    /// Links are being closed.
+    Closing,
+    /// It sleeps.
+    Asleep,
+}
+
+impl Sleep {
+    pub(crate) const fn is_awake(self) -> bool {
+        matches!(self, Self::Awake)
+    }
+
+    /// Whether an app waits for it to sleep, and has been told how long that takes at the most.
+    pub(super) const fn is_falling(self) -> bool {
+        matches!(self, Self::Leaving | Self::Closing)
+    }
+}
+
+/// Whatever becomes of falling asleep, it is over with this.
+struct Falling(Arc<Shared>);
+
+impl Falling {
+    /// From one step to the next, unless the app has thought better of it.
+    fn goes_on(&self, from: Sleep, to: Sleep) -> bool {
+        self.0
+            .sleep
+            .send_if_modified(|sleep| *sleep == from && std::mem::replace(sleep, to) == from)
+    }
+}
+
+impl Drop for Falling {
+    fn drop(&mut self) {
+        self.0.sleep.send_if_modified(|sleep| {
+            sleep.is_falling() && std::mem::replace(sleep, Sleep::Asleep).is_falling()
+        });
+    }
+}
 
 impl Shared {
     /// See [`crate::Engine::suspend`].
     pub(crate) async fn suspend(self: &Arc<Self>) -> Result<(), SuspendError> {
         let until = Instant::now() + SUSPEND_WITHIN;
-        self.drive(Core::suspend);
-        let mut unsaved = self.unsaved.subscribe();
-        let saved = unsaved.wait_for(|unsaved| *unsaved == 0);
-        // A moment is left for closing what does not answer.
-        let flushed = async {
-            let saved = saved.await.is_ok();
-            self.all_sent().await;
-            saved
-        };
-        let saved = tokio::time::timeout_at(until - SUSPEND_WITHIN / 5, flushed).await;
-        self.suspended.send_replace(true);
-        let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&self.links)).into_values().collect();
-        let closing = links.into_iter().map(|handle| {
-            // In a task of its own: what is too slow is closed all the same.
-            self.runtime
-                .spawn(async move { handle.link.close(CloseReason::Here).await })
-        });
-        let closing: Vec<_> = closing.collect();
-        let closed = async {
-            for closing in closing {
-                let _ = closing.await;
-            }
-        };
-        let _ = tokio::time::timeout_at(until, closed).await;
-        self.read(Core::store_failure).map_or(Ok(()), Err)?;
-        let is_saved = matches!(saved, Ok(true)) || *self.unsaved.borrow() == 0;
-        is_saved.then_some(()).ok_or(SuspendError::Unsaved)
+        self.sleep.send_replace(Sleep::Leaving);
+        let falling = Falling(self.clone());
+        // In a task of its own: an app that waits no longer leaves nothing half done.
+        let asleep = self.runtime.spawn(async move { falling.asleep_by(until).await });
+        asleep.await.unwrap_or(Err(SuspendError::Unsaved))
+    }
+
+    /// Tells the core something, from a task of the runtime. Once the device is to sleep, none of its threads waits for who
+    /// has the core: the one that counts the time may be the same.
+    pub(super) async fn take_in(self: &Arc<Self>, input: Input) {
+        let is_awake = self.sleep.borrow().is_awake();
+        if is_awake {
+            self.drive(|core, now| core.handle(now, input));
+        } else if let Err(error) = self.when_free(|core, now| core.handle(now, input)).await {
+            tracing::error!(%error, "something was not taken in");
+        }
+    }
+
+    /// As [`Shared::drive`], for who must not wait for those who have the core: they may be taking in a large batch, or an
+    /// app's own edit. It is done when they are, whether or not anybody waits for that.
+    pub(super) fn when_free<R: Send + 'static>(
+        self: &Arc<Self>,
+        think: impl FnOnce(&mut Core, Time) -> R + Send + 'static,
+    ) -> JoinHandle<R> {
+        let shared = self.clone();
+        self.runtime.spawn_blocking(move || shared.drive(think))
     }
 
     /// Waits until the links took what is queued for them.
@@ -58,7 +103,7 @@ impl Shared {
     /// See [`crate::Engine::resume`].
     pub(crate) async fn resume(self: &Arc<Self>) {
         self.drive(Core::resume);
-        self.suspended.send_replace(false);
+        self.sleep.send_replace(Sleep::Awake);
         let mut waking = self.waking.subscribe();
         let _ = tokio::time::timeout(RESUMED_ALONE, waking.wait_for(|waking| !*waking)).await;
     }
@@ -81,5 +126,47 @@ impl Shared {
         closed
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl Falling {
+    /// What leaves, leaves, and the links are closed; by then, whatever links, the disk and other threads do.
+    async fn asleep_by(self, until: Instant) -> Result<(), SuspendError> {
+        let shared = &self.0;
+        let mut outcome = Err(SuspendError::Unsaved);
+        let left = async {
+            if shared.when_free(Core::suspend).await.is_err() {
+                return;
+            }
+            // The sender lives in `shared`, so this cannot fail before it is true.
+            let _ = shared.unsaved.subscribe().wait_for(|unsaved| *unsaved == 0).await;
+            let Ok(failure) = shared.when_free(|core, _| core.store_failure()).await else {
+                return;
+            };
+            outcome = failure.map_or(Ok(()), |failure| Err(failure.into()));
+            shared.all_sent().await;
+        };
+        // A moment is left for closing what does not answer.
+        let _ = tokio::time::timeout_at(until - SUSPEND_WITHIN / 5, left).await;
+        if *shared.sleep.borrow() != Sleep::Leaving {
+            return outcome;
+        }
+        // Taken before anybody is told: whoever runs a link leaves its closing to this.
+        let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&shared.links)).into_values().collect();
+        self.goes_on(Sleep::Leaving, Sleep::Closing);
+        let closing = links.into_iter().map(|handle| {
+            // In a task of its own: what is too slow is closed all the same.
+            shared
+                .runtime
+                .spawn(async move { handle.link.close(CloseReason::Here).await })
+        });
+        let closing: Vec<_> = closing.collect();
+        let closed = async {
+            for closing in closing {
+                let _ = closing.await;
+            }
+        };
+        let _ = tokio::time::timeout_at(until, closed).await;
+        outcome
     }
 }

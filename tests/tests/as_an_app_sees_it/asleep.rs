@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cuecard::core::Core;
+use cuecard::limits::RESUMED_ALONE;
 use cuecard::role::{Says, Signed, Word};
 use cuecard::sync::envelope::open;
 use cuecard::sync::message::Message;
@@ -83,7 +84,10 @@ fn who_wakes_up_alone_waits_no_longer_than_it_must() {
     assert_eq!(world.sim.act(laptop, |core, _| core.is_waking()), Some(true));
     // What its person does is done, as ever.
     world.add(laptop, "alone");
-    world.sim.run_for(Duration::from_millis(2_100));
+    let moment = Duration::from_millis(100);
+    world.sim.run_for(RESUMED_ALONE - moment);
+    assert_eq!(world.sim.act(laptop, |core, _| core.is_waking()), Some(true));
+    world.sim.run_for(2 * moment);
     assert_eq!(world.sim.act(laptop, |core, _| core.is_waking()), Some(false));
     world.sim.mend(laptop, phone);
     world.sim.mend(laptop, tablet);

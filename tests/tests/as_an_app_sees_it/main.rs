@@ -3,6 +3,9 @@
 mod asleep;
 mod early;
 mod followed;
+mod lagged;
 mod many_decks;
+mod round_trips;
+mod suspended;
 mod told;
 mod world;
