@@ -135,6 +135,10 @@ pub struct Status {
     pub head: Option<String>,
     /// Entries of its history.
     pub entries: usize,
+    /// Changes of its log.
+    pub changes: u64,
+    /// How many of them are on its disk.
+    pub durable: u64,
     /// Who holds the role.
     pub editor: Option<String>,
     /// How many devices are linked.

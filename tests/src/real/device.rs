@@ -381,13 +381,18 @@ impl Device {
         };
         let drafts = here.map_or(Ok(vec![]), Deck::drafts)?;
         let audio = self.engine.audio();
-        let devices = here.map(Deck::sync_state).transpose()?.into_iter();
-        let away = devices
+        let state = here.map(Deck::sync_state).transpose()?;
+        let changes = state.as_ref().map_or(0, |state| state.changes);
+        let unsaved = state.as_ref().map_or(0, |state| state.unsaved);
+        let away = state
+            .into_iter()
             .flat_map(|state| state.devices)
             .filter(|with| matches!(with.reach, Reach::LastHeard { .. }));
         Ok(Status {
             head: here.map(Deck::head).transpose()?.map(|head| head.to_string()),
             entries: here.map_or(Ok(0), Deck::entry_count)?,
+            changes,
+            durable: changes - unsaved,
             editor: here.and_then(editor).map(|device| device.to_string()),
             linked: *self.linked.borrow(),
             away: away.map(|with| with.device.to_string()).collect(),
