@@ -68,7 +68,9 @@ fn what_was_replaced_goes_where_nobody_can_undo_it() {
         core.undo(now, deck).map(drop).unwrap()
     });
     world.time_until_whole(viewer, before.blob, SOON);
-    // What was undone can be done again.
+    // What was undone can be done again, after a restart as well.
+    world.sim.crash(author);
+    world.sim.restart(author).unwrap();
     assert_eq!(collect_after_grace(&mut world, author), 0);
     act(&mut world.sim, author, |core, now| {
         core.redo(now, deck).map(drop).unwrap()
@@ -247,6 +249,11 @@ fn what_late_work_names_stays() {
     };
     assert!(!has(&world, viewer, &card) && !has(&world, author, &card));
     assert_eq!(collect_after_grace(&mut world, viewer), 0);
+    // What it names is known from the disk, too.
+    world.sim.crash(viewer);
+    world.sim.restart(viewer).unwrap();
+    assert_eq!(collect_after_grace(&mut world, viewer), 0);
+    assert!(world.sim.holds_audio(viewer, audio.blob));
     let late = world.sim.late_work_left(author, deck)[0];
     act(&mut world.sim, author, |core, now| {
         core.accept_late_work(now, deck, late.term, late.head).unwrap();
