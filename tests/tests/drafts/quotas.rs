@@ -1,5 +1,6 @@
 //! How many drafts wait, of whom, and what becomes of those that find no room.
 
+use cuecard::limits::{DRAFT_CHANGES_MAX, DRAFTS_CLOSED_PER_MEMBER_MAX, DRAFTS_PER_MEMBER_MAX};
 use cuecard::{DraftRefusal, DraftState, EditError, Event, Rights};
 
 use super::world::World;
@@ -10,7 +11,7 @@ fn a_device_opens_eight_drafts_and_the_ninth_when_one_of_them_is_over() {
     let (laptop, deck) = (world.laptop, world.deck);
     let phone = world.device("phone", Some(Rights::Draft));
     world.connect(laptop, phone);
-    let drafts: Vec<_> = (0..8)
+    let drafts: Vec<_> = (0..DRAFTS_PER_MEMBER_MAX)
         .map(|number| world.proposed(phone, &format!("{number}")))
         .collect();
     let refused = world.act(phone, |core, now| core.open_draft(now, deck, "ninth"));
@@ -25,6 +26,45 @@ fn a_device_opens_eight_drafts_and_the_ninth_when_one_of_them_is_over() {
         world.run();
         assert!(world.is_proposed(laptop, draft), "{number}");
     }
+    world.assert_one_deck(&[laptop, phone]);
+}
+
+/// As many changes as a draft may have are written, offered and taken; one more is refused where it is written.
+#[test]
+fn a_draft_has_at_most_a_thousand_changes() {
+    let mut world = World::new(4);
+    let (laptop, deck) = (world.laptop, world.deck);
+    let phone = world.device("phone", Some(Rights::Draft));
+    world.connect(laptop, phone);
+    let draft = world.open(phone, "long");
+    let card = |core: &cuecard::core::Core| {
+        let cards = core.draft_cards(deck, draft).unwrap();
+        cards.iter().find(|card| card.front == "long").unwrap().id.clone()
+    };
+    let card = world.act(phone, |core, _| card(core));
+    let tag = |world: &mut World, number: u64| {
+        let tag = (number % 7).to_string();
+        world.act(phone, |core, now| {
+            core.edit_draft(now, deck, draft, |edit| match number / 7 % 2 {
+                0 => edit.tag(&card, &tag),
+                _ => edit.untag(&card, &tag),
+            })
+        })
+    };
+    let written = world.act(phone, |core, _| core.draft(deck, draft).unwrap().len);
+    for number in 0..DRAFT_CHANGES_MAX - written {
+        tag(&mut world, number).unwrap();
+    }
+    let refused = tag(&mut world, DRAFT_CHANGES_MAX - written);
+    assert!(
+        matches!(refused, Err(EditError::DraftFull(id)) if id == draft),
+        "{refused:?}"
+    );
+    world.propose(phone, draft);
+    world.run();
+    assert!(world.is_proposed(laptop, draft));
+    world.accept(laptop, draft);
+    world.run();
     world.assert_one_deck(&[laptop, phone]);
 }
 
@@ -68,7 +108,7 @@ fn of_what_is_over_others_keep_the_latest_four_of_an_author() {
     let phone = world.device("phone", Some(Rights::Draft));
     world.connect(laptop, phone);
     let mut drafts = Vec::new();
-    for number in 0..6 {
+    for number in 0..2 + DRAFTS_CLOSED_PER_MEMBER_MAX {
         let draft = world.proposed(phone, &format!("{number}"));
         world.run();
         world.decline(laptop, draft, "no");
@@ -81,11 +121,12 @@ fn of_what_is_over_others_keep_the_latest_four_of_an_author() {
             .map(|draft| world.state(laptop, *draft).is_some())
             .collect()
     };
-    assert_eq!(kept(&world), [false, false, true, true, true, true]);
-    assert_eq!(world.sim.drafts(phone, deck).len(), 6);
+    let latest = [&[false; 2][..], &[true; DRAFTS_CLOSED_PER_MEMBER_MAX]].concat();
+    assert_eq!(kept(&world), latest);
+    assert_eq!(world.sim.drafts(phone, deck).len(), latest.len());
     world.restart(laptop);
     world.run();
-    assert_eq!(kept(&world), [false, false, true, true, true, true]);
+    assert_eq!(kept(&world), latest);
     // One that is not kept any more can be proposed again.
     world.propose(phone, drafts[0]);
     world.run();

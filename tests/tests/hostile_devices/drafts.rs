@@ -1,6 +1,9 @@
 //! Drafts that nobody accepted, that were signed twice, that are too much.
 
 use cuecard::card::FieldValue;
+use cuecard::limits::{
+    DRAFT_BYTES_MAX, DRAFT_CHANGES_MAX, DRAFTS_PER_MEMBER_MAX, WITHDRAWALS_PER_MEMBER_MAX,
+};
 use cuecard::role::{self, Withdrawal};
 use cuecard::sync::message::{DraftItem, Item, Message};
 use cuecard::transport::DeviceKey;
@@ -132,7 +135,8 @@ fn id_of(world: &World, number: u8) -> DraftId {
 fn a_flood_of_drafts_is_refused_by_name() {
     let mut world = World::new(20, Some(Rights::Draft));
     let (laptop, deck) = (world.laptop, world.deck);
-    let items: Vec<DraftItem> = (0..12).map(|number| one(&mut world, number)).collect();
+    let most = DRAFTS_PER_MEMBER_MAX as u8;
+    let items: Vec<DraftItem> = (0..most + 4).map(|number| one(&mut world, number)).collect();
     let intruder = world.intrude();
     world.sim.say(intruder, &has_nothing(deck));
     for draft in items {
@@ -140,11 +144,11 @@ fn a_flood_of_drafts_is_refused_by_name() {
         world.sim.run_for(SOON);
     }
     let refused = world.drafts_refused(intruder);
-    let mut expected: Vec<DraftId> = (8..12).map(|number| id_of(&world, number)).collect();
+    let mut expected: Vec<DraftId> = (most..most + 4).map(|number| id_of(&world, number)).collect();
     assert_eq!(refused, expected);
     expected.sort();
     assert!(!world.sim.is_thrown_out(intruder));
-    assert_eq!(world.sim.drafts(laptop, deck).len(), 8);
+    assert_eq!(world.sim.drafts(laptop, deck).len(), DRAFTS_PER_MEMBER_MAX);
     assert_eq!(world.refusals(), Vec::<String>::new());
 
     let first = id_of(&world, 0);
@@ -165,10 +169,19 @@ fn a_draft_beyond_its_quota_ends_the_link() {
     let (document, _) = world.document();
     let (deck, base) = (world.deck, document.heads()[0]);
     let (change, head) = drafted(&world, &document, [1; 16], "long");
-    let many = vec![change; 1_001];
-    let large = vec![vec![7; 1024 * 1024 + 1]];
-    for (changes, expected) in [(many, "a list of more than 1000"), (large, "beyond its quota")] {
-        let draft = draft_item(&world, base, [1; 16], head, changes);
+    let most = usize::try_from(DRAFT_CHANGES_MAX).unwrap();
+    let many = vec![change.clone(); most + 1];
+    let large = vec![vec![7; DRAFT_BYTES_MAX + 1]];
+    // One says that it has more than may be, and comes with as many as may be.
+    let mut more = draft_item(&world, base, [1; 16], head, many.clone());
+    more.changes.truncate(most);
+    let many = draft_item(&world, base, [1; 16], head, many);
+    let large = draft_item(&world, base, [1; 16], head, large);
+    let (listed, beyond) = (
+        format!("a list of more than {most}"),
+        "beyond its quota".to_owned(),
+    );
+    for (draft, expected) in [(many, &listed), (more, &beyond), (large, &beyond)] {
         let intruder = world.intrude();
         world.sim.say(intruder, &Message::Propose { deck, draft });
         world.sim.run_for(SOON);
@@ -273,7 +286,8 @@ fn a_draft_passed_on_by_another_is_its_authors_word_or_nothing() {
 #[test]
 fn a_flood_of_withdrawals_pushes_out_its_authors_own_and_nothing_else() {
     // Of one that may not propose there is nothing to take back, and nothing is kept.
-    for (rights, expected) in [(Rights::Draft, 68..100), (Rights::Read, 0..0)] {
+    let most = WITHDRAWALS_PER_MEMBER_MAX as u8;
+    for (rights, expected) in [(Rights::Draft, 100 - most..100), (Rights::Read, 0..0)] {
         withdrawals_kept(rights, expected);
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use cuecard::card::FieldValue;
 use cuecard::document::Document;
 use cuecard::limits::{
-    BYTES_ASIDE_PER_MEMBER_MAX, DECKS_PER_LINK_MAX, DRAFT_BYTES_MAX, DRAFT_OFFERS_BYTES_MAX,
-    DRAFTS_PER_MEMBER_MAX, DRAFTS_REFUSED_KEPT_MAX, LINKS_MAX, NAME_BYTES_MAX,
+    BRANCHES_BYTES_MAX, BYTES_ASIDE_PER_MEMBER_MAX, CHANGES_ASIDE_PER_MEMBER_MAX, DECKS_PER_LINK_MAX,
+    DRAFT_BYTES_MAX, DRAFT_OFFERS_BYTES_MAX, DRAFTS_PER_MEMBER_MAX, DRAFTS_REFUSED_KEPT_MAX, LINKS_MAX,
+    NAME_BYTES_MAX,
 };
-use cuecard::role;
+use cuecard::role::{self, Seal};
 use cuecard::sync::message::{DeckProof, DraftItem, Item, Message, PROTOCOL_VERSION};
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
@@ -95,6 +96,27 @@ fn what_a_member_leaves_beside_the_deck_has_an_end_and_travels_in_rounds() {
         ..
     } = after_a_handover(113);
     let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
+    // They are counted before they are looked at: these are no changes at all.
+    let after = grown.heads()[0];
+    for (count, expected) in [(0, false), (1, true)] {
+        let changes = vec![vec![7; 40].into(); CHANGES_ASIDE_PER_MEMBER_MAX + count];
+        let (len, head) = (1 + changes.len() as u64, after);
+        let seal = Seal { term, len, head }.sign(deck, &mallory).unwrap();
+        let item = Item::Changes {
+            term,
+            from: 2,
+            changes,
+            seal: seal.encode().into(),
+            after,
+        };
+        let (intruder, items) = (world.intrude(), vec![item]);
+        world.sim.say(intruder, &Message::Entries { deck, items });
+        world.sim.run_for(SOON);
+        assert!(world.sim.is_thrown_out(intruder));
+        let why = world.refusals();
+        let is_named = |why: &String| why.contains("more changes that are not part of the deck");
+        assert_eq!(why.iter().any(is_named), expected, "{why:?}");
+    }
     let intruder = world.intrude();
     let mut sent = 0;
     for number in 2..=40 {
@@ -122,6 +144,7 @@ fn what_a_member_leaves_beside_the_deck_has_an_end_and_travels_in_rounds() {
     );
     world.sim.run_for(SOON);
     // Far more than is sent before the other says anew what it holds.
+    assert!(sent * 240_000 > BRANCHES_BYTES_MAX);
     let (newcomer, invite) = (
         world.sim.device("newcomer"),
         world.sim.invite(laptop, deck, Rights::Read).unwrap(),

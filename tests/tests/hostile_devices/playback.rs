@@ -2,6 +2,7 @@
 
 use cuecard::core::PlaybackRefusal;
 use cuecard::id::TermId;
+use cuecard::limits::{PLAYBACK_BYTES_MAX, PLAYBACKS_PER_SECOND_FLOOD, PLAYBACKS_PER_SECOND_MAX};
 use cuecard::role::{Playing, Track};
 use cuecard::sim::Peer;
 use cuecard::sync::clock::Offset;
@@ -201,17 +202,18 @@ fn who_never_stops_playing_is_thrown_out() {
     let (_, at) = world.document();
     let (laptop, mallory) = (world.laptop, world.mallory.clone());
     let intruder = world.intrude();
-    for number in 1..=400 {
+    let flood = u64::from(PLAYBACKS_PER_SECOND_FLOOD);
+    for number in 1..=flood {
         let said = message(playing(&world, at.term, &mallory, number), &mallory);
         world.sim.say(intruder, &said);
         assert!(!world.sim.is_thrown_out(intruder), "after {number}");
     }
     assert_eq!(
         refused(&mut world, laptop).len(),
-        40,
+        PLAYBACKS_PER_SECOND_MAX as usize,
         "the app is not flooded, either"
     );
-    let said = message(playing(&world, at.term, &mallory, 401), &mallory);
+    let said = message(playing(&world, at.term, &mallory, flood + 1), &mallory);
     world.sim.say(intruder, &said);
     assert!(world.sim.is_thrown_out(intruder));
     let why = world.refusals();
@@ -228,7 +230,7 @@ fn beyond_the_limits_is_refused() {
     let (_, at) = world.document();
     let (deck, mallory) = (world.deck, world.mallory.clone());
     let intruder = world.intrude();
-    let (bytes, clock) = (vec![51; 4_096].into(), None);
+    let (bytes, clock) = (vec![51; PLAYBACK_BYTES_MAX + 1].into(), None);
     world.sim.say(intruder, &Message::Playback { deck, bytes, clock });
     assert!(world.sim.is_thrown_out(intruder));
     let why = world.refusals();

@@ -1,5 +1,9 @@
 //! Presence, by those who show others, show what is over, or never stop.
 
+use cuecard::limits::{
+    DOUBTS_PER_SECOND_MAX, PINGS_PER_SECOND_MAX, PRESENCE_BYTES_MAX, PRESENCES_PER_SECOND_FLOOD,
+    PRESENCES_PER_SECOND_MAX,
+};
 use cuecard::role::{Presence, Shown};
 use cuecard::sync::message::{DeckPulse, Device, Message};
 use cuecard::transport::DeviceKey;
@@ -133,14 +137,15 @@ fn who_never_stops_showing_itself_is_thrown_out() {
     let (deck, mallory) = (world.deck, world.mallory.clone());
     let intruder = world.intrude();
     world.sim.record();
-    for number in 1..=200 {
+    let flood = u64::from(PRESENCES_PER_SECOND_FLOOD);
+    for number in 1..=flood {
         world
             .sim
             .say(intruder, &shown(deck, &mallory, number, &format!("{number}")));
         assert!(!world.sim.is_thrown_out(intruder), "after {number}");
     }
     let laptop = world.laptop;
-    assert_eq!(names(&world, laptop), ["20"]);
+    assert_eq!(names(&world, laptop), [PRESENCES_PER_SECOND_MAX.to_string()]);
     let passed_on = |world: &World| {
         let recorded = world.sim.recorded().iter();
         let messages = recorded.filter_map(|(_, bytes)| cuecard::sync::envelope::open(bytes).ok());
@@ -148,8 +153,14 @@ fn who_never_stops_showing_itself_is_thrown_out() {
             .filter(|message| matches!(message, Message::Presence { .. }))
             .count()
     };
-    assert_eq!(passed_on(&world), 20, "to the phone");
-    world.sim.say(intruder, &shown(deck, &mallory, 201, "201"));
+    assert_eq!(
+        passed_on(&world),
+        PRESENCES_PER_SECOND_MAX as usize,
+        "to the phone"
+    );
+    world
+        .sim
+        .say(intruder, &shown(deck, &mallory, flood + 1, "one more"));
     assert!(world.sim.is_thrown_out(intruder));
     let why = world.refusals();
     assert!(
@@ -167,7 +178,7 @@ fn who_never_stops_asking_is_thrown_out() {
     let deck = world.deck;
     let everybody: Vec<Device> = (0..128).map(|number| Device([number; 32])).collect();
     let intruder = world.intrude();
-    for number in 0..64 {
+    for number in 0..DOUBTS_PER_SECOND_MAX {
         let devices = everybody.clone();
         world.sim.say(intruder, &Message::Doubt { deck, devices });
         assert!(!world.sim.is_thrown_out(intruder), "after {number}");
@@ -178,12 +189,12 @@ fn who_never_stops_asking_is_thrown_out() {
     let why = world.refusals();
     assert!(why.len() == 1 && why[0].contains("asks who is there"), "{why:?}");
     let intruder = world.intrude();
-    for number in 0..64 {
+    for number in 0..PINGS_PER_SECOND_MAX {
         let decks = vec![];
         world.sim.say(intruder, &Message::Ping { number, decks });
         assert!(!world.sim.is_thrown_out(intruder), "after {number}");
     }
-    let (number, decks) = (64, vec![]);
+    let (number, decks) = (PINGS_PER_SECOND_MAX, vec![]);
     world.sim.say(intruder, &Message::Ping { number, decks });
     assert!(world.sim.is_thrown_out(intruder));
     let why = world.refusals();
@@ -233,7 +244,7 @@ fn a_stranger_gets_no_answer() {
 fn beyond_the_limits_is_refused() {
     let mut world = World::new(107, Some(Rights::Read));
     let deck = world.deck;
-    let bytes = vec![50; 4_096].into();
+    let bytes = vec![50; PRESENCE_BYTES_MAX + 1].into();
     let intruder = world.intrude();
     world.sim.say(intruder, &Message::Presence { deck, bytes });
     let why = world.refusals();

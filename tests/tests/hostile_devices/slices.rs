@@ -1,7 +1,7 @@
 //! Slices that are cut where no honest device cuts them: whoever takes one in has to be able to send it on.
 
 use cuecard::card::FieldValue;
-use cuecard::limits::SLICE_BYTES_MAX;
+use cuecard::limits::{LOG_READ_BYTES_MAX, SLICE_BYTES_MAX};
 use cuecard::role::{self, Seal};
 use cuecard::sync::message::{Item, Message};
 use cuecard::transport::memory::Conditions;
@@ -123,6 +123,9 @@ fn one_as_long_as_it_may_be_can_be_sent_on() {
     });
     let last = last.expect("one of that size");
     changes.push(last.bytes);
+    // With what stands beside each in the log it is longer than a slice may be, and is read in one piece all the same.
+    let bytes: usize = changes.iter().map(|change| change.len() + 16).sum();
+    assert!((SLICE_BYTES_MAX..=LOG_READ_BYTES_MAX).contains(&bytes), "{bytes}");
     let (len, head) = (changes.len() as u64, last.hash);
     let seal = Seal { term, len, head }.sign(deck, &mallory).unwrap();
     let slice = Item::Changes {

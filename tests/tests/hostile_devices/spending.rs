@@ -3,6 +3,7 @@
 
 use cuecard::document::Document;
 use cuecard::id::ChangeHash;
+use cuecard::limits::{NAMES_OF_OTHERS_MAX, SEALS_ASIDE_PER_MEMBER_MAX};
 use cuecard::role::{self, Cut, Draft, Seal};
 use cuecard::sim::Intruder;
 use cuecard::sync::message::{DraftItem, Item, Message, Position};
@@ -185,7 +186,7 @@ fn a_flood_of_seals_over_nothing_is_refused_by_name_and_costs_others_little() {
     let (laptop, deck, mallory) = (world.laptop, world.deck, world.mallory.clone());
     let before = world.sim.sent_bytes(laptop, phone);
     let intruder = world.intrude();
-    let mut said = 0;
+    let (mut said, mut seals) = (0, 0);
     'all: for number in 1..=32_u8 {
         let (claimed, item) = claim(&world, term, Cut { len, head }, &mallory, number);
         say(&mut world, intruder, vec![item]);
@@ -200,6 +201,7 @@ fn a_flood_of_seals_over_nothing_is_refused_by_name_and_costs_others_little() {
             .unwrap();
             let bytes = seal.encode();
             said += bytes.len();
+            seals += 1;
             say(&mut world, intruder, vec![Item::Seal(bytes.into())]);
             world.sim.run_for(std::time::Duration::from_millis(2));
             if world.sim.is_thrown_out(intruder) {
@@ -213,6 +215,11 @@ fn a_flood_of_seals_over_nothing_is_refused_by_name_and_costs_others_little() {
     let sent = world.sim.sent_bytes(laptop, phone) - before;
     assert!(told.iter().any(is_named), "{said} bytes cost {sent}: {told:#?}");
     assert!(sent < 1024 * 1024, "{sent} bytes for {said}");
+    assert_eq!(
+        seals,
+        SEALS_ASIDE_PER_MEMBER_MAX + 1,
+        "the first that found no room"
+    );
     world.assert_unharmed();
 }
 
@@ -279,7 +286,7 @@ fn names_of_made_up_devices_are_not_kept_without_end() {
                 .count()
         })
     };
-    let most = 128;
+    let most = 2 * NAMES_OF_OTHERS_MAX;
     let kept = known(&mut world);
     assert!((1..=most).contains(&kept), "{kept} names are kept");
     world.sim.crash(laptop);

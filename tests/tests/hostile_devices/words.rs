@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cuecard::limits::{WORD_BYTES_MAX, WORDS_PER_SECOND_MAX};
 use cuecard::role::{Cause, Cut, Says, Signed, Term, Word};
 use cuecard::sync::message::{Item, Message, Position};
 use cuecard::transport::DeviceKey;
@@ -173,7 +174,7 @@ fn who_never_stops_talking_is_thrown_out() {
     let (_, at) = world.document();
     let mallory = world.mallory.clone();
     let (intruder, deck) = (world.intrude(), world.deck);
-    for nonce in 0..=64 {
+    for nonce in 0..=WORDS_PER_SECOND_MAX as u8 {
         assert!(!world.sim.is_thrown_out(intruder), "after {nonce}");
         let bytes = word(&world, at, &mallory, nonce, Says::Question).into();
         world.sim.say(intruder, &Message::Word { deck, bytes });
@@ -191,7 +192,7 @@ fn who_never_stops_talking_is_thrown_out() {
 fn a_word_beyond_the_limits_is_refused_before_it_is_read() {
     let mut world = World::new(64, Some(Rights::Hold));
     let (intruder, deck) = (world.intrude(), world.deck);
-    let bytes = vec![20; 4_096].into();
+    let bytes = vec![20; WORD_BYTES_MAX + 1].into();
     world.sim.say(intruder, &Message::Word { deck, bytes });
     assert!(world.sim.is_thrown_out(intruder));
     let why = world.refusals();

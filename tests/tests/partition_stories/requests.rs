@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cuecard::document::Edit;
+use cuecard::limits::ROLE_REQUESTS_EVERY;
 use cuecard::sim::Sim;
 use cuecard::{AutoGrant, Event, Policies, Role, RoleError};
 
@@ -108,10 +109,10 @@ fn a_device_asks_at_most_every_five_seconds_and_only_if_it_may_hold_the_role() {
         core.request_role(now, deck, "").unwrap_err()
     });
     assert!(matches!(refused, RoleError::TooSoon(_)), "{refused}");
-    world.sim.run_for(Duration::from_secs(5));
+    world.sim.run_for(ROLE_REQUESTS_EVERY);
     world.act(phone, |core, now, deck| core.request_role(now, deck, "").unwrap());
     world.set_members(laptop, &[]).unwrap();
-    world.sim.run_for(Duration::from_secs(6));
+    world.sim.run_for(ROLE_REQUESTS_EVERY);
     let refused = world.act(phone, |core, now, deck| {
         core.request_role(now, deck, "").unwrap_err()
     });

@@ -122,7 +122,7 @@ fn the_first_leaves_at_once_and_those_of_its_window_together_when_it_is_over() {
         ("h", before + 1)
     );
     let (wakes, typed) = typist.heard();
-    assert_eq!((wakes.last(), typed), (Some(&at(16)), vec![]));
+    assert_eq!((wakes.last(), typed), (Some(&(at(0) + TYPING_WINDOW)), vec![]));
     typist.tick(16);
     assert_eq!(
         (typist.card().front.as_str(), typist.changes()),

@@ -1,7 +1,7 @@
 //! Bytes that are not one change in its one spelling.
 
 use super::*;
-use crate::limits::CHANGE_MESSAGE_BYTES_MAX;
+use crate::limits::{CHANGE_MESSAGE_BYTES_MAX, REFERENCES_MAX};
 
 /// A chunk of one kind around a body, with a checksum of zeros: what is refused here is refused before it matters.
 fn chunk(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -133,8 +133,17 @@ fn a_run_of_operations_that_would_never_end() {
 
 #[test]
 fn references_without_number() {
-    let columns = [(66, column(&[1, 1])), (112, column(&[1, 1 << 60]))];
-    assert_eq!(refused(&chunk(1, &body(&columns))), Refusal::TooManyOps);
+    let with = |references: u64| {
+        let columns = [(66, column(&[1, 1])), (112, column(&[1, references]))];
+        refused(&chunk(1, &body(&columns)))
+    };
+    assert_ne!(
+        with(REFERENCES_MAX),
+        Refusal::TooManyOps,
+        "it is something else that lacks"
+    );
+    assert_eq!(with(REFERENCES_MAX + 1), Refusal::TooManyOps);
+    assert_eq!(with(1 << 60), Refusal::TooManyOps);
 }
 
 #[test]
