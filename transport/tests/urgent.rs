@@ -55,7 +55,7 @@ async fn control_does_not_wait_behind_binary() {
     assert!(received > 1.0, "there was no load: {received} MB");
     // Behind what binary may have outstanding at the rate of a slow machine it would take longer.
     assert!(
-        round_trips[50] < Duration::from_millis(100),
+        round_trips[50] < Duration::from_millis(500),
         "{:?}",
         round_trips[50]
     );

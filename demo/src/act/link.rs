@@ -25,8 +25,8 @@ const NOTHING_ASKED_FOR: Duration = Duration::from_secs(5);
 const NOTHING_NEW_FOR: Duration = Duration::from_millis(500);
 /// A device is let in by the first member it meets that may do so, which need not be the one it was invited by.
 const MEMBER_WITHIN: Duration = Duration::from_secs(3);
-/// A device that knows a deck in common says its name at once.
-const NAMED_WITHIN: Duration = Duration::from_secs(1);
+/// A device that knows a deck in common says its name at once; where both have much else to do, this is at once, too.
+const NAMED_WITHIN: Duration = Duration::from_secs(3);
 /// In one look: heartbeats and acknowledgements. A piece of audio is more.
 const SMALL_TALK_BYTES: u64 = 8 * 1024;
 /// Progress is told this often at the most.

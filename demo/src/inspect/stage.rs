@@ -83,6 +83,7 @@ impl Stage {
         let links = engines.each_ref().map(|engine| {
             let config = Config {
                 heartbeat: HEARTBEAT,
+                heartbeat_misses: 3,
                 cable: Some(cable.clone()),
                 ..Config::loopback()
             };

@@ -14,8 +14,9 @@ use crate::home::Home;
 use super::network::Network;
 use super::{Node, is_in_use};
 
-/// Another quick command has the folder for milliseconds, a peer that starts or ends for a second at the most.
-const FOLDER_WITHIN: Duration = Duration::from_secs(5);
+/// Another quick command has the folder for milliseconds, a peer that starts or ends for a second at the most; several of them,
+/// on a slow disk, take turns.
+const FOLDER_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Who has the data folder open.

@@ -53,6 +53,7 @@ impl Device {
         let cable = Cable::new();
         let config = Config {
             heartbeat: HEARTBEAT,
+            heartbeat_misses: 3,
             cable: Some(cable.clone()),
             ..Config::loopback()
         };

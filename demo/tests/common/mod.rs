@@ -133,7 +133,7 @@ pub(crate) enum Stream {
 }
 
 /// Far more than anything here takes: it only ends a test that would go on for ever.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Self {

@@ -297,8 +297,8 @@ fn two_people_see_where_the_other_is_and_hear_the_same() {
     // It has six seconds: where it stands is left as it is before the pages are looked at.
     laptop.eval(
         "(async () => { const [peer, deck] = document.querySelector('#pick').value.split('/'); \
-         window.say = (what) => fetch(`${localStorage.getItem('cuecard-place')}/${peer}/${deck}/play`, \
-             { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ what }) }); \
+         window.say = (what, ms) => fetch(`${localStorage.getItem('cuecard-place')}/${peer}/${deck}/play`, \
+             { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ what, ms }) }); \
          await say('pause'); })()",
     );
     phone.wait_for("document.querySelector('.played').innerText.includes('stands still at')");
@@ -306,6 +306,8 @@ fn two_people_see_where_the_other_is_and_hear_the_same() {
     keep_picture(&phone, "devices-played");
     open_tab(&laptop, "devices");
     laptop.wait_for("document.querySelector('#all-go-on')");
+    // However long all that took: from its beginning it plays for long enough to be looked at.
+    laptop.eval("say('seek', 0).then(() => 1)");
     laptop.click("#all-go-on");
     laptop.wait_for("document.querySelector('#all-pause')");
     laptop.eval("say('stop').then(() => 1)");

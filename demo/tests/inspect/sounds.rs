@@ -9,17 +9,18 @@ use serde_json::json;
 
 use crate::served::serve;
 
-/// A second of a tone.
+/// Ten seconds of a tone.
 fn tone(pitch: u32) -> Vec<u8> {
     const RATE: u32 = 8_000;
+    const BYTES: u32 = 10 * RATE;
     let mut file = b"RIFF".to_vec();
-    file.extend_from_slice(&(36 + RATE).to_le_bytes());
+    file.extend_from_slice(&(36 + BYTES).to_le_bytes());
     file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
     file.extend_from_slice(&RATE.to_le_bytes());
     file.extend_from_slice(&RATE.to_le_bytes());
     file.extend_from_slice(b"\x01\0\x08\0data");
-    file.extend_from_slice(&RATE.to_le_bytes());
-    file.extend((0..RATE).map(|at| (at * pitch / 8 % 128) as u8 + 64));
+    file.extend_from_slice(&BYTES.to_le_bytes());
+    file.extend((0..BYTES).map(|at| (at * pitch / 8 % 128) as u8 + 64));
     file
 }
 
@@ -31,7 +32,7 @@ async fn make(folder: &Path) {
         let about = AudioAbout {
             mime: "audio/wav".to_owned(),
             name: name.to_owned(),
-            duration_ms: 1_000,
+            duration_ms: 10_000,
         };
         deck.import_audio(Cursor::new(tone(pitch)), about).await.unwrap()
     };

@@ -69,8 +69,13 @@ impl Held {
         self.items.extend(items);
     }
 
+    /// When it is to be taken in, whatever else comes.
+    fn due_at(&self) -> Option<Time> {
+        self.since.map(|since| since + HELD_AT_MOST)
+    }
+
     fn is_due(&self, now: Time) -> bool {
-        self.since.is_some_and(|since| since + HELD_AT_MOST <= now)
+        self.due_at().is_some_and(|at| at <= now)
     }
 }
 
@@ -324,16 +329,14 @@ impl Core {
         self.take_all_held(|_, of| of == deck);
     }
 
-    /// What has waited for long enough.
+    /// What has waited for long enough. A wake-up that was for something else must not be the last one.
     pub(super) fn take_held_in_time(&mut self) {
-        let now = self.now;
-        let due = |core: &mut Self, link, deck| {
-            let session = core.session(link, deck);
-            session.is_some_and(|session| session.held.is_due(now))
-        };
         for (link, deck) in self.all_held() {
-            if due(self, link, deck) {
-                self.take_batch(link, deck);
+            let held = self.session(link, deck).map(|session| &session.held);
+            match held.and_then(Held::due_at) {
+                Some(at) if at <= self.now => self.take_batch(link, deck),
+                Some(at) => self.outputs.push_back(Output::WakeAt(at)),
+                None => {}
             }
         }
     }

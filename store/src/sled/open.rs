@@ -31,6 +31,10 @@ const FORMAT_BYTES_MAX: u64 = 4096;
 const RELEASE_TRIES: u32 = 200;
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
+/// A process that is just being started has a copy of our lock until it is another program: for a moment after this one let it go.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 pub(super) struct Opened {
     pub(super) folder: PathBuf,
     pub(super) db: ::sled::Db,
@@ -81,15 +85,18 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
     let file = options
         .open(folder.join(LOCK))
         .map_err(|source| StoreError::io(format!("make the lock file in {folder:?}"), source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            folder: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => {
-            Err(StoreError::io(format!("lock the folder {folder:?}"), source))
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => {
+                return Err(StoreError::io(format!("lock the folder {folder:?}"), source));
+            }
         }
     }
+    Err(StoreError::InUse {
+        folder: folder.to_owned(),
+    })
 }
 
 fn check_format(folder: &Path) -> Result<(), StoreError> {

@@ -159,15 +159,17 @@ impl Page {
         }
     }
 
-    /// Clicks the middle of the first element that matches, as a person would.
+    /// Clicks the middle of the first element that matches, as a person would: one that is disabled is waited for.
     ///
     /// # Panics
     /// When there is none.
     pub fn click(&self, selector: &str) {
+        let selected = json!(selector);
+        self.wait_for(&format!("!document.querySelector({selected})?.disabled"));
         let found = format!(
             "(() => {{ const e = document.querySelector({}); if (!e) return null; e.scrollIntoView({{ block: 'center' }}); \
              const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }})()",
-            json!(selector)
+            selected
         );
         let place = self.eval(&found);
         assert!(place.is_array(), "nothing matches {selector}");

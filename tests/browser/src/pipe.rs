@@ -14,7 +14,7 @@ use crate::ANSWER_WITHIN;
 const WITH_PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>/dev/null";
 
 /// A quiet browser that calls nobody, and WebRTC over loopback. It hides its addresses behind `.local` names as it does for everybody.
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 17] = [
     "--headless",
     "--remote-debugging-pipe",
     "--no-sandbox",
@@ -26,6 +26,10 @@ const FLAGS: [&str; 14] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    // A page that is behind another one is looked at, too.
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
     "--allow-loopback-in-peer-connection",

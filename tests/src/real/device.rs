@@ -144,6 +144,7 @@ impl Device {
         let usual = Config::loopback();
         let config = Config {
             heartbeat: if is_patient { usual.heartbeat } else { HEARTBEAT },
+            heartbeat_misses: 3,
             cable: Some(cable.clone()),
             connect_within: Duration::from_secs(30),
             ..usual

@@ -1,6 +1,8 @@
 //! Slices that are held until those behind them have come: what is wrong among them is found as if each had come alone,
 //! and who promises more than comes gains nothing.
 
+use std::time::Duration;
+
 use cuecard::document::Document;
 use cuecard::limits::{BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use cuecard::role::Seal;
@@ -189,6 +191,23 @@ fn what_does_not_come_is_not_waited_for() {
     assert_eq!(handed.cards(), 3, "it is held");
     handed.world.sim.run_for(HELD_AT_MOST);
     assert_eq!(handed.cards(), 4, "and no longer than it may be");
+}
+
+/// A new link's pulses wake the device, too: a wake-up that was for one of them is not the last one.
+#[test]
+fn what_is_held_does_not_wait_longer_because_something_else_was_due_before() {
+    let mut handed = Handed::new(186);
+    let intruder = handed.promise();
+    for number in 1..=8 {
+        let slice = handed.slice(number);
+        handed.say(intruder, slice);
+        handed.world.sim.run_for(HELD_AT_MOST - Duration::from_millis(5));
+        assert_eq!(handed.cards() as u64, 2 + number, "it is held");
+        handed.world.sim.run_for(Duration::from_millis(10));
+        assert_eq!(handed.cards() as u64, 3 + number, "and no longer than it may be");
+        // Between two pulses.
+        handed.world.sim.run_for(Duration::from_millis(30));
+    }
 }
 
 /// What breaks the rules of one deck says nothing of what came of another.

@@ -99,8 +99,13 @@ impl Rude {
     }
 }
 
+/// Longer than it takes on a machine with much else to do.
+const AMPLE: Duration = Duration::from_secs(20);
+/// For those of whom nothing comes: this is waited out.
+const SHORT: Duration = Duration::from_secs(4);
+
 /// What becomes of the polite side's attempt while the rude one does as told, and the rude one after it.
-async fn meet<F, W>(polite: &End, rude: F) -> Result<Established, DialError>
+async fn meet<F, W>(polite: &End, within: Duration, rude: F) -> Result<Established, DialError>
 where
     F: FnOnce(Rude) -> W,
     W: Future<Output = Rude>,
@@ -120,7 +125,7 @@ where
         rude(rude_one).await
     };
     let attempt = Plan {
-        within: Within::new(Duration::from_secs(2)),
+        within: Within::new(within),
         ..polite.plan(&them, true)
     };
     let establishing = async { attempt.establish(polite.sockets.line().await).await };
@@ -178,7 +183,15 @@ where
     F: FnOnce(Rude) -> W,
     W: Future<Output = Rude>,
 {
-    match meet(&End::new(1), rude).await {
+    refusal_within(AMPLE, rude).await
+}
+
+async fn refusal_within<F, W>(within: Duration, rude: F) -> ProofError
+where
+    F: FnOnce(Rude) -> W,
+    W: Future<Output = Rude>,
+{
+    match meet(&End::new(1), within, rude).await {
         Ok(_) => panic!("it was taken"),
         Err(DialError::Proof(why)) => why,
         Err(other) => panic!("{other:?}"),
@@ -190,7 +203,7 @@ where
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_overtake_the_last_word_of_the_proof_are_read() {
     let polite = End::new(1);
-    let established = meet(&polite, |mut rude| async move {
+    let established = meet(&polite, AMPLE, |mut rude| async move {
         rude.proves().await;
         for number in 0..100 {
             rude.says_message(number).await;
@@ -238,10 +251,10 @@ async fn nothing_is_read_of_who_has_not_proved_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_says_nothing_or_gives_back_what_it_hears_proves_nothing() {
     let silent = ProofError::Silent;
-    let refused = refusal(|rude| async move { rude });
+    let refused = refusal_within(SHORT, |rude| async move { rude });
     assert_eq!(refused.await, silent);
     // Alive, but it never comes to the point.
-    let refused = refusal(|rude| async move {
+    let refused = refusal_within(SHORT, |rude| async move {
         while rude.peer.send(&ControlFrame::Ping(0)).await.is_ok() {
             tokio::task::yield_now().await;
         }
@@ -303,7 +316,7 @@ async fn all_steps_of_a_connection_have_one_time_between_them_and_give_the_socke
 async fn a_frame_that_is_too_long_or_missing_is_named() {
     for is_missing in [false, true] {
         let polite = End::new(1);
-        let established = meet(&polite, |mut rude| async move {
+        let established = meet(&polite, AMPLE, |mut rude| async move {
             rude.proves().await;
             rude.says(&ControlFrame::Accepted).await;
             if is_missing {
@@ -353,7 +366,7 @@ async fn a_frame_that_is_too_long_or_missing_is_named() {
 async fn a_reader_that_does_not_read_is_owed_a_bounded_amount() {
     let polite = End::new(1);
     let (sent_in, sent) = watch::channel(0_usize);
-    let established = meet(&polite, |mut rude| async move {
+    let established = meet(&polite, AMPLE, |mut rude| async move {
         rude.proves().await;
         rude.says(&ControlFrame::Accepted).await;
         let binary = Arc::clone(&rude.peer.binary);
