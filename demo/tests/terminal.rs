@@ -169,7 +169,7 @@ fn joins(laptop: &Device, other: &Device, join: &[&str]) -> (Option<i32>, String
     let mut joining = Terminal::start(&other.command(join));
     joining.see("Paste the offer here:");
     joining.type_in(&format!("{offer}\r"));
-    joining.see("waited for, for 10 min 0 s:");
+    joining.see("back to it within 10 min:");
     let answer = answer_on(&mut joining);
     sharing.type_in(&answer);
     let ended = joining.end();
@@ -181,7 +181,7 @@ fn joins(laptop: &Device, other: &Device, join: &[&str]) -> (Option<i32>, String
 /// The answer's code, once all of it is there.
 fn answer_on(joining: &mut Terminal) -> String {
     loop {
-        let code = joining.seen.split("10 min 0 s:").nth(1).and_then(|behind| {
+        let code = joining.seen.split("within 10 min:").nth(1).and_then(|behind| {
             let mut lines = behind.split_inclusive('\n').map(str::trim_end);
             lines.find(|line| line.len() > 60).map(str::to_owned)
         });

@@ -60,10 +60,14 @@ fn line(name: &str, have: u64, size: u64, pace: &str, paint: Paint) -> String {
 }
 
 pub(super) fn seconds(count: u64) -> String {
-    match count {
-        0..60 => format!("{count} s"),
-        60..3600 => format!("{} min {} s", count / 60, count % 60),
-        _ => format!("{} h {} min", count / 3600, count / 60 % 60),
+    let (large, name, small, small_name) = match count {
+        0..60 => return format!("{count} s"),
+        60..3600 => (count / 60, "min", count % 60, "s"),
+        _ => (count / 3600, "h", count / 60 % 60, "min"),
+    };
+    match small {
+        0 => format!("{large} {name}"),
+        small => format!("{large} {name} {small} {small_name}"),
     }
 }
 

@@ -102,7 +102,7 @@ impl Live {
             }
             Happening::Answer { code, from, holds_s } => {
                 self.say(&format!(
-                    "An offer by device {}. Give this answer back to it; it is waited for, for {}:\n",
+                    "An offer by device {}. Give this answer back to it within {}:\n",
                     short(&from.id),
                     bars::seconds(*holds_s)
                 ));
