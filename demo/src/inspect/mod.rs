@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `guard` | who may look |
 //! | `routes` | what can be asked for |
+//! | `asked` | of what, how much at once, and when there is no answer |
 //! | `past`, `now` | what is answered |
 //! | `index`, `list` | the history: in lanes, searched, grouped |
 //! | `views` | the deck at any step, quickly |
@@ -13,6 +14,7 @@
 //! | `stage` | the built-in demo: two devices and a cable to cut |
 //! | `assets` | the page itself, in `demo/page/` |
 
+mod asked;
 mod assets;
 mod book;
 mod guard;

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use crate::present;
 
 use super::App;
+use super::asked::{Answer, DIFF_MAX, LISTED_MAX, Nothing, Of, Oops};
 use super::book::Book;
 use super::index::{Index, draft_of};
-use super::routes::{Answer, DIFF_MAX, LISTED_MAX, Nothing, Of, Oops};
 use super::told::{self, Length};
 
 /// Waiting drafts that are shown beside the graph; all of them are in their own view.

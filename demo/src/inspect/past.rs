@@ -9,10 +9,10 @@ use cuecard::{CardId, ChangeHash};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::asked::{DIFF_MAX, LISTED_MAX, Nothing, Of, Oops, PAGE_MAX};
 use super::book::Book;
 use super::index::{Index, draft_of, op_of, term_of};
 use super::list::{self, Group, Wish};
-use super::routes::{DIFF_MAX, LISTED_MAX, Nothing, Of, Oops, PAGE_MAX};
 use super::told::{self, Length};
 
 /// Cards that a step of the slider marks.

@@ -8,11 +8,12 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use cuecard::{BlobId, DeckId, DraftId};
+use cuecard::BlobId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::asked::{Answer, Of, Oops};
 use super::book::Book;
 use super::guard::DOOR;
 use super::index::Index;
@@ -20,50 +21,6 @@ use super::{App, assets, live, now, past, sound};
 
 /// What a page may send at once: a reason, a sentence, a card.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Lines, or cards, of one answer.
-pub(super) const PAGE_MAX: usize = 400;
-/// Cards of one comparison that are told; how many there are is said beside.
-pub(super) const DIFF_MAX: usize = 300;
-/// Entries of one run, or of one card, that are listed.
-pub(super) const LISTED_MAX: usize = 200;
-
-/// Why something was not answered. (Not an error type, so that every error becomes one.)
-#[derive(Debug)]
-pub(super) struct Oops {
-    status: StatusCode,
-    why: String,
-}
-
-impl Oops {
-    /// In words.
-    pub(super) fn why(&self) -> &str {
-        &self.why
-    }
-
-    pub(super) fn missing(why: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            why: why.into(),
-        }
-    }
-}
-
-impl<E: ToString> From<E> for Oops {
-    fn from(error: E) -> Self {
-        Self {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            why: error.to_string(),
-        }
-    }
-}
-
-impl IntoResponse for Oops {
-    fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.why }))).into_response()
-    }
-}
-
-pub(super) type Answer = Result<Json<Value>, Oops>;
 
 pub(super) fn router(app: &Arc<App>) -> Router {
     let of_deck = Router::new()
@@ -166,35 +123,6 @@ async fn act(State(app): State<Arc<App>>, Path(what): Path<String>, Json(deed): 
     let told = stage.act(&what, deed.device, deed.text.as_deref());
     Ok(Json(told.await?))
 }
-
-/// Which deck of which device.
-#[derive(Deserialize)]
-pub(super) struct Of {
-    pub(super) peer: usize,
-    pub(super) deck: String,
-    pub(super) hash: Option<String>,
-    pub(super) card: Option<String>,
-    pub(super) draft: Option<String>,
-    pub(super) blob: Option<String>,
-    pub(super) term: Option<String>,
-    pub(super) head: Option<String>,
-}
-
-impl Of {
-    pub(super) fn book(&self, app: &App) -> Result<Arc<Book>, Oops> {
-        let deck = self.deck.parse::<DeckId>()?;
-        app.book(self.peer, deck)
-            .ok_or_else(|| Oops::missing("this device has no such deck"))
-    }
-
-    pub(super) fn draft(&self) -> Result<DraftId, Oops> {
-        Ok(self.draft.as_deref().unwrap_or_default().parse()?)
-    }
-}
-
-/// What asks for nothing beside where it stands.
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
 
 /// A way to look at a deck: reads where it may wait for the deck or the disk.
 fn look<A: DeserializeOwned + Send + 'static>(

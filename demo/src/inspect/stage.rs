@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::audio;
 use crate::node::links::{Links, lock};
 
-use super::routes::Oops;
+use super::asked::Oops;
 
 /// A cut cable is noticed after three of these.
 const HEARTBEAT: Duration = Duration::from_millis(300);
