@@ -94,9 +94,10 @@ pub const ITEMS_PER_MESSAGE_MAX: usize = 408;
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.
 pub const UNACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Changes in a deck.
+/// Changes in a deck, over all its terms, and in what any record says. What a draft or late work brought in counts as one: its
+/// acceptance.
 ///
-/// Test: `engine/src/role/tests/encoding.rs::what_others_would_not_read_is_not_signed`.
+/// Test: `engine/src/role/chain.rs::a_deck_has_at_most_so_many_changes_over_all_its_terms`.
 pub const DECK_CHANGES_MAX: u64 = 1_000_000;
 /// Cards in a deck, tombstones included.
 ///

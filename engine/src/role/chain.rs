@@ -141,6 +141,7 @@ impl Chain {
         };
         let zero = Node {
             term: None,
+            before: 0,
             holder: Some(genesis.owner),
             children: BTreeSet::new(),
             held: Held::new(start),
@@ -224,6 +225,7 @@ impl Chain {
         }
         before.children.insert(id);
         let node = Node {
+            before: before.before.saturating_add(term.cut.len),
             holder: term.holder,
             children: BTreeSet::new(),
             held: Held::new(term.cut.head),
@@ -336,7 +338,8 @@ impl Chain {
         if !node.held.contains(after) {
             return Err(Refusal::Gap);
         }
-        if after.len.saturating_add(hashes.len() as u64) > DECK_CHANGES_MAX {
+        let upto = node.before.saturating_add(after.len);
+        if upto.saturating_add(hashes.len() as u64) > DECK_CHANGES_MAX {
             return Err(Refusal::Full("changes"));
         }
         let mut added = Added::Known;
@@ -387,6 +390,9 @@ impl Records {
 pub(super) struct Node {
     /// Term 0 has no record.
     pub(super) term: Option<Verified<Term>>,
+    /// How many changes a deck has that goes on with it: all cuts on the way to it. Of so many a deck is full, whoever is asked and
+    /// whatever else is held.
+    pub(super) before: u64,
     pub(super) holder: Option<DeviceId>,
     pub(super) children: BTreeSet<TermId>,
     pub(super) held: Held,
@@ -414,16 +420,68 @@ mod tests {
     use crate::role::record::Cut;
     use cuecard_transport::DeviceKey;
 
-    #[test]
-    fn a_deck_has_at_most_so_many_terms() {
-        let key = DeviceKey::from_bytes(&[1; 32]);
+    fn chain(key: &DeviceKey, start: ChangeHash) -> Chain {
         let genesis = Genesis {
             owner: key.id(),
             nonce: [7; 16],
             created_ms: 0,
         };
+        Chain::new(genesis, start)
+    }
+
+    #[test]
+    fn a_deck_has_at_most_so_many_changes_over_all_its_terms() {
+        let (key, start) = (DeviceKey::from_bytes(&[1; 32]), ChangeHash([0; 32]));
+        let mut chain = chain(&key, start);
+        let (deck, root) = (chain.records.deck, chain.records.root);
+        let hash = |number: u8| ChangeHash([number; 32]);
+        let at = |len: u8| Cut {
+            len: u64::from(len),
+            head: if len == 0 { start } else { hash(len) },
+        };
+        // A deck that has had nearly all of them: a million changes take longer than what is looked at here.
+        chain.records.terms.get_mut(&root).unwrap().before = DECK_CHANGES_MAX - 3;
+        let full = Err(Refusal::Full("changes"));
+        assert_eq!(chain.hold(root, at(0), &[1, 2, 3, 4].map(hash)), full);
+        assert_eq!(chain.changes_before(root), Some(DECK_CHANGES_MAX - 3));
+        assert_eq!(chain.hold(root, at(0), &[1, 2, 3].map(hash)), Ok(Added::New));
+        assert_eq!(chain.hold(root, at(3), &[hash(4)]), full);
+        // A term that begins at a cut has what was before that, and no more: a handover makes no room.
+        let term = |cut: Cut, nonce: u8| {
+            let term = Term {
+                deck,
+                parent: root,
+                cause: Cause::Handover,
+                cut,
+                holder: Some(key.id()),
+                nonce: [nonce; 16],
+                signer: key.id(),
+            };
+            term.sign(&key).unwrap()
+        };
+        for (cut, room) in [(at(3), 0_u8), (at(1), 2)] {
+            let term = term(cut, room);
+            let id = term.id();
+            assert_eq!(chain.add_term(term), Ok(Added::New));
+            let (start, more) = (
+                Cut {
+                    len: 0,
+                    head: cut.head,
+                },
+                [11, 12, 13].map(hash),
+            );
+            assert_eq!(chain.changes_before(id), Some(DECK_CHANGES_MAX - u64::from(room)));
+            let (fits, one_more) = (&more[..usize::from(room)], &more[..usize::from(room) + 1]);
+            assert_eq!(chain.hold(id, start, one_more), full);
+            assert!(chain.hold(id, start, fits).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_deck_has_at_most_so_many_terms() {
+        let key = DeviceKey::from_bytes(&[1; 32]);
         let start = ChangeHash([0; 32]);
-        let mut chain = Chain::new(genesis, start);
+        let mut chain = chain(&key, start);
         let (deck, root) = (chain.records.deck, chain.records.root);
         let next = |nonce| {
             let term = Term {

@@ -105,6 +105,12 @@ impl Chain {
         self.records.terms.contains_key(&term)
     }
 
+    /// How many changes a deck has before those of a term, if it goes on with that.
+    #[must_use]
+    pub fn changes_before(&self, term: TermId) -> Option<u64> {
+        Some(self.records.terms.get(&term)?.before)
+    }
+
     /// Who appends, or appended, to a term.
     #[must_use]
     pub fn holder(&self, term: TermId) -> Option<DeviceId> {

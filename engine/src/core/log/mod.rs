@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn one_change_more_than_a_term_may_have_is_refused_before_anything_is_done_with_it() {
+    fn one_change_more_than_a_deck_may_have_is_refused_before_anything_is_done_with_it() {
         let (_, mut log) = log();
         let start = log.start();
         let hash = |number: u64| {
@@ -431,7 +431,7 @@ mod tests {
             let is_named = matches!(
                 &two,
                 Err(TakeError::Surplus {
-                    what: "changes of one term",
+                    what: "changes of one deck",
                     ..
                 })
             );

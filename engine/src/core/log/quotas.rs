@@ -113,8 +113,10 @@ impl Log {
         fresh: &[&[u8]],
         drafts: &[DraftLog],
     ) -> Result<(), TakeError> {
-        if after.len.saturating_add(fresh.len() as u64) > DECK_CHANGES_MAX {
-            return Err(self.surplus(self.account_of(term), "changes of one term"));
+        let before = self.chain.changes_before(term).unwrap_or_default();
+        let upto = before.saturating_add(after.len);
+        if upto.saturating_add(fresh.len() as u64) > DECK_CHANGES_MAX {
+            return Err(self.surplus(self.account_of(term), "changes of one deck"));
         }
         if goes_on {
             return Ok(());

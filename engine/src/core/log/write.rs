@@ -8,7 +8,7 @@ use cuecard_transport::DeviceKey;
 use crate::disk::{self, LogRecord};
 use crate::document::{DeckChange, Edit, NewChange};
 use crate::id::{ChangeHash, DeviceId, TermId};
-use crate::limits::FRESH_CHANGES_MAX;
+use crate::limits::{DECK_CHANGES_MAX, FRESH_CHANGES_MAX};
 use crate::op::OpError;
 use crate::role::{self, Cause, Cut, Malformed, Seal, Term, Verified};
 use crate::sync::message::Position;
@@ -150,6 +150,11 @@ impl Log {
         batch: &mut Batch,
     ) -> Result<(), EditError> {
         if let Some(opening) = opening {
+            // A deck that is full is full in any term. In one that was opened before, holding the change says so.
+            let before = self.chain.changes_before(opening.parent).unwrap_or_default();
+            if before.saturating_add(opening.cut.len) >= DECK_CHANGES_MAX {
+                return Err(role::Refusal::Full("changes").into());
+            }
             self.opened.insert(term);
             self.add_term(opening, batch)?;
             self.news.retain(|news| *news != term);
