@@ -16,8 +16,14 @@ function has(device, all) {
   return parts.join(', ') || 'everything, durably';
 }
 
-function one(device, shows, all) {
-  const linked = device.me ? 'this device' : device.linked ? ['linked', device.route].filter(Boolean).join(', ') : device.heard ? `not linked; last heard ${when(device.heard)}` : 'never linked';
+// The editor may be heard of through others.
+function ofEditor(role) {
+  const last = role.heard ? `last heard of ${when(role.heard)}` : 'not heard of';
+  return role.silent ? `silent; ${last}` : role.heard ? `not linked; ${last}, through others` : 'not linked';
+}
+
+function one(device, shows, all, role) {
+  const linked = device.me ? 'this device' : device.linked ? ['linked', device.route].filter(Boolean).join(', ') : device.editor ? ofEditor(role) : device.heard ? `not linked; last heard ${when(device.heard)}` : 'never linked';
   return h('article', { class: `device ${device.number === null ? '' : lane(device.number)} ${device.linked ? 'linked' : ''}`, 'data-device': device.device.id },
     h('header', {}, h('i', { class: 'dot' }), h('h3', {}, device.device.name),
       device.editor && h('span', { class: 'badge head' }, 'editor'), device.owner && h('span', { class: 'badge' }, 'owner'), device.me && h('span', { class: 'badge here' }, 'here')),
@@ -36,6 +42,6 @@ export async function showDevices(host) {
   const told = await ofDeck('devices');
   put(host, h('div', { class: 'pad' },
     h('div', { class: 'view-head' }, h('h2', {}, 'Devices'), h('p', { class: 'dim' }, told.role.editor ? `${told.role.editor.name} may edit now${told.role.settled ? ', and the owner has settled that' : '; that is provisional until the owner settles it'}.` : 'Nobody may edit at present.')),
-    h('div', { class: 'devices' }, told.devices.map((device) => one(device, told.present.find((other) => other.device.id === device.device.id), state.summary?.entries ?? 0))),
+    h('div', { class: 'devices' }, told.devices.map((device) => one(device, told.present.find((other) => other.device.id === device.device.id), state.summary?.entries ?? 0, told.role))),
     played(told.playing, told.role.mine), audioHere(told.audio)));
 }

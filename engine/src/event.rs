@@ -63,6 +63,22 @@ pub enum Event {
         /// Who may edit.
         editor: Option<DeviceId>,
     },
+    /// The editor, another device, was not heard of for as long as anything of it would be on its way: it is not linked with this
+    /// device, and others pass on no sign of it either. Nothing follows from that but what [`Policies`](crate::Policies) say. Until
+    /// [`Event::EditorHeard`] or [`Event::RoleMoved`], [`Deck::sync_state`](crate::Deck::sync_state) says so, too.
+    EditorSilent {
+        /// Of which deck.
+        deck: DeckId,
+        /// Which device.
+        editor: DeviceId,
+    },
+    /// An editor that was silent was heard of again.
+    EditorHeard {
+        /// Of which deck.
+        deck: DeckId,
+        /// Which device.
+        editor: DeviceId,
+    },
     /// A device asks for the role, and this one has it.
     RoleRequested {
         /// Which deck.
@@ -433,6 +449,8 @@ impl Event {
             | Self::DraftWrittenAnew { deck, .. }
             | Self::SafeWith { deck, .. }
             | Self::ReachChanged { deck, .. }
+            | Self::EditorSilent { deck, .. }
+            | Self::EditorHeard { deck, .. }
             | Self::Syncing { deck, .. }
             | Self::SyncComplete { deck }
             | Self::Diverged { deck, .. }

@@ -123,9 +123,9 @@ pub use crate::blob::progress::BlobProgress;
 pub use crate::card::{AudioRef, Card, DeckInfo};
 pub use crate::core::{
     AdmitError, AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DeckError, DeviceSync, Distance, DraftError,
-    DraftInfo, DraftPolicy, DraftPreview, DraftState, EditError, Fate, InviteError, LateError, LateWhy,
-    LateWorkPolicy, LinkQuality, MemberInfo, Members, NowPlaying, PlaybackError, PlaybackRefusal, Policies,
-    PresenceError, Present, Reach, RestoreError, Role, RoleError, Safety, SettlePolicy, Stand,
+    DraftInfo, DraftPolicy, DraftPreview, DraftState, EditError, EditorSign, Fate, InviteError, LateError,
+    LateWhy, LateWorkPolicy, LinkQuality, MemberInfo, Members, NowPlaying, PlaybackError, PlaybackRefusal,
+    Policies, PresenceError, Present, Reach, RestoreError, Role, RoleError, Safety, SettlePolicy, Stand,
     StoreHasFailed, SyncProgress, SyncState, TurnWhy, UndoError, Undone,
 };
 pub use crate::deck::{AudioAbout, AudioError, Deck, DeckEvents, Draft, History, HistoryError, View};

@@ -15,10 +15,13 @@ pub(super) fn role_told(node: &Node, deck: &Deck) -> Result<RoleTold, Error> {
         Role::Viewer { editor, standing } => ("viewer", Some(editor), standing),
         Role::Vacant { standing } => ("vacant", None, standing),
     };
+    let sign = deck.sync_state()?.editor;
     Ok(RoleTold {
         is: is.to_owned(),
         editor: editor.map(|editor| find::device_told(node, editor)),
         settled: standing == Standing::Settled,
+        silent: sign.is_some_and(|sign| sign.is_silent),
+        heard_ms: sign.and_then(|sign| sign.heard_ms),
     })
 }
 
@@ -208,6 +211,8 @@ pub(super) fn news(node: &Node, event: &Event) -> Option<String> {
             editor: Some(editor), ..
         } => format!("{} is the editor now", named(editor)),
         Event::RoleMoved { editor: None, .. } => "nobody is the editor now".to_owned(),
+        Event::EditorSilent { editor, .. } => format!("{}, the editor, is silent", named(editor)),
+        Event::EditorHeard { editor, .. } => format!("{}, the editor, is heard of again", named(editor)),
         Event::RoleRequested { by, note, .. } => format!(
             "{} asks for the role{}; `cuecard role grant {}` gives it",
             named(by),

@@ -345,6 +345,10 @@ pub(crate) struct RoleTold {
     pub(crate) editor: Option<DeviceTold>,
     /// Whether the owner settled that.
     pub(crate) settled: bool,
+    /// Whether it was not heard of for as long as anything of it would be on its way.
+    pub(crate) silent: bool,
+    /// When another device that has it was last heard of.
+    pub(crate) heard_ms: Option<u64>,
 }
 
 /// A change that was made.

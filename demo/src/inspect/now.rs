@@ -115,10 +115,13 @@ fn role(book: &Book) -> Result<Value, Oops> {
         Role::Editor { standing, .. } | Role::Viewer { standing, .. } | Role::Vacant { standing } => standing,
     };
     let editor = editor(book)?;
+    let sign = book.deck.sync_state()?.editor;
     Ok(json!({
         "mine": editor == Some(book.engine.device()),
         "editor": editor.map(|editor| told::device(book, editor)),
         "settled": standing == Standing::Settled,
+        "silent": sign.is_some_and(|sign| sign.is_silent),
+        "heard": sign.and_then(|sign| sign.heard_ms),
     }))
 }
 

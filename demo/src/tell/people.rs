@@ -12,11 +12,21 @@ pub(super) fn role_line(role: &RoleTold) -> String {
     match (&role.editor, role.is.as_str()) {
         (_, "editor") => format!("this device is the editor ({standing})"),
         (Some(editor), _) => format!(
-            "the editor is {} {} ({standing})",
+            "the editor is {} {} ({standing}{})",
             shortened(&editor.name, 40),
-            short(&editor.id)
+            short(&editor.id),
+            silence(role)
         ),
         (None, _) => format!("nobody is the editor ({standing}); `cuecard role claim` takes the role"),
+    }
+}
+
+/// `, not heard of since 2025-11-28 20:14`, where that is long.
+fn silence(role: &RoleTold) -> String {
+    match (role.silent, role.heard_ms) {
+        (false, _) => String::new(),
+        (true, Some(at)) => format!(", not heard of since {}", date_and_time(at)),
+        (true, None) => ", not heard of".to_owned(),
     }
 }
 

@@ -19,7 +19,9 @@ use crate::time::Time;
 /// How often an editor shows itself where nothing is to follow from its absence: it costs every link a signed word, and
 /// an answer of each that may hold the role.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// And where it is: never more rarely than this.
+/// And where nobody else may have the role: others only want to know whether it is there.
+const INTERVAL_ALONE: Duration = Duration::from_secs(30);
+/// And where something is to follow: never more rarely than this.
 const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
 /// What is taken for it until the editor was heard: whoever just started waits twice and a half as long at least, as links
 /// take their time to come up where all started together.
@@ -108,6 +110,16 @@ impl Watch {
         self.interval.unwrap_or(INTERVAL_UNHEARD)
     }
 
+    /// How long an editor that others pass on the signs of may be silent: as long as a failover takes to count it so. What it has not
+    /// stated yet is not taken for shorter than it may be.
+    fn patience(&self, policy: AutoClaim, holders: usize) -> Duration {
+        let stated = self.interval.unwrap_or(shown_every(AutoClaim::Never, holders));
+        match policy {
+            AutoClaim::After(after) => after.max(silence(stated)),
+            AutoClaim::Never => silence(stated),
+        }
+    }
+
     fn is_heard_by_majority(
         &self,
         me: DeviceId,
@@ -133,7 +145,7 @@ impl Core {
         };
         let Some(log) = &state.log else { return };
         let Some(editor) = log.chain.canonical().editor else {
-            return;
+            return state.role.silence.nobody();
         };
         let (tip, holders) = (log.chain.canonical().tip, log.holders());
         let watch = &mut state.role.watch;
@@ -155,11 +167,17 @@ impl Core {
                 ..Watch::default()
             };
         }
-        if holders.len() < 2 || log.copied {
+        let patience = watch.patience(policy, holders.len());
+        self.listen_for(deck, editor, patience);
+        let Some(state) = self.decks.get_mut(&deck) else {
             return;
-        }
+        };
+        let Some(log) = state.log.as_ref().filter(|log| !log.copied) else {
+            return;
+        };
+        let watch = &mut state.role.watch;
         if editor == me {
-            let interval = interval_of(policy);
+            let interval = shown_every(policy, holders.len());
             let is_heard = watch.is_heard_by_majority(me, &holders, interval, now);
             if !is_heard && now.since(watch.began) > interval * 3 {
                 watch.lacking = Some(now);
@@ -186,8 +204,7 @@ impl Core {
         };
         let rank = u32::try_from(rank).unwrap_or(u32::MAX);
         let interval = watch.interval();
-        let silence = after.max(interval * 2 + interval / 2);
-        let due = watch.heard + silence + RANK_APART.saturating_mul(rank);
+        let due = watch.heard + after.max(silence(interval)) + RANK_APART.saturating_mul(rank);
         if now < due {
             watch.question = None;
             return self.outputs.push_back(Output::WakeAt(due));
@@ -284,6 +301,7 @@ impl Core {
         let stated = Duration::from_millis(u64::from(*interval_ms));
         watch.interval = Some(stated.clamp(INTERVAL_BOUNDS.0, INTERVAL_BOUNDS.1));
         watch.heard = now;
+        state.role.silence.hear(word.signer, now);
         watch.question = None;
         watch.newest = Some((
             word.term,
@@ -407,6 +425,19 @@ impl Core {
         if let Err(error) = done {
             tracing::warn!(deck = %deck.short(), %error, "a claim was not answered");
         }
+    }
+}
+
+/// Two signs missed, and half of one for the way.
+fn silence(interval: Duration) -> Duration {
+    interval * 2 + interval / 2
+}
+
+/// How often an editor shows itself, where so many may hold the role.
+fn shown_every(policy: AutoClaim, holders: usize) -> Duration {
+    match holders {
+        0 | 1 => INTERVAL_ALONE,
+        _ => interval_of(policy),
     }
 }
 

@@ -23,7 +23,8 @@
 //! - `log::compact`: snapshots, and cutting logs short.
 //! - `export`: a deck in parts, for a file.
 //! - `role`: what this device may do with the role, and what it does by itself.
-//! - `words`: requests and denials, passed on; `failover`: who hears the editor, and who claims when nobody does.
+//! - `words`: requests and denials, passed on; `failover`: who hears the editor, and who claims when nobody does;
+//!   `silence`: what the app is told of that.
 //! - `live`: what is ephemeral. `pulse`: what time it is elsewhere, and whether all stand where they should; `presence`:
 //!   who is there; `playback`: what the editor plays; `rate`: how often.
 //! - `policy`: what it is to do by itself.
@@ -61,6 +62,7 @@ mod rate;
 mod restore;
 mod role;
 mod saving;
+mod silence;
 mod sync_state;
 mod typing;
 mod undo;
@@ -105,6 +107,7 @@ pub(crate) use self::rate::Paced;
 pub use self::restore::RestoreError;
 use self::role::RoleState;
 use self::saving::Saving;
+pub use self::silence::EditorSign;
 pub use self::sync_state::{
     DeviceSync, Fate, Heard, LinkQuality, Reach, Safety, Stand, SyncProgress, SyncState,
 };

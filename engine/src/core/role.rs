@@ -10,6 +10,7 @@ use crate::core::failover::Watch;
 use crate::core::key_turn::Planned;
 use crate::core::log::{Log, RoleError};
 use crate::core::policy::SettlePolicy;
+use crate::core::silence::Silence;
 use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
 use crate::event::Event;
@@ -34,6 +35,7 @@ pub(crate) struct RoleState {
     settled_at: Option<Time>,
     pub(super) words: Words,
     pub(super) watch: Watch,
+    pub(super) silence: Silence,
     /// Whether the app was told of a charter of its own that this device did not know.
     told_charter: bool,
 }
@@ -42,6 +44,7 @@ impl RoleState {
     /// The device slept: what it knew of who hears whom, and whom it met, is of before.
     pub(super) fn slept(&mut self) {
         self.watch.slept();
+        self.silence.slept();
         self.met.clear();
     }
 

@@ -12,6 +12,7 @@ use minicbor::{Decode, Encode};
 
 use super::drafts::DraftState;
 use super::log::Log;
+use super::silence::EditorSign;
 use super::{Core, DeckError, LinkId, Output, Ticket};
 use crate::disk;
 use crate::event::Event;
@@ -29,6 +30,8 @@ pub struct SyncState {
     pub unsaved: u64,
     /// Set while devices that are linked have changes that this one has not.
     pub syncing: Option<SyncProgress>,
+    /// What is known of the editor, if that is another device: whether it is there, linked or not.
+    pub editor: Option<EditorSign>,
     /// Its members, and whoever else is linked and reads it; by their ids, without this device.
     pub devices: Vec<DeviceSync>,
 }
@@ -237,10 +240,13 @@ impl Core {
                 .unwrap_or_default()
         };
         let changes = count(Log::position);
+        let editor = log.and_then(|log| log.chain.canonical().editor);
+        let editor = editor.filter(|editor| *editor != self.device());
         Ok(SyncState {
             changes,
             unsaved: changes.saturating_sub(count(Log::durable)),
             syncing: state.syncing,
+            editor: editor.map(|editor| state.role.silence.sign_of(editor)),
             devices: devices.into_iter().map(device).collect(),
         })
     }

@@ -33,7 +33,9 @@ impl Deck {
     /// How the deck stands here and on every other device: in sync, behind or ahead by how many changes, saved up to where,
     /// linked how, or last heard when. Audio and drafts are not part of that. Remembered across restarts: what was saved
     /// with a device stays saved there. Worth a new look after [`Event::ReachChanged`](crate::Event::ReachChanged),
-    /// [`Event::SafeWith`](crate::Event::SafeWith) and [`Event::Syncing`](crate::Event::Syncing).
+    /// [`Event::SafeWith`](crate::Event::SafeWith) and [`Event::Syncing`](crate::Event::Syncing); and for whether the editor is
+    /// there after [`Event::EditorSilent`](crate::Event::EditorSilent), [`Event::EditorHeard`](crate::Event::EditorHeard) and
+    /// [`Event::RoleMoved`](crate::Event::RoleMoved).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -254,6 +254,10 @@ fn the_page_says_the_limits_as_they_are() {
         ("references of one change's operations", limits::REFERENCES_MAX),
         ("the message of a change", limits::CHANGE_MESSAGE_BYTES_MAX as u64),
         ("operations in a deck", limits::DECK_OPS_MAX),
+        (
+            "changes in a deck: all cuts on the way to a term, and its own",
+            limits::DECK_CHANGES_MAX,
+        ),
         ("cards in a deck", limits::DECK_CARDS_MAX as u64),
         ("terms in a deck", limits::DECK_TERMS_MAX as u64),
         ("a text of a card", limits::TEXT_BYTES_MAX as u64),

@@ -145,6 +145,12 @@ pub struct Status {
     pub linked: usize,
     /// Devices that were heard of the deck, and are not linked now.
     pub away: Vec<String>,
+    /// Whether another device that is the editor was ever heard of in this life.
+    pub heard: bool,
+    /// Whether the editor was not heard of for as long as anything of it would be on its way.
+    pub silent: bool,
+    /// How often the app was told that it is silent, and that it was heard again, in this life.
+    pub told_silent: (usize, usize),
     /// Drafts that wait for an editor.
     pub proposed: usize,
     /// Verified bytes of audio held, and all there are.

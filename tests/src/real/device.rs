@@ -131,7 +131,7 @@ struct Device {
     webrtc: WebRtc,
     cable: Cable,
     tally: Arc<Tally>,
-    linked: watch::Receiver<usize>,
+    told: watch::Receiver<Told>,
     offers: tokio::sync::Mutex<Vec<Arc<Offering>>>,
     kept: Arc<std::sync::Mutex<Vec<KeptLink>>>,
     rate: watch::Sender<u32>,
@@ -150,13 +150,13 @@ impl Device {
             ..usual
         };
         let webrtc = WebRtc::new(engine.key().clone(), config);
-        let (linked, linked_now) = watch::channel(0);
-        tokio::spawn(count_links(engine.clone(), linked));
+        let (tell, told) = watch::channel(Told::default());
+        tokio::spawn(count_events(engine.clone(), tell));
         let device = Self {
             webrtc,
             cable,
             tally: Arc::default(),
-            linked: linked_now,
+            told,
             offers: Default::default(),
             kept: Arc::default(),
             rate: watch::Sender::new(0),
@@ -385,6 +385,8 @@ impl Device {
         let state = here.map(Deck::sync_state).transpose()?;
         let changes = state.as_ref().map_or(0, |state| state.changes);
         let unsaved = state.as_ref().map_or(0, |state| state.unsaved);
+        let sign = state.as_ref().and_then(|state| state.editor);
+        let told = *self.told.borrow();
         let away = state
             .into_iter()
             .flat_map(|state| state.devices)
@@ -395,8 +397,11 @@ impl Device {
             changes,
             durable: changes - unsaved,
             editor: here.and_then(editor).map(|device| device.to_string()),
-            linked: *self.linked.borrow(),
+            linked: told.linked,
             away: away.map(|with| with.device.to_string()).collect(),
+            heard: sign.is_some_and(|sign| sign.heard_ms.is_some()),
+            silent: sign.is_some_and(|sign| sign.is_silent),
+            told_silent: (told.silent, told.heard),
             proposed: drafts.iter().filter(|draft| is_proposed(&draft.state)).count(),
             audio: (
                 audio.iter().map(|audio| audio.have_bytes).sum(),
@@ -453,16 +458,28 @@ impl Linker {
     }
 }
 
-async fn count_links(engine: Engine, count: watch::Sender<usize>) {
+/// What the app was told, in numbers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    linked: usize,
+    silent: usize,
+    heard: usize,
+}
+
+async fn count_events(engine: Engine, count: watch::Sender<Told>) {
     let mut events = engine.events();
     let mut linked: BTreeSet<DeviceId> = BTreeSet::new();
+    let mut told = Told::default();
     while let Some(event) = events.next().await {
         match event {
             Event::Linked { device } => drop(linked.insert(device)),
             Event::Unlinked { device, .. } => drop(linked.remove(&device)),
+            Event::EditorSilent { .. } => told.silent += 1,
+            Event::EditorHeard { .. } => told.heard += 1,
             _ => continue,
         }
-        count.send_replace(linked.len());
+        told.linked = linked.len();
+        count.send_replace(told);
     }
 }
 

@@ -6,6 +6,7 @@ mod followed;
 mod lagged;
 mod many_decks;
 mod round_trips;
+mod silent;
 mod suspended;
 mod told;
 mod world;

@@ -4,7 +4,8 @@
 //! - `offline`: both sides go on without the other, and what they did comes together.
 //! - `audio`: either side is killed in the middle of a transfer; what was verified is not sent again.
 //! - `catch_up`: either side is killed in the middle of a catch-up.
-//! - `abandoned`: the editor is killed and nobody claims; the others write drafts until it is back.
+//! - `abandoned`: the editor is killed and nobody claims; the others write drafts until it is back. One that is
+//!   linked with another viewer alone is told, too.
 //! - `failover`: ten devices, the editor is killed, the next edit comes from another one.
 //!
 //! Each can be run alone: `cargo test -p cuecard-tests --test real_processes -- failover`. How long it takes until the
@@ -23,7 +24,7 @@ use cuecard_tests::real::process::{LOOK_AGAIN, WITHIN};
 use cuecard_tests::real::{Ask, Process, Settings, device, pair_up};
 
 /// Name and story.
-const STORIES: [(&str, fn()); 7] = [
+const STORIES: [(&str, fn()); 8] = [
     ("offline", offline::both_sides_go_on_and_come_together),
     ("audio_receiver", audio::the_receiver_is_killed_in_the_middle),
     ("audio_sender", audio::the_sender_is_killed_in_the_middle),
@@ -33,6 +34,10 @@ const STORIES: [(&str, fn()); 7] = [
     ),
     ("catch_up_sender", catch_up::who_is_ahead_is_killed_in_the_middle),
     ("abandoned", abandoned::the_editor_is_gone_and_nobody_claims),
+    (
+        "abandoned_chain",
+        abandoned::the_far_end_of_a_chain_is_told_that_the_editor_is_gone_and_back,
+    ),
     (
         "failover",
         failover::the_editor_is_killed_and_the_next_edit_is_another_s,

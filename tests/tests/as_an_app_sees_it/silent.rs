@@ -1,0 +1,239 @@
+//! Whether the editor is there, as an app is told it on a device that was never linked with the editor: a laptop that edits,
+//! a phone that is linked with it, and a tablet that is linked with the phone alone.
+
+use std::time::Duration;
+
+use cuecard::core::Core;
+use cuecard::sim::{Peer, Sim};
+use cuecard::sync::message::Message;
+use cuecard::transport::memory::Conditions;
+use cuecard::{DeckId, EditorSign, Event, Member, Rights, Role};
+
+const STEP: Duration = Duration::from_millis(200);
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct Chain {
+    sim: Sim,
+    laptop: Peer,
+    phone: Peer,
+    tablet: Peer,
+    deck: DeckId,
+    /// What an app on each of the others believes, that looks when it is told to and not before.
+    believed: [bool; 2],
+    told: Vec<(Peer, Event)>,
+}
+
+impl Chain {
+    fn new(seed: u64, rights: Rights) -> Self {
+        let mut sim = Sim::new(seed);
+        let [laptop, phone, tablet] = ["laptop", "phone", "tablet"].map(|name| sim.device(name));
+        for (a, b) in [(laptop, phone), (phone, tablet)] {
+            sim.connect(a, b, Conditions::latency(Duration::from_millis(40)));
+        }
+        let created = sim.act(laptop, |core, now| core.create_deck(now, "Spanish"));
+        let deck = created.unwrap().unwrap().value;
+        let mut members = [(phone, 1), (tablet, 2)].map(|(peer, rank)| Member {
+            device: sim.id(peer),
+            rights,
+            rank,
+        });
+        members.sort_by_key(|member| member.device);
+        let set = |core: &mut Core, now| core.set_members(now, deck, members.to_vec()).map(drop);
+        sim.act(laptop, set).unwrap().unwrap();
+        let key = sim.act(laptop, |core, _| core.deck_key(deck).unwrap()).unwrap();
+        for other in [phone, tablet] {
+            sim.act(other, |core, now| core.join_deck(now, deck, key));
+        }
+        let mut chain = Self {
+            sim,
+            laptop,
+            phone,
+            tablet,
+            deck,
+            believed: [false; 2],
+            told: vec![],
+        };
+        chain.live(MINUTE);
+        chain.told.clear();
+        chain
+    }
+
+    fn sign(&self, of: Peer) -> Option<EditorSign> {
+        self.sim.sync_state(of, self.deck).unwrap().editor
+    }
+
+    fn is_silent(&self, of: Peer) -> bool {
+        self.sign(of).is_some_and(|sign| sign.is_silent)
+    }
+
+    /// How long ago a device heard of the editor.
+    fn heard_ago(&self, of: Peer) -> Duration {
+        // The clock of the simulator began then.
+        let now = 1_750_000_000_000 + self.sim.elapsed().as_millis() as u64;
+        Duration::from_millis(now - self.sign(of).unwrap().heard_ms.unwrap())
+    }
+
+    fn live(&mut self, time: Duration) {
+        for _ in 0..time.as_millis() / STEP.as_millis() {
+            self.sim.run_for(STEP);
+            for (at, peer) in [self.phone, self.tablet].into_iter().enumerate() {
+                let events = self.sim.take_events(peer);
+                let tells = |event: &Event| {
+                    matches!(
+                        event,
+                        Event::EditorSilent { .. } | Event::EditorHeard { .. } | Event::RoleMoved { .. }
+                    )
+                };
+                let told: Vec<Event> = events.into_iter().filter(tells).collect();
+                let now = self.is_silent(peer);
+                match told.is_empty() {
+                    true => assert_eq!(
+                        self.believed[at],
+                        now,
+                        "{peer:?} was not told, seed {}",
+                        self.sim.seed()
+                    ),
+                    false => self.believed[at] = now,
+                }
+                self.told.extend(told.into_iter().map(|event| (peer, event)));
+            }
+        }
+    }
+
+    /// What each was told since this was last asked, in order of devices.
+    fn told(&mut self) -> Vec<(Peer, Event)> {
+        let mut told = std::mem::take(&mut self.told);
+        told.sort_by_key(|(peer, _)| *peer);
+        told
+    }
+
+    fn silent(&self) -> Event {
+        let (deck, editor) = (self.deck, self.sim.id(self.laptop));
+        Event::EditorSilent { deck, editor }
+    }
+
+    fn heard(&self) -> Event {
+        let (deck, editor) = (self.deck, self.sim.id(self.laptop));
+        Event::EditorHeard { deck, editor }
+    }
+}
+
+/// How long an editor may be silent, and how often it shows itself: where others may take over, and where nobody may.
+const KINDS: [(Rights, Duration, Duration); 2] = [
+    (Rights::Hold, Duration::from_secs(25), Duration::from_secs(10)),
+    (Rights::Draft, Duration::from_secs(75), Duration::from_secs(30)),
+];
+
+#[test]
+fn of_an_editor_that_is_gone_everybody_is_told_and_again_when_it_is_back() {
+    for (seed, (rights, patience, every)) in (1..).zip(KINDS) {
+        let mut chain = Chain::new(seed, rights);
+        let (phone, tablet) = (chain.phone, chain.tablet);
+        chain.live(5 * MINUTE);
+        assert_eq!(chain.told(), [], "it is there: {rights:?}");
+        assert!(
+            chain.heard_ago(tablet) <= every + STEP,
+            "{:?}",
+            chain.heard_ago(tablet)
+        );
+
+        chain.sim.crash(chain.laptop);
+        let died = chain.sim.elapsed();
+        chain.live(patience - every - STEP * 2);
+        assert_eq!(chain.told(), [], "that may be a slow path: {rights:?}");
+        while chain.told.len() < 2 && chain.sim.elapsed() < died + patience * 2 {
+            chain.live(STEP);
+        }
+        // The phone knows a moment longer that it was linked.
+        assert!(
+            chain.sim.elapsed() <= died + patience + Duration::from_secs(3),
+            "{rights:?}"
+        );
+        assert_eq!(chain.told(), [(phone, chain.silent()), (tablet, chain.silent())]);
+        chain.live(5 * MINUTE);
+        assert_eq!(chain.told(), [], "it is said once");
+        assert!(chain.heard_ago(tablet) > 5 * MINUTE);
+        let sign = chain.sign(tablet).unwrap();
+        assert_eq!((sign.editor, sign.is_silent), (chain.sim.id(chain.laptop), true));
+        // Everybody reads on, and writes drafts.
+        assert!(matches!(
+            chain.sim.role(tablet, chain.deck),
+            Some(Role::Viewer { .. })
+        ));
+        let deck = chain.deck;
+        let draft = chain
+            .sim
+            .act(tablet, |core, now| core.open_draft(now, deck, "meanwhile"));
+        draft.unwrap().unwrap();
+
+        chain.sim.restart(chain.laptop).unwrap();
+        chain.live(every + Duration::from_secs(5));
+        assert_eq!(
+            chain.told(),
+            [(phone, chain.heard()), (tablet, chain.heard())],
+            "{rights:?}"
+        );
+        assert!(!chain.is_silent(tablet));
+    }
+}
+
+#[test]
+fn a_new_editor_is_waited_for_anew() {
+    let mut chain = Chain::new(3, Rights::Hold);
+    let (phone, tablet, deck) = (chain.phone, chain.tablet, chain.deck);
+    chain.sim.crash(chain.laptop);
+    chain.live(MINUTE);
+    chain.told.clear();
+    assert!(chain.is_silent(tablet) && chain.is_silent(phone));
+    chain
+        .sim
+        .act(phone, |core, now| core.claim(now, deck))
+        .unwrap()
+        .unwrap();
+    chain.live(2 * MINUTE);
+    let moved = Event::RoleMoved {
+        deck,
+        editor: Some(chain.sim.id(phone)),
+    };
+    assert_eq!(chain.told(), [(phone, moved.clone()), (tablet, moved)]);
+    assert_eq!(chain.sign(phone), None, "it is the editor itself");
+    assert!(!chain.is_silent(tablet));
+}
+
+/// One that is started again, or slept, does not know yet; it waits before it says so.
+#[test]
+fn who_begins_anew_waits_as_long_before_it_says_so() {
+    let mut chain = Chain::new(5, Rights::Hold);
+    let tablet = chain.tablet;
+    chain.sim.crash(chain.laptop);
+    chain.sim.crash(tablet);
+    chain.sim.restart(tablet).unwrap();
+    chain.believed[1] = false;
+    chain.live(Duration::from_secs(24));
+    let sign = chain.sign(tablet).unwrap();
+    assert_eq!((sign.heard_ms, sign.is_silent), (None, false));
+    // It has waited since the phone was linked with it again.
+    chain.live(Duration::from_secs(8));
+    assert!(chain.is_silent(tablet));
+    assert!(chain.told().contains(&(tablet, chain.silent())));
+}
+
+/// Silence says that nothing of the editor reaches this device, and no more: here those in between do not pass it on.
+#[test]
+fn who_is_linked_with_the_editor_is_not_told_and_who_hears_nothing_is() {
+    let mut chain = Chain::new(7, Rights::Hold);
+    let (laptop, phone, tablet) = (chain.laptop, chain.phone, chain.tablet);
+    chain
+        .sim
+        .swallow(laptop, phone, |message| matches!(message, Message::Word { .. }));
+    chain.live(2 * MINUTE);
+    assert_eq!(chain.told(), [(tablet, chain.silent())]);
+    assert!(!chain.is_silent(phone));
+    chain.sim.cut(laptop, phone);
+    chain.live(MINUTE);
+    assert_eq!(chain.told(), [(phone, chain.silent())]);
+    chain.sim.mend(laptop, phone);
+    chain.live(MINUTE);
+    assert_eq!(chain.told(), [(phone, chain.heard())]);
+    assert!(chain.is_silent(tablet));
+}
