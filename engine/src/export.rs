@@ -13,7 +13,7 @@
 mod form;
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,12 +31,15 @@ use crate::invite::DeckInvite;
 use crate::limits::{BLOB_BYTES_MAX, LOG_READ_BYTES_MAX};
 use crate::sync::envelope;
 use crate::sync::message::{Item, Message, Position};
+use crate::work::{Meter, Metered, Working};
 
 pub use form::FileError;
 use form::{AUDIO_PART_BYTES, Kind, Whole, Writer};
 
 /// Entries in one part of the list of audio.
 const WANTED_PER_PART: usize = 1_024;
+/// What a change takes in a file, as far as its progress goes.
+const CHANGE_BYTES_BY_AND_LARGE: u64 = 100;
 /// How often an export begins again because the deck's path turned under it.
 const TRIES: usize = 3;
 
@@ -168,24 +171,28 @@ impl From<PartError> for ExportError {
 impl Deck {
     /// Writes the deck to a file, in place of one that is there: whole and durable when this returns, or not at all.
     ///
-    /// See [the module](crate::export) for what is in it, and what is not. Dropping this cancels nothing.
+    /// See [the module](crate::export) for what is in it, and what is not. It begins at once, says how far it is ([`Working`]),
+    /// and dropping it cancels nothing. How long the file will be is not known before: a change counts as 100 bytes of it.
     ///
     /// # Errors
     /// [`ExportError`] says what to do; a file that was there before is still there then.
-    pub async fn export(&self, path: impl AsRef<Path>, with: ExportWith) -> Result<Exported, ExportError> {
+    pub fn export(&self, path: impl AsRef<Path>, with: ExportWith) -> Working<Exported, ExportError> {
         let (shared, deck, path) = (self.shared().clone(), self.id(), path.as_ref().to_owned());
-        let export = move || {
+        let export = move |mut meter: Meter| {
             let mut tries = 1..=TRIES;
             loop {
                 tries.next();
-                match write_file(&shared, deck, &path, with) {
+                match write_file(&shared, deck, &path, with, &mut meter) {
                     Err(ExportError::Turned) if !tries.is_empty() => {}
-                    done => return done,
+                    Ok(exported) => {
+                        meter.finish();
+                        return Ok(exported);
+                    }
+                    failed @ Err(_) => return failed,
                 }
             }
         };
-        let done = tokio::task::spawn_blocking(export).await;
-        done.map_err(|error| ExportError::Panicked(error.to_string()))?
+        Working::begin(self.shared().runtime(), ExportError::Panicked, export)
     }
 
     /// Writes the deck to anything that takes bytes, as [`Deck::export`] does to a file. What was written before an
@@ -193,43 +200,46 @@ impl Deck {
     ///
     /// # Errors
     /// [`ExportError`].
-    pub async fn export_to<W: Write + Send + 'static>(
+    pub fn export_to<W: Write + Send + 'static>(
         &self,
         to: W,
         with: ExportWith,
-    ) -> Result<(W, Exported), ExportError> {
+    ) -> Working<(W, Exported), ExportError> {
         let (shared, deck) = (self.shared().clone(), self.id());
-        let done = tokio::task::spawn_blocking(move || write(&shared, deck, to, with)).await;
-        done.map_err(|error| ExportError::Panicked(error.to_string()))?
+        let export = move |mut meter: Meter| {
+            let done = write(&shared, deck, to, with, &mut meter)?;
+            meter.finish();
+            Ok(done)
+        };
+        Working::begin(self.shared().runtime(), ExportError::Panicked, export)
     }
 }
 
 impl Engine {
     /// Takes in a deck from a file. It is durable when this returns.
     ///
-    /// See [the module](crate::export) for what that means. Dropping this cancels nothing.
+    /// See [the module](crate::export) for what that means. It begins at once, says how far it is ([`Working`]), and dropping it
+    /// cancels nothing. A file is read twice: it is known to be whole before anything of it is taken in.
     ///
     /// # Errors
     /// [`ImportError`] says what to do.
-    pub async fn import(&self, path: impl AsRef<Path>) -> Result<Imported, ImportError> {
-        let path = path.as_ref().to_owned();
-        let file = tokio::task::spawn_blocking(move || File::open(path)).await;
-        let file = file.map_err(|error| ImportError::Panicked(error.to_string()))?;
-        self.import_from(BufReader::new(file.map_err(FileError::Io)?))
-            .await
+    pub fn import(&self, path: impl AsRef<Path>) -> Working<Imported, ImportError> {
+        let (shared, path) = (self.shared().clone(), path.as_ref().to_owned());
+        let import = move |meter| {
+            let file = File::open(path).map_err(FileError::Io)?;
+            read(&shared, BufReader::new(file), meter)
+        };
+        Working::begin(self.shared().runtime(), ImportError::Panicked, import)
     }
 
     /// Takes in a deck from anything that can be read twice, as [`Engine::import`] does from a file.
     ///
     /// # Errors
     /// [`ImportError`].
-    pub async fn import_from(
-        &self,
-        from: impl Read + Seek + Send + 'static,
-    ) -> Result<Imported, ImportError> {
+    pub fn import_from(&self, from: impl Read + Seek + Send + 'static) -> Working<Imported, ImportError> {
         let shared = self.shared().clone();
-        let done = tokio::task::spawn_blocking(move || read(&shared, from)).await;
-        done.map_err(|error| ImportError::Panicked(error.to_string()))?
+        let import = move |meter| read(&shared, from, meter);
+        Working::begin(self.shared().runtime(), ImportError::Panicked, import)
     }
 }
 
@@ -239,9 +249,10 @@ fn write_file(
     deck: DeckId,
     path: &Path,
     with: ExportWith,
+    meter: &mut Meter,
 ) -> Result<Exported, ExportError> {
     let (temporary, file) = temporary_beside(path)?;
-    let written = write(shared, deck, BufWriter::new(file), with).and_then(|(to, exported)| {
+    let written = write(shared, deck, BufWriter::new(file), with, meter).and_then(|(to, exported)| {
         let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -280,12 +291,15 @@ fn write<W: Write>(
     deck: DeckId,
     to: W,
     with: ExportWith,
+    meter: &mut Meter,
 ) -> Result<(W, Exported), ExportError> {
     let mut writer = Writer::new(to, deck)?;
-    let (key, wanted) = shared.read(|core| {
+    let (key, wanted, changes) = shared.read(|core| {
         let key = core.invite_to_read(deck)?;
-        Ok::<_, PartError>((key, core.export_audio(deck)?))
+        Ok::<_, PartError>((key, core.export_audio(deck)?, core.change_count(deck)))
     })?;
+    let audio: u64 = if with.audio { wanted.values().sum() } else { 0 };
+    meter.begin(audio.saturating_add(changes as u64 * CHANGE_BYTES_BY_AND_LARGE));
     if with.key {
         writer.part(Kind::Key, &key.to_bytes())?;
     }
@@ -293,7 +307,8 @@ fn write<W: Write>(
     let mut audio_inside = 0;
     if with.audio {
         for &blob in wanted.keys() {
-            audio_inside += usize::from(write_audio(shared.store.as_ref(), &mut writer, blob)?);
+            let written = write_audio(shared.store.as_ref(), &mut writer, blob, meter)?;
+            audio_inside += usize::from(written);
         }
     }
     let entries: Vec<[u8; 40]> = wanted
@@ -308,6 +323,11 @@ fn write<W: Write>(
         let (items, end) = next_part(shared, deck, at)?;
         if items.is_empty() {
             break;
+        }
+        for item in &items {
+            if let Item::Changes { changes, .. } = item {
+                meter.advance(changes.len() as u64 * CHANGE_BYTES_BY_AND_LARGE);
+            }
         }
         write_items(shared, deck, &mut writer, items, false)?;
         at = Some(end);
@@ -409,6 +429,7 @@ fn write_audio<W: Write>(
     store: &dyn Store,
     writer: &mut Writer<W>,
     blob: BlobId,
+    meter: &mut Meter,
 ) -> Result<bool, ExportError> {
     let _pin = store.blobs().pin(blob.into());
     let status = store.blobs().status(blob.into()).map_err(StoreError::from)?;
@@ -424,11 +445,14 @@ fn write_audio<W: Write>(
             return Ok(true);
         }
         writer.part(Kind::AudioBytes, buffer.get(..read).unwrap_or_default())?;
+        meter.advance(read as u64);
     }
 }
 
-fn read(shared: &Arc<Shared>, from: impl Read + Seek) -> Result<Imported, ImportError> {
-    let mut file = Whole::check(from)?;
+fn read(shared: &Arc<Shared>, mut from: impl Read + Seek, mut meter: Meter) -> Result<Imported, ImportError> {
+    let length = from.seek(SeekFrom::End(0)).map_err(FileError::Io)?;
+    meter.begin(length.saturating_mul(2));
+    let mut file = Whole::check(Metered::new(from, meter))?;
     let deck = file.deck();
     follow(shared, &mut file)?;
     file.rewind()?;
@@ -460,6 +484,7 @@ fn read(shared: &Arc<Shared>, from: impl Read + Seek) -> Result<Imported, Import
             Ok(BlobStatus::Whole { .. })
         )
     };
+    file.into_inner().meter.finish();
     let missing_audio = audio?.into_keys().filter(|blob| !whole(*blob)).collect();
     Ok(Imported {
         deck: Deck::new(shared.clone(), deck),

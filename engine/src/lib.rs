@@ -115,6 +115,7 @@ pub mod sim;
 pub mod sync;
 mod tasks;
 pub mod time;
+mod work;
 
 pub use cuecard_store as store;
 pub use cuecard_transport as transport;
@@ -143,6 +144,7 @@ pub use crate::op::{OpError, Splice};
 pub use crate::role::{Equivocation, LateWork, Member, Presence, Rights, Selection, Standing};
 pub use crate::sync::clock::Offset;
 pub use crate::sync::message::DraftRefusal;
+pub use crate::work::{WorkProgress, Working};
 
 /// The examples of the README are compiled and run as well.
 #[cfg(all(doctest, feature = "webrtc"))]

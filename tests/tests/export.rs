@@ -2,14 +2,16 @@
 //! cut short, of another kind or made up changes nothing that it may not.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cuecard::core::CompactWhen;
 use cuecard::export::{ExportError, ExportWith, FileError, ImportError};
 use cuecard::store::{FaultyStore, MemoryStore};
 use cuecard::transport::DeviceKey;
-use cuecard::{AudioAbout, Deck, DraftState, Engine, Member, Rights};
+use cuecard::{AudioAbout, Deck, DraftState, Engine, Member, Rights, WorkProgress, Working};
+use tokio::time::timeout;
 
 /// An engine that compacts all the time: what is exported lies in snapshots as well as in logs.
 fn device(number: u8) -> (Engine, Arc<FaultyStore<MemoryStore>>) {
@@ -331,4 +333,136 @@ async fn a_file_that_cannot_be_written_leaves_the_one_before() {
     assert!(matches!(failed, Err(ExportError::Store(_))), "{failed:?}");
     assert_eq!(fs::read(&path).expect("the file"), b"before");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+/// Lets so many bytes through, and waits until it is told to go on.
+struct Gate<T> {
+    inner: T,
+    left: usize,
+    go: std::sync::mpsc::Receiver<()>,
+}
+
+impl<T> Gate<T> {
+    fn new(inner: T, left: usize) -> (Self, std::sync::mpsc::Sender<()>) {
+        let (tell, go) = std::sync::mpsc::channel();
+        (Self { inner, left, go }, tell)
+    }
+
+    fn pass(&mut self, bytes: usize) -> usize {
+        if self.left == 0 {
+            self.go.recv().expect("to be told");
+            self.left = usize::MAX;
+        }
+        bytes.min(self.left)
+    }
+}
+
+impl<T: Read> Read for Gate<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.pass(buffer.len());
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+impl<T: Write> Write for Gate<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let most = self.pass(bytes.len());
+        let written = self.inner.write(&bytes[..most])?;
+        self.left -= written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<T: Seek> Seek for Gate<T> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+/// What work says while it stands still at a gate, and what it says when it is done.
+async fn watched<T, E: std::fmt::Debug>(
+    mut work: Working<T, E>,
+    at_least: u64,
+    go: std::sync::mpsc::Sender<()>,
+) -> (WorkProgress, WorkProgress, T) {
+    while work.progress().done_bytes < at_least {
+        let further = timeout(Duration::from_secs(20), work.further()).await;
+        further
+            .expect("it says how far it is")
+            .expect("it stands still, and is not done");
+    }
+    let (before, mut last) = (work.progress(), work.progress());
+    go.send(()).expect("it waits");
+    while let Some(now) = work.further().await {
+        assert!(now.done_bytes >= last.done_bytes, "{last:?}, then {now:?}");
+        last = now;
+    }
+    (before, last, work.await.expect("it is done"))
+}
+
+#[tokio::test]
+async fn long_work_says_how_far_it_is() {
+    let (laptop, _) = device(1);
+    let deck = laptop.create_deck("Spanish 101").await.expect("a deck");
+    let sound = sound();
+    let size = sound.len() as u64;
+    let about = AudioAbout {
+        mime: "audio/webm".to_owned(),
+        name: "hola.webm".to_owned(),
+        duration_ms: 900,
+    };
+    let (gate, go) = Gate::new(Cursor::new(sound), 400_000);
+    let (before, last, audio) = watched(deck.import_audio(gate, about), 300_000, go).await;
+    assert!(
+        before.done_bytes <= 400_000 && before.all_bytes.is_none(),
+        "{before:?}"
+    );
+    assert_eq!((last.done_bytes, last.all_bytes), (size, Some(size)));
+    deck.edit(|edit| {
+        let card = edit.add_card("hola", "hello")?;
+        edit.attach_audio(&card, "front", audio)
+    })
+    .await
+    .expect("it may edit");
+    add(&deck, 30).await;
+
+    let with = ExportWith::default().and_key().and_audio();
+    let (gate, go) = Gate::new(Vec::new(), 600_000);
+    let work = deck.export_to(gate, with);
+    let (before, last, (file, exported)) = watched(work, 256_000, go).await;
+    let all = before.all_bytes.expect("it is estimated");
+    assert!(
+        before.done_bytes <= 600_000 && (size..2 * size).contains(&all),
+        "{before:?}"
+    );
+    assert_eq!((last.done_bytes, last.all_bytes), (all, Some(all)));
+
+    // It is read whole once, to be compared with its checksum; the gate is in the second reading.
+    let (phone, _) = device(2);
+    let length = exported.bytes;
+    let (gate, go) = Gate::new(Cursor::new(file.inner), length as usize + 400_000);
+    let (before, last, imported) = watched(phone.import_from(gate), length + 256_000, go).await;
+    assert_eq!(before.all_bytes, Some(2 * length));
+    assert!(before.done_bytes <= length + 400_000, "{before:?}");
+    assert_eq!((last.done_bytes, last.all_bytes), (2 * length, Some(2 * length)));
+    assert_eq!(imported.missing_audio, []);
+    assert_eq!(
+        imported.deck.head().expect("a head"),
+        deck.head().expect("a head")
+    );
+
+    // One that fails says why, and not that it is done.
+    let mut work = phone.import_from(Cursor::new(vec![1; 300_000]));
+    let mut last = work.progress();
+    while let Some(now) = work.further().await {
+        last = now;
+    }
+    assert!(last.done_bytes < 600_000, "{last:?}");
+    assert!(matches!(work.await, Err(ImportError::File(FileError::NotADeck))));
 }

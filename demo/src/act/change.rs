@@ -8,6 +8,7 @@ use cuecard::document::Edit;
 use cuecard::document::undo::Left;
 use cuecard::{AudioRef, Card, CardId, Deck, OpError};
 
+use crate::ask::talk::Talk;
 use crate::ask::told::{CardName, Changed};
 use crate::ask::{Change, Place, Told};
 use crate::error::Error;
@@ -36,6 +37,7 @@ pub(super) async fn change(
     deck: &Deck,
     draft: Option<&str>,
     change: Change,
+    talk: &Talk,
 ) -> Result<Told, Error> {
     // Before anything is taken in: an edit that will be refused leaves no audio behind.
     let draft = draft.map(|asked| find::draft(deck, asked)).transpose()?;
@@ -50,7 +52,7 @@ pub(super) async fn change(
     let audio = match audio {
         Some(file) => {
             let slot = file.slot.clone();
-            Some((slot, sound::take_in(deck, file).await?))
+            Some((slot, sound::take_in(deck, file, talk).await?))
         }
         None => None,
     };

@@ -3,10 +3,14 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use cuecard::Deck;
 use cuecard::export::ExportWith;
+use cuecard::{Deck, WorkProgress, Working};
+use tokio::time::{Instant, interval_at};
 
+use crate::ask::Happening;
+use crate::ask::talk::Talk;
 use crate::ask::told::Told;
 use crate::error::Error;
 use crate::node::Node;
@@ -14,8 +18,46 @@ use crate::node::Node;
 use super::change::no_slot;
 use super::find;
 
+/// Work shorter than that needs no bar, and a longer one moves often enough.
+const SAID_EVERY: Duration = Duration::from_millis(200);
+
+/// Waits for long work, and says how far it is. `all`: how many bytes there are, where the work does not know.
+pub(super) async fn watched<T, E>(
+    talk: &Talk,
+    file: &Path,
+    all: Option<u64>,
+    mut work: Working<T, E>,
+) -> Result<T, E> {
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let said = |progress: WorkProgress| Happening::Work {
+        name: name.clone(),
+        done_bytes: progress.done_bytes,
+        all_bytes: progress.all_bytes.or(all),
+    };
+    let mut next = interval_at(Instant::now() + SAID_EVERY, SAID_EVERY);
+    let mut was_said = false;
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                if was_said {
+                    talk.say(said(work.progress())).await;
+                }
+                return done;
+            }
+            _ = next.tick() => {
+                was_said = true;
+                talk.say(said(work.progress())).await;
+            }
+        }
+    }
+}
+
 pub(super) async fn export(
-    _node: &Node,
+    talk: &Talk,
     deck: &Deck,
     file: PathBuf,
     key: bool,
@@ -28,7 +70,7 @@ pub(super) async fn export(
     if audio {
         with = with.and_audio();
     }
-    let exported = deck.export(&file, with).await?;
+    let exported = watched(talk, &file, None, deck.export(&file, with)).await?;
     Ok(Told::Exported {
         deck: find::deck_name(deck),
         file,
@@ -39,8 +81,8 @@ pub(super) async fn export(
     })
 }
 
-pub(super) async fn import(node: &Node, file: &Path) -> Result<Told, Error> {
-    let imported = node.engine().import(file).await?;
+pub(super) async fn import(node: &Node, file: &Path, talk: &Talk) -> Result<Told, Error> {
+    let imported = watched(talk, file, None, node.engine().import(file)).await?;
     Ok(Told::Imported {
         deck: find::deck_name(&imported.deck),
         new_changes: imported.new_changes,

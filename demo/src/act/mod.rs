@@ -55,7 +55,7 @@ pub(crate) async fn perform(node: &Arc<Node>, ask: Ask, talk: &mut Talk) -> Resu
         Ask::Follow => status::follow(node, talk).await,
         Ask::Inspect { port } => inspect::of_node(node, port, talk).await,
         Ask::Join { code, stay } => link::join(node, &code, stay, talk).await,
-        Ask::Import { file } => files::import(node, &file).await,
+        Ask::Import { file } => files::import(node, &file, talk).await,
         Ask::Remove { deck, sure } => keep::remove(node, &deck, sure, talk).await,
         Ask::Of { deck, what } => {
             let deck = find::deck(node, deck.as_deref())?;
@@ -68,7 +68,7 @@ pub(crate) async fn perform(node: &Arc<Node>, ask: Ask, talk: &mut Talk) -> Resu
 
 async fn of_deck(node: &Arc<Node>, deck: &Deck, what: OfDeck, talk: &mut Talk) -> Result<Told, Error> {
     match what {
-        OfDeck::Change { draft, change } => change::change(node, deck, draft.as_deref(), change).await,
+        OfDeck::Change { draft, change } => change::change(node, deck, draft.as_deref(), change, talk).await,
         OfDeck::Undo { draft, redo } => change::undo(node, deck, draft.as_deref(), redo).await,
         OfDeck::Cards { draft, tag } => read::cards(node, deck, draft.as_deref(), tag.as_deref()),
         OfDeck::Show { at } => read::show(node, deck, at.as_deref()),
@@ -85,7 +85,7 @@ async fn of_deck(node: &Arc<Node>, deck: &Deck, what: OfDeck, talk: &mut Talk) -
         OfDeck::Drafts(ask) => drafts::drafts(node, deck, ask).await,
         OfDeck::Late(ask) => drafts::late(node, deck, ask).await,
         OfDeck::Share { rights, invite, stay } => link::share(node, deck, rights, invite, stay, talk).await,
-        OfDeck::Export { file, key, audio } => files::export(node, deck, file, key, audio).await,
+        OfDeck::Export { file, key, audio } => files::export(talk, deck, file, key, audio).await,
     }
 }
 

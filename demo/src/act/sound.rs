@@ -7,7 +7,10 @@ use std::path::Path;
 use cuecard::{AudioAbout, AudioRef, Deck};
 
 use crate::ask::AudioFile;
+use crate::ask::talk::Talk;
 use crate::error::Error;
+
+use super::files;
 
 /// By the ending of a file's name.
 const BY_ENDING: [(&str, &str); 14] = [
@@ -28,11 +31,16 @@ const BY_ENDING: [(&str, &str); 14] = [
 ];
 
 /// Reads a file into the deck's audio; its bytes stream from the disk to the store.
-pub(super) async fn take_in(deck: &Deck, audio: AudioFile) -> Result<AudioRef, Error> {
+pub(super) async fn take_in(deck: &Deck, audio: AudioFile, talk: &Talk) -> Result<AudioRef, Error> {
     let AudioFile { file: path, mime, .. } = audio;
-    let looked = tokio::task::spawn_blocking(move || look(&path, mime));
-    let (file, about) = looked.await??;
-    Ok(deck.import_audio(file, about).await?)
+    let looked = tokio::task::spawn_blocking(move || {
+        let (file, about) = look(&path, mime)?;
+        let length = file.metadata().map_err(|error| Error::file(&path, error))?.len();
+        Ok::<_, Error>((path, file, length, about))
+    });
+    let (path, file, length, about) = looked.await??;
+    let work = deck.import_audio(file, about);
+    Ok(files::watched(talk, &path, Some(length), work).await?)
 }
 
 fn look(path: &Path, mime: Option<String>) -> Result<(File, AudioAbout), Error> {

@@ -60,6 +60,15 @@ pub(crate) enum Happening {
     },
     /// How far a deck has come, here and there.
     Progress(Progress),
+    /// How far long work on a file is. For a bar: what comes of it is told at its end.
+    Work {
+        /// The name of the file.
+        name: String,
+        /// Bytes that were read or written.
+        done_bytes: u64,
+        /// Of how many, if that is known.
+        all_bytes: Option<u64>,
+    },
     /// All of a deck that both devices know of is on both.
     InSync {
         /// Which deck.

@@ -32,13 +32,25 @@ pub(super) fn lines(progress: &Progress, paint: Paint, width: usize) -> Vec<Stri
         &pace(audio),
         paint,
     ));
-    // A line that wraps cannot be drawn over.
-    for line in &mut lines {
-        if visible(line) > width {
-            *line = fitting(&plain(line), width).to_owned();
-        }
+    lines.into_iter().map(|line| within(line, width)).collect()
+}
+
+/// The line of work on a file: so many bytes, of so many if that is known.
+pub(super) fn work(name: &str, (done, all): (u64, Option<u64>), paint: Paint, width: usize) -> String {
+    let name = padded(&shortened(name, 20), 20);
+    let told = match all {
+        Some(all) => line(&name, done, all, "", paint),
+        None => format!("{name} {}", bytes(done)),
+    };
+    within(told, width)
+}
+
+/// A line that wraps cannot be drawn over.
+fn within(line: String, width: usize) -> String {
+    match visible(&line) > width {
+        true => fitting(&plain(&line), width).to_owned(),
+        false => line,
     }
-    lines
 }
 
 fn line(name: &str, have: u64, size: u64, pace: &str, paint: Paint) -> String {
@@ -153,6 +165,17 @@ mod tests {
         for line in super::lines(&progress, Paint::plain(), 13) {
             assert!(visible(&line) <= 13, "{line:?}");
         }
+    }
+
+    #[test]
+    fn work_on_a_file_has_a_bar_where_its_length_is_known() {
+        let told = |all| work("word.wav", (1 << 20, all), Paint::plain(), 200);
+        assert_eq!(
+            told(Some(4 << 20)),
+            "word.wav             ██████░░░░░░░░░░░░░░░░░░  25 %  1.0 MiB of 4.0 MiB"
+        );
+        assert_eq!(told(None), "word.wav             1.0 MiB");
+        assert!(visible(&work("word.wav", (1, Some(2)), Paint::new(true), 30)) <= 30);
     }
 
     #[test]

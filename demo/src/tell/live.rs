@@ -72,6 +72,15 @@ impl Live {
         {
             self.led = inspect::show(address);
         }
+        if let Happening::Work {
+            name,
+            done_bytes,
+            all_bytes,
+        } = happening
+        {
+            self.work(name, *done_bytes, *all_bytes);
+            return Ok(());
+        }
         if self.output.json {
             return write_out(&json(happening));
         }
@@ -126,6 +135,8 @@ impl Live {
                 harmless(why)
             )),
             Happening::Progress(progress) => self.progress(progress.clone()),
+            // On a terminal alone, above.
+            Happening::Work { .. } => {}
             Happening::InSync { deck, device } => {
                 self.say(&format!(
                     "{}: in sync with {}",
@@ -198,6 +209,15 @@ impl Live {
         }
         self.said_at = Some(now);
         say(&progress_line(progress));
+    }
+
+    fn work(&mut self, name: &str, done: u64, all: Option<u64>) {
+        if self.output.bars() {
+            self.clear();
+            let line = bars::work(name, (done, all), self.output.err, self.output.width());
+            self.drawn = 1;
+            let _ = io::stderr().write_all((line + "\n").as_bytes());
+        }
     }
 
     /// Draws what is drawn over later.

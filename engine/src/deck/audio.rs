@@ -12,6 +12,7 @@ use crate::core::DeckError;
 use crate::event::Event;
 use crate::id::{BlobId, CardId};
 use crate::limits::BLOB_BYTES_MAX;
+use crate::work::{Metered, Working};
 
 /// What is known of audio beside its bytes. Comes back as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,45 +89,44 @@ impl From<BlobError> for AudioError {
 
 impl Deck {
     /// Takes audio in and says how to refer to it. It is durable when this returns, so that the edit which attaches
-    /// it never refers to nothing, and it is not collected before that edit, for as long as the engine is open. Cancel
-    /// safe: at worst an unused blob stays until it is collected.
+    /// it never refers to nothing, and it is not collected before that edit, for as long as the engine is open. It begins
+    /// at once, and says how many bytes it has read ([`Working`]). Cancel safe: at worst an unused blob stays until it is collected.
     ///
     /// # Errors
     /// When it cannot be read or kept.
-    pub async fn import_audio(
+    pub fn import_audio(
         &self,
         audio: impl Read + Send + 'static,
         about: AudioAbout,
-    ) -> Result<AudioRef, AudioError> {
-        let store = self.shared().store.clone();
-        let mut audio = audio;
-        let import = move || {
-            let (hash, bytes) = store.blobs().import(&mut audio, BLOB_BYTES_MAX)?;
-            let pin = store.blobs().pin(hash);
+    ) -> Working<AudioRef, AudioError> {
+        let shared = self.shared().clone();
+        let import = move |meter| {
+            let blobs = shared.store.blobs();
+            let mut audio = Metered::new(audio, meter);
+            let (hash, bytes) = blobs.import(&mut audio, BLOB_BYTES_MAX)?;
+            let pin = blobs.pin(hash);
             // What is here under a pin stays; a collection without any grace may have come between.
-            match store.blobs().status(hash)? {
-                BlobStatus::Whole { .. } => Ok((pin, bytes)),
-                _ => Err(BlobError::Absent { hash }),
+            if !matches!(blobs.status(hash)?, BlobStatus::Whole { .. }) {
+                return Err(BlobError::Absent { hash }.into());
             }
+            audio.meter.finish();
+            let blob = BlobId::from(hash);
+            shared.keep_imported(blob, pin);
+            let AudioAbout {
+                mime,
+                name,
+                duration_ms,
+            } = about;
+            Ok(AudioRef {
+                blob,
+                mime,
+                bytes,
+                duration_ms,
+                name,
+            })
         };
-        let imported = tokio::task::spawn_blocking(import).await;
-        let (pin, bytes) = imported.map_err(|error| AudioError::Disk {
-            why: error.to_string(),
-        })??;
-        let blob = BlobId::from(pin.hash());
-        self.shared().keep_imported(blob, pin);
-        let AudioAbout {
-            mime,
-            name,
-            duration_ms,
-        } = about;
-        Ok(AudioRef {
-            blob,
-            mime,
-            bytes,
-            duration_ms,
-            name,
-        })
+        let panicked = |why| AudioError::Disk { why };
+        Working::begin(self.shared().runtime(), panicked, import)
     }
 
     /// The bytes of audio that is whole here. Reading waits for the disk.

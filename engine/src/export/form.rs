@@ -197,6 +197,10 @@ impl<R: Read + Seek> Whole<R> {
         self.deck
     }
 
+    pub(super) fn into_inner(self) -> R {
+        self.from
+    }
+
     /// The next part, without those of audio: they are read by [`Whole::audio`], or skipped. `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<(Kind, Vec<u8>)>, FileError> {
         loop {
