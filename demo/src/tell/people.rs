@@ -142,3 +142,37 @@ pub(super) fn late(late: &[LateTold], did: Option<&str>, paint: Paint) -> Printe
         _ => printed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_editor_that_is_silent_is_said_to_be_and_since_when() {
+        let told = |silent, heard_ms| {
+            role_line(&RoleTold {
+                is: "viewer".to_owned(),
+                editor: Some(DeviceTold {
+                    id: "8a88e3dd7409".to_owned(),
+                    name: "laptop".to_owned(),
+                    here: false,
+                }),
+                settled: true,
+                silent,
+                heard_ms,
+            })
+        };
+        assert_eq!(
+            told(false, Some(1_764_360_000_000)),
+            "the editor is laptop 8a88e3dd (settled)"
+        );
+        assert_eq!(
+            told(true, Some(1_764_360_000_000)),
+            "the editor is laptop 8a88e3dd (settled, not heard of since 2025-11-28 20:00:00)"
+        );
+        assert_eq!(
+            told(true, None),
+            "the editor is laptop 8a88e3dd (settled, not heard of)"
+        );
+    }
+}
