@@ -1,8 +1,8 @@
 //! The driver: it pumps core, links and store. All the thinking is in the core.
 //!
 //! The core sits behind a lock that is held only while it thinks and its outputs are queued; nothing of ours waits under
-//! the lock. What takes long is done without it: messages are opened before, and large batches are checked by a thread of
-//! their own. An app's edit runs under it, too: it must be short, and must not call the engine. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
+//! the lock. What takes long is done without it: messages are opened before, and large batches are checked, and changes made
+//! anew, by a thread of their own. An app's edit runs under it, too: it must be short, and must not call the engine. Batches go to the store in the order in which the core gave them, so what is durable is always a prefix.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{
-    Applied, BlobTask, Check, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed,
-    Ticket, Typed,
+    Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket,
+    Typed, Work,
 };
 use crate::event::Event;
 use crate::id::{BlobId, DeckId};
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Event>,
     saves: mpsc::UnboundedSender<(Ticket, Batch)>,
     tasks: std::sync::mpsc::Sender<StoreTask>,
-    checks: std::sync::mpsc::Sender<Box<Check>>,
+    works: std::sync::mpsc::Sender<Work>,
     wake: watch::Sender<Option<Time>>,
     /// Batches, snapshots and removals not yet durable; shutting down waits until there are none.
     unsaved: watch::Sender<usize>,
@@ -88,7 +88,7 @@ impl Shared {
     pub(crate) fn start(core: Core, store: Arc<dyn Store>) -> std::io::Result<Arc<Self>> {
         let (saves, save_queue) = mpsc::unbounded_channel();
         let (tasks, task_queue) = std::sync::mpsc::channel();
-        let (checks, check_queue) = std::sync::mpsc::channel();
+        let (works, work_queue) = std::sync::mpsc::channel();
         let wake = watch::Sender::new(None);
         let wakes = wake.subscribe();
         let shared = Arc::new(Self {
@@ -102,7 +102,7 @@ impl Shared {
             events: broadcast::Sender::new(EVENTS_KEPT),
             saves,
             tasks,
-            checks,
+            works,
             wake,
             unsaved: watch::Sender::new(0),
             next_link: AtomicU64::new(1),
@@ -120,7 +120,7 @@ impl Shared {
         let weak = Arc::downgrade(&shared);
         // And another for what takes long without waiting for anything.
         let gate = std::thread::Builder::new().name("cuecard-gate".to_owned());
-        gate.spawn(move || run_checks(&weak, &check_queue))?;
+        gate.spawn(move || run_works(&weak, &work_queue))?;
         shared.drive(|core, now| core.handle(now, Input::Tick));
         Ok(shared)
     }
@@ -246,7 +246,7 @@ impl Shared {
                     }
                     drop(self.tasks.send(StoreTask::Blob(task)));
                 }
-                Output::Check(check) => drop(self.checks.send(check)),
+                Output::Work(work) => drop(self.works.send(work)),
                 Output::Collected { ticket, result } => {
                     if let Some(told) = lock(&self.collecting).remove(&ticket) {
                         drop(told.send(result));
@@ -566,15 +566,15 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
     }
 }
 
-fn run_checks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<Box<Check>>) {
-    while let Ok(check) = queue.recv() {
+fn run_works(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<Work>) {
+    while let Ok(work) = queue.recv() {
         // Nothing is held while it runs: an engine that is dropped meanwhile is gone.
-        let checked = Box::new(check.run());
+        let input = work.run();
         let Some(shared) = shared.upgrade() else { return };
         let mut sleep = shared.sleep();
         let _ = shared
             .runtime
             .block_on(sleep.wait_for(|sleep| !sleep.is_falling()));
-        shared.drive(|core, now| core.handle(now, Input::Checked(checked)));
+        shared.drive(|core, now| core.handle(now, input));
     }
 }

@@ -1,6 +1,7 @@
 //! Slices of a catch-up are held for a moment, so that Automerge is given many changes at once. Whatever happens meanwhile,
 //! what comes of it is what would have come of it had they been under way for that moment.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,6 +20,12 @@ const _: () = assert!(CHANGES > CHECKED_OUTSIDE_MIN);
 
 fn act<T>(sim: &mut Sim, peer: Peer, act: impl FnOnce(&mut Core, Time) -> T) -> T {
     sim.act(peer, act).expect("it is running")
+}
+
+thread_local! {
+    /// Slices that passed between two, and messages of what is beside the path.
+    static SLICES: Cell<usize> = const { Cell::new(0) };
+    static BESIDE: Cell<usize> = const { Cell::new(0) };
 }
 
 struct World {
@@ -317,6 +324,63 @@ fn what_can_wait_does_not_stop_a_check() {
     );
     assert_eq!(world.sim.cards(phone, deck)[0].id, card);
     world.settle();
+}
+
+/// Who is let in is said beside the path, and with the end of a catch-up.
+#[test]
+fn what_is_beside_the_path_does_not_stop_a_check() {
+    let mut world = World::new(14);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    let tablet = world.sim.device("tablet");
+    let device = world.sim.id(tablet);
+    act(&mut world.sim, laptop, |core, now| {
+        core.admit(now, deck, device, Rights::Read).unwrap()
+    });
+    world.sim.run_for(SOON);
+    BESIDE.set(0);
+    world.sim.swallow(laptop, phone, |message| {
+        if matches!(message, Message::Branches { .. }) {
+            BESIDE.set(BESIDE.get() + 1);
+        }
+        false
+    });
+    world.check();
+    let came = |_: &Sim| BESIDE.get() > 0;
+    world
+        .sim
+        .run_until("it is said who is let in", SOON, came)
+        .unwrap();
+    world.sim.run_for(Duration::from_micros(20));
+    assert!(world.is_checking());
+    assert!(world.behind() >= CHANGES);
+    let same = |sim: &Sim| sim.head(laptop, deck) == sim.head(phone, deck);
+    world.sim.run_until("all of it", SOON, same).unwrap();
+    let told = world.sim.take_events(phone);
+    let is_told = |event: &Event| matches!(event, Event::MemberAdmitted { device: of, .. } if *of == device);
+    assert!(told.iter().any(is_told), "and that after it");
+    world.settle();
+}
+
+#[test]
+fn what_came_is_not_sent_back() {
+    let mut world = World::new(15);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    world.settle();
+    SLICES.set(0);
+    world.sim.swallow(laptop, phone, |message| {
+        if let Message::Entries { items, .. } = message {
+            let is_slice = |item: &&Item| matches!(item, Item::Changes { .. });
+            SLICES.set(SLICES.get() + items.iter().filter(is_slice).count());
+        }
+        false
+    });
+    for number in 0..30 {
+        world.edit(&format!("live {number}"));
+        let same = |sim: &Sim| sim.head(laptop, deck) == sim.head(phone, deck);
+        world.sim.run_until("it is there", SOON, same).unwrap();
+        world.sim.run_for(Duration::from_millis(100));
+    }
+    assert_eq!(SLICES.get(), 30, "each one way, and once");
 }
 
 #[test]

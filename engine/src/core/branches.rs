@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
-use crate::core::log::{Owed, Stored};
-use crate::core::{Core, LinkId, Output, ReadId};
+use crate::core::log::{CutOff, Owed, Stored};
+use crate::core::{Core, LinkId, Output, ReadId, Work};
+use crate::disk::{LogRecord, term_stream};
 use crate::id::DeckId;
 use crate::limits::{BRANCHES_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::sync::holdings::{Digest, Holding};
@@ -187,15 +188,12 @@ impl Core {
         let Ok(log) = self.log(deck) else { return };
         let stored = log.stored(end, after.cut());
         // What only a snapshot holds any more comes from the document.
-        let (begins, here) = match &stored {
-            Stored::Log(_) => (log.records_cut(end.term, after.len + 1, wanted), false),
-            Stored::Here(_) => (vec![], true),
+        let cut_off = match &stored {
+            Stored::Log(_) => log.cut_off(end.term, after.len + 1, wanted),
+            Stored::Here(_) => CutOff::default(),
         };
-        let is_enough = !here && begins.iter().any(|record| record.seal.is_some());
-        let (next, count) = (
-            after.len + 1 + begins.len() as u64,
-            SLICE_CHANGES_MAX.saturating_sub(begins.len()),
-        );
+        let begins_anew = !cut_off.is_empty();
+        let remake = begins_anew.then(|| Work::Remake(Box::new(log.remake(read, cut_off))));
         let Some(session) = self.session(link, deck) else {
             return;
         };
@@ -205,21 +203,43 @@ impl Core {
             after,
             end,
             wanted,
-            begins,
+            begins: vec![],
+            begins_anew,
             beside,
         });
         self.reading.insert(read, (link, deck));
-        match stored {
-            // A cut may lie before the next seal: whoever kept the term in slices has none there. So read on, and send up
-            // to the seal behind it; what is beyond the cut goes to the side there as it did here.
-            Stored::Log(_) if is_enough => self.log_read(read, Ok(vec![])),
-            Stored::Log(stream) => self.outputs.push_back(Output::ReadLog {
+        match (remake, stored) {
+            (Some(remake), _) => self.outputs.push_back(Output::Work(remake)),
+            (None, Stored::Log(stream)) => self.outputs.push_back(Output::ReadLog {
                 read,
                 stream,
-                from: next,
-                count,
+                from: after.len + 1,
+                count: SLICE_CHANGES_MAX,
             }),
-            Stored::Here(records) => self.log_read(read, Ok(records)),
+            (None, Stored::Here(records)) => self.log_read(read, Ok(records)),
+        }
+    }
+
+    /// A cut may lie before the next seal: whoever kept the term in slices has none there. So what lies behind is read as
+    /// well, and sent up to the seal there; what is beyond the cut goes to the side as it did here.
+    pub(super) fn read_behind(
+        &mut self,
+        link: LinkId,
+        deck: DeckId,
+        mut reading: Reading,
+        begins: Vec<LogRecord>,
+    ) {
+        let read = reading.read;
+        self.outputs.push_back(Output::ReadLog {
+            read,
+            stream: term_stream(deck, reading.end.term),
+            from: reading.after.len + 1 + begins.len() as u64,
+            count: SLICE_CHANGES_MAX.saturating_sub(begins.len()),
+        });
+        (reading.begins, reading.begins_anew) = (begins, false);
+        if let Some(session) = self.session(link, deck) {
+            session.reading = Some(reading);
+            self.reading.insert(read, (link, deck));
         }
     }
 

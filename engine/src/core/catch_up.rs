@@ -279,11 +279,15 @@ impl Core {
             return;
         };
         let mut records = match result {
+            Ok(read) if reading.begins.is_empty() => read,
             Ok(read) => [std::mem::take(&mut reading.begins), read].concat(),
             Err(why) => return self.fail_store(why),
         };
         let (after, end, beside) = (reading.after, reading.end, reading.beside);
         let is_sealed = records.iter().any(|record| record.seal.is_some());
+        if !is_sealed && reading.begins_anew {
+            return self.read_behind(link, deck, reading, records);
+        }
         if !is_sealed && log.is_cut(after.term, after.len + records.len() as u64 + 1) {
             // The log was cut while it was being read.
             records = log.records_cut(after.term, after.len + 1, reading.wanted);

@@ -7,13 +7,14 @@ use crate::core::catch_up::RECORDS_PER_MESSAGE_MAX;
 use crate::core::checking::Grown;
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Followed, Log, Slice, TakeError, TurnWhy};
+use crate::core::own_log;
 use crate::core::{Core, LinkId};
 use crate::disk;
 use crate::document::DeckChange;
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId, TermId};
-use crate::role::{Admit, Genesis, LateWork};
-use crate::sync::message::{DraftItem, Item, Message};
+use crate::role::{Admit, Cut, Genesis, LateWork};
+use crate::sync::message::{DraftItem, Item, Message, Position};
 
 /// What a message brought.
 #[derive(Debug, Default)]
@@ -62,6 +63,9 @@ impl Core {
             // Nothing new: it is all held and durable, or on its way there, and the other side did not know.
             self.acknowledge(link, deck);
         }
+        if is_ok {
+            self.came_from(link, deck, items);
+        }
         let early = matches!(result, Err(TakeError::Early));
         let Some(session) = self.session(link, deck) else {
             return is_ok;
@@ -73,6 +77,31 @@ impl Core {
             self.ask_lineage(link, deck);
         }
         is_ok
+    }
+
+    /// Who sends a part of the path has it, and all before it: it is not sent back.
+    fn came_from(&mut self, link: LinkId, deck: DeckId, items: &[Item]) {
+        let end = items.iter().rev().find_map(|item| match item {
+            Item::Changes {
+                term, from, changes, ..
+            } => {
+                let head = own_log::hash_of(changes.last()?)?;
+                let len = from + changes.len() as u64 - 1;
+                Some(Position::new(*term, Cut { len, head }))
+            }
+            _ => None,
+        });
+        // Split borrows: the session is changed by the order of the log.
+        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
+        let session = self
+            .links
+            .get_mut(&link)
+            .and_then(|state| state.sessions.get_mut(&deck));
+        if let (Some(end), Some(log), Some(session)) = (end, log, session)
+            && log.is_on_path(end)
+        {
+            session.came_up_to(end, |a, b| log.is_before(a, b));
+        }
     }
 
     /// Takes in parts of a deck up to the first that does not fit. Says whether nothing of it was news.

@@ -9,11 +9,15 @@
 use std::sync::Arc;
 
 use super::checking::{Check, Checked, Grown, large_run};
-use crate::core::{Core, LinkId, Output};
+use crate::core::{Core, LinkId, Output, Work};
 use crate::id::DeckId;
 use crate::limits::{BEHIND_MAX, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use crate::sync::message::{Item, Message};
 use crate::time::Time;
+
+/// Changes with which a batch begins where several times as many are still to come: nothing stands idle meanwhile, and what
+/// comes until then is the next one.
+const FIRST_BATCH: u64 = 4_096;
 
 /// Messages of entries of one session, oldest first.
 #[derive(Debug, Default)]
@@ -114,25 +118,38 @@ impl Core {
             return;
         };
         session.held.push(items, now);
-        let is_batch = session.held.bytes >= SLICE_BYTES_MAX;
-        if is_full || is_batch || !self.more_comes(link, deck) {
+        if is_full || !self.waits_for_more(link, deck) {
             self.take_batch(link, deck);
         } else {
             self.outputs.push_back(Output::WakeAt(now + HELD_AT_MOST));
         }
     }
 
-    /// Whether the other side said that it has more of the path than what is held here and what came.
-    fn more_comes(&mut self, link: LinkId, deck: DeckId) -> bool {
-        let Some(peer) = self.peer_of(link) else {
+    /// Whether what is held of a session is better taken in with what follows.
+    fn waits_for_more(&mut self, link: LinkId, deck: DeckId) -> bool {
+        let (now, coming) = (self.now, self.coming(link, deck));
+        let Some(session) = self.session(link, deck) else {
             return false;
+        };
+        let held = &session.held;
+        let is_batch = held.bytes >= SLICE_BYTES_MAX
+            || (held.changes >= FIRST_BATCH && coming > held.changes.saturating_mul(3));
+        coming > 0 && !is_batch && !held.is_due(now)
+    }
+
+    /// How many changes of the path the other side said to have beyond those that are here and those that came.
+    fn coming(&mut self, link: LinkId, deck: DeckId) -> u64 {
+        let Some(peer) = self.peer_of(link) else {
+            return 0;
         };
         let have = self.log(deck).ok();
         let have = have.and_then(|log| log.changes_upto(log.position()));
         let heard = self.decks.get(&deck).and_then(|state| state.heard.get(&peer));
         let has = heard.map_or(0, |heard| heard.changes());
-        self.session(link, deck)
-            .is_some_and(|session| has > have.unwrap_or_default() + session.held.all_changes())
+        let came = self
+            .session(link, deck)
+            .map_or(0, |session| session.held.all_changes());
+        has.saturating_sub(have.unwrap_or_default() + came)
     }
 
     /// Takes in what is held of a session: a large batch of it is checked outside first, and what is behind it waits for that.
@@ -181,7 +198,7 @@ impl Core {
         }
         held.checking = Some(Box::new(checking));
         match check {
-            Some(check) => self.outputs.push_back(Output::Check(Box::new(check))),
+            Some(check) => self.outputs.push_back(Output::Work(Work::Check(Box::new(check)))),
             None => self.take_held(link, deck),
         }
     }
@@ -212,14 +229,8 @@ impl Core {
             self.take_checking(link, deck, *checking, grown);
         }
         // What waited for it, from whomever.
-        let now = self.now;
         for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
-            let more_comes = self.more_comes(link, deck);
-            let waits = |held: &Held| more_comes && !held.is_due(now) && held.bytes < SLICE_BYTES_MAX;
-            if !self
-                .session(link, deck)
-                .is_some_and(|session| waits(&session.held))
-            {
+            if !self.waits_for_more(link, deck) {
                 self.take_batch(link, deck);
             }
         }
@@ -270,34 +281,46 @@ impl Core {
             | Message::Have { .. }
             | Message::Pong { .. }
             | Message::Presence { .. } => {}
-            // Short ones of one deck do not stop a batch of it that is being checked.
+            // What speaks of one deck ends the waiting for more of it, and waits for a batch of it that is being checked: of all
+            // that is beside the path some is sent with the end of a catch-up, and who has just joined is let in meanwhile.
             Message::Status { deck, .. }
             | Message::Word { deck, .. }
             | Message::Playback { deck, .. }
-            | Message::Doubt { deck, .. } => {
+            | Message::Doubt { deck, .. }
+            | Message::Whence { deck, .. }
+            | Message::DraftRefused { deck, .. } => {
                 let deck = *deck;
-                match self.is_checked_of(link, deck) {
-                    true => return self.put_behind(link, deck, 0, message),
-                    false => self.take_held(link, deck),
-                }
+                return self.end_batch(link, deck, 0, message);
+            }
+            Message::Branches { deck, items } => {
+                let (deck, bytes) = (*deck, bytes_of(items));
+                return self.end_batch(link, deck, bytes, message);
             }
             Message::Ping { .. } => {
-                let state = self.links.get(&link);
-                let mut sessions = state.into_iter().flat_map(|state| &state.sessions);
-                let checked = sessions.find(|(_, session)| session.held.checking.is_some());
-                match checked.map(|(deck, _)| *deck) {
-                    Some(deck) => return self.put_behind(link, deck, 0, message),
-                    None => self.take_all_held(|of, _| of == link),
+                let held: Vec<DeckId> = self.held_on(link);
+                for &deck in &held {
+                    self.take_batch(link, deck);
                 }
+                return match self.held_on(link).first() {
+                    Some(&deck) => self.put_behind(link, deck, 0, message),
+                    None => Some(message),
+                };
             }
             _ => self.take_all_held(|of, _| of == link),
         }
         Some(message)
     }
 
-    fn is_checked_of(&mut self, link: LinkId, deck: DeckId) -> bool {
-        let session = self.session(link, deck);
-        session.is_some_and(|session| session.held.checking.is_some())
+    /// The decks of which something is held on a link.
+    fn held_on(&self, link: LinkId) -> Vec<DeckId> {
+        let held = self.all_held().into_iter();
+        held.filter(|(of, _)| *of == link).map(|(_, deck)| deck).collect()
+    }
+
+    /// No more of a deck is waited for; what is checked of it goes before this message.
+    fn end_batch(&mut self, link: LinkId, deck: DeckId, bytes: usize, message: Message) -> Option<Message> {
+        self.take_batch(link, deck);
+        self.put_behind(link, deck, bytes, message)
     }
 
     /// `bytes`: of what it lists, if it lists anything.

@@ -93,13 +93,15 @@ pub use self::keyring::Keyring;
 use self::links::LinkState;
 use self::live::DeckLive;
 use self::log::Log;
-pub use self::log::{CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Role, RoleError, TurnWhy};
+pub use self::log::{
+    CompactWhen, EditError, LateError, LateWhy, NewSnapshot, Remake, Role, RoleError, TurnWhy,
+};
 pub use self::members::{AdmitError, InviteError, MemberInfo, Members};
 pub use self::playback::{NowPlaying, PlaybackError, PlaybackRefusal};
 pub use self::policy::{
     AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
 };
-pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, WriteResult};
+pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, Work, WriteResult};
 pub use self::presence::{PresenceError, Present};
 pub(crate) use self::pulse::Apart;
 pub use self::pulse::Distance;

@@ -3,7 +3,7 @@
 use crate::blob::fetch::Held;
 use crate::core::EditError;
 use crate::core::checking::{Check, Checked};
-use crate::core::log::NewSnapshot;
+use crate::core::log::{NewSnapshot, Remake};
 use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId, LinkId, ReadId, Ticket};
@@ -88,6 +88,26 @@ pub enum Input {
     Tick,
 }
 
+/// What takes long and waits for nothing: it needs processor time alone, and neither the disk nor the core.
+#[derive(Debug)]
+pub enum Work {
+    /// Check a batch, and put it in.
+    Check(Box<Check>),
+    /// Make changes anew of a document.
+    Remake(Box<Remake>),
+}
+
+impl Work {
+    /// Does it, and says what came of it.
+    #[must_use]
+    pub fn run(self) -> Input {
+        match self {
+            Self::Check(check) => Input::Checked(Box::new(check.run())),
+            Self::Remake(remake) => remake.run(),
+        }
+    }
+}
+
 /// What is to be done outside.
 #[derive(Debug)]
 pub enum Output {
@@ -139,8 +159,8 @@ pub enum Output {
     },
     /// Do something with a blob.
     Blob(BlobTask),
-    /// [Check](Check::run) a batch and put it in, where nothing waits for that, and give back what came of it.
-    Check(Box<Check>),
+    /// [Do](Work::run) this where nothing waits for it, and give back what came of it.
+    Work(Work),
     /// Tell the app.
     Event(Event),
     /// What became of something typed that had waited ([`Core::type_op`](super::Core::type_op)).

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cuecard_store::{MemoryStore, Saved, Store};
 use cuecard_transport::{DeviceKey, Lane};
 
-use crate::core::{Check, CompactWhen, Core, Input, LinkId, Output, Ticket};
+use crate::core::{CompactWhen, Core, Input, LinkId, Output, Ticket, Work};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
 use crate::mirror::{Followed, Mirror};
@@ -29,7 +29,7 @@ pub(super) struct SimDevice {
     saving: VecDeque<(Duration, Ticket, Saved)>,
     pub(super) unsaved: Unsaved,
     tasks: VecDeque<(Duration, StoreTask)>,
-    checks: VecDeque<(Duration, Box<Check>)>,
+    works: VecDeque<(Duration, Work)>,
     wake: Option<Duration>,
     clock: SimClock,
     pub(super) events: Vec<Event>,
@@ -59,7 +59,7 @@ impl SimDevice {
             saving: VecDeque::new(),
             unsaved: Unsaved::default(),
             tasks: VecDeque::new(),
-            checks: VecDeque::new(),
+            works: VecDeque::new(),
             wake: None,
             clock: SimClock::default(),
             events: Vec::new(),
@@ -110,7 +110,7 @@ impl SimDevice {
         self.saving.clear();
         self.unsaved.is_lost();
         self.tasks.clear();
-        self.checks.clear();
+        self.works.clear();
         self.wake = None;
     }
 
@@ -145,8 +145,8 @@ impl SimDevice {
     pub(super) fn next_at(&self) -> Option<Duration> {
         let saved = self.saving.front().map(|(at, _, _)| *at);
         let task = self.tasks.front().map(|(at, _)| *at);
-        let check = self.checks.front().map(|(at, _)| *at);
-        [saved, task, check, self.wake].into_iter().flatten().min()
+        let work = self.works.front().map(|(at, _)| *at);
+        [saved, task, work, self.wake].into_iter().flatten().min()
     }
 
     /// What is due here by now.
@@ -174,11 +174,11 @@ impl SimDevice {
             };
             inputs.push(task.run(&self.store));
         }
-        while self.checks.front().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, check)) = self.checks.pop_front() else {
+        while self.works.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, work)) = self.works.pop_front() else {
                 break;
             };
-            inputs.push(Input::Checked(Box::new(check.run())));
+            inputs.push(work.run());
         }
         if self.wake.is_some_and(|at| at <= now) {
             self.wake = None;
@@ -243,9 +243,9 @@ impl SimDevice {
                     self.tasks
                         .push_back((later(1_000).max(earliest), StoreTask::Blob(task)));
                 }
-                Output::Check(check) => {
-                    let earliest = self.checks.back().map_or(now, |(at, _)| *at);
-                    self.checks.push_back((later(50_000).max(earliest), check));
+                Output::Work(work) => {
+                    let earliest = self.works.back().map_or(now, |(at, _)| *at);
+                    self.works.push_back((later(50_000).max(earliest), work));
                 }
                 Output::Event(event) => {
                     follow(&mut self.mirrors, core, &event);

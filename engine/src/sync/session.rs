@@ -117,6 +117,8 @@ pub(crate) struct Reading {
     pub(crate) wanted: u64,
     /// The first of them, which the log may no longer hold.
     pub(crate) begins: Vec<LogRecord>,
+    /// Whether they are being made anew.
+    pub(crate) begins_anew: bool,
     /// Whether it is owed beside our path.
     pub(crate) beside: bool,
 }
@@ -167,6 +169,13 @@ impl Session {
         // It may have got ahead by another route: no need to send it that again.
         if self.cursor.is_none_or(|cursor| is_before(cursor, held)) {
             self.cursor = Some(held);
+        }
+    }
+
+    /// The other side sent what leads up to there: it need not be sent that.
+    pub(crate) fn came_up_to(&mut self, end: Position, is_before: impl Fn(Position, Position) -> bool) {
+        if self.cursor.is_none_or(|cursor| is_before(cursor, end)) {
+            self.cursor = Some(end);
         }
     }
 

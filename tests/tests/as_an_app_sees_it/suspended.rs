@@ -158,7 +158,15 @@ async fn a_catch_up_under_way_is_left_and_taken_up_again() {
     let mut events = phone.events();
     // At the beginning of it, and where the first of it is there.
     for has_some in [false, true] {
-        link(&laptop, &phone);
+        // So slow a path that what comes is not all one batch.
+        let bandwidth = has_some.then_some(60_000);
+        let conditions = Conditions {
+            bandwidth,
+            ..Conditions::PERFECT
+        };
+        let (end, other) = pair(laptop.device(), phone.device(), conditions, 3);
+        laptop.attach(end);
+        phone.attach(other);
         until(
             &mut events,
             "it is under way",

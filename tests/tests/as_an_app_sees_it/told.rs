@@ -349,7 +349,8 @@ fn a_first_sync_is_counted_and_read_before_its_audio_is_here() {
     let mut sim = Sim::new(6);
     let (laptop, phone) = (sim.device("laptop"), sim.device("phone"));
     let conditions = Conditions {
-        bandwidth: Some(2_000_000),
+        // So slow that the deck takes longer than what comes is held.
+        bandwidth: Some(150_000),
         ..Conditions::latency(Duration::from_millis(20))
     };
     sim.connect(laptop, phone, conditions);

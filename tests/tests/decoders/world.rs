@@ -294,7 +294,7 @@ impl World {
                 }
                 self.receive(1 - device, lane, &bytes);
             }
-            Output::Check(check) => self.handle(device, Input::Checked(Box::new(check.run()))),
+            Output::Work(work) => self.handle(device, work.run()),
             Output::Close { .. } => self.closed = true,
             Output::Send { .. }
             | Output::RemoveDeck { .. }

@@ -6,6 +6,7 @@
 //! snapshot *before* it reaches: that one stays, and makes the same deck with a longer tail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use cuecard_store::{Batch, SnapshotName};
 
@@ -13,8 +14,10 @@ use super::seals::SealsKept;
 use super::{Log, Position};
 
 use crate::core::own_log;
+use crate::core::{Input, ReadId};
 use crate::disk::snapshot::{self, Kept, SnapshotImage, TermImage};
 use crate::disk::{LogRecord, TermTail};
+use crate::document::Document;
 use crate::id::{ChangeHash, TermId, Ticket};
 use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::Cut;
@@ -48,6 +51,70 @@ pub struct NewSnapshot {
     pub content: Vec<u8>,
     /// The one before, which stays; older ones go.
     pub previous: Option<u64>,
+}
+
+/// Changes of a term that its log may no longer hold: what they are made anew of, beside the document.
+#[derive(Debug, Default)]
+pub(crate) struct CutOff(Vec<CutChange>);
+
+#[derive(Debug)]
+struct CutChange {
+    hash: ChangeHash,
+    /// Its bytes, where it is not in the document.
+    aside: Option<Vec<u8>>,
+    seal: Option<Vec<u8>>,
+}
+
+/// Changes to be made anew of a document, as it was. That takes 10 µs each, so it is done outside of the core.
+pub struct Remake {
+    read: ReadId,
+    document: Document,
+    cut_off: CutOff,
+}
+
+impl fmt::Debug for Remake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remake({:?}, {} changes)", self.read, self.cut_off.0.len())
+    }
+}
+
+impl Remake {
+    /// Does it. It answers as the log would.
+    #[must_use]
+    pub fn run(self) -> Input {
+        Input::LogRead {
+            read: self.read,
+            result: Ok(self.cut_off.records(&self.document)),
+        }
+    }
+}
+
+impl CutOff {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The changes as they lay in the log: at most a slice of bytes.
+    fn records(self, document: &Document) -> Vec<LogRecord> {
+        let beside = |change: &&CutChange| change.aside.is_none();
+        let inside: Vec<ChangeHash> = self.0.iter().filter(beside).map(|change| change.hash).collect();
+        let mut inside = document.changes_bytes(&inside);
+        let (mut records, mut bytes) = (Vec::with_capacity(self.0.len()), 0);
+        for CutChange { hash, aside, seal } in self.0 {
+            let Some(change) = aside.or_else(|| inside.remove(&hash)) else {
+                break;
+            };
+            bytes += change.len();
+            if bytes > SLICE_BYTES_MAX && !records.is_empty() {
+                break;
+            }
+            records.push(LogRecord {
+                change: change.into(),
+                seal: seal.map(Into::into),
+            });
+        }
+        records
+    }
 }
 
 /// A snapshot, and up to which change of each term it holds them all.
@@ -263,9 +330,23 @@ impl Log {
     /// Changes of a term that its log may no longer hold, from number `from` on, as they lay there: about `count`, so that
     /// the last is sealed, and at most a slice of bytes. None where the log holds them.
     pub(crate) fn records_cut(&self, term: TermId, from: u64, count: u64) -> Vec<LogRecord> {
+        self.cut_off(term, from, count).records(&self.document)
+    }
+
+    /// The same, to be made outside; it answers this question.
+    pub(crate) fn remake(&self, read: ReadId, cut_off: CutOff) -> Remake {
+        Remake {
+            read,
+            document: self.document.clone(),
+            cut_off,
+        }
+    }
+
+    /// What [`Log::records_cut`] makes them of.
+    pub(crate) fn cut_off(&self, term: TermId, from: u64, count: u64) -> CutOff {
         let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
         let Some(line) = self.logged_line(term) else {
-            return vec![];
+            return CutOff::default();
         };
         let seals = self.compaction.seals.get(&term);
         let most = SLICE_CHANGES_MAX as u64;
@@ -274,27 +355,16 @@ impl Log {
             .unwrap_or(u64::MAX)
             .min(cut)
             .min(from.saturating_add(most - 1));
-        let hashes: Vec<ChangeHash> = (from..=to).map_while(|number| line.hash_at(number)).collect();
-        let (mut records, mut bytes) = (Vec::with_capacity(hashes.len()), 0);
-        let beside = |hash: &&ChangeHash| self.bytes_aside(hash).is_none();
-        let inside: Vec<ChangeHash> = hashes.iter().filter(beside).copied().collect();
-        let mut inside = self.document.changes_bytes(&inside);
-        for (number, hash) in (from..).zip(&hashes) {
-            let change = inside.remove(hash);
-            let Some(change) = change.or_else(|| self.held_bytes(hash)) else {
-                break;
-            };
-            bytes += change.len();
-            if bytes > SLICE_BYTES_MAX && !records.is_empty() {
-                break;
-            }
+        let change = |number| {
+            let hash = line.hash_at(number)?;
             let seal = seals.and_then(|seals| seals.at(number));
-            records.push(LogRecord {
-                change: change.into(),
-                seal: seal.map(|seal| seal.to_vec().into()),
-            });
-        }
-        records
+            Some(CutChange {
+                hash,
+                aside: self.aside.get(&hash).map(|aside| aside.bytes.clone()),
+                seal: seal.map(<[u8]>::to_vec),
+            })
+        };
+        CutOff((from..=to).map_while(change).collect())
     }
 
     /// Whether that change of a term may no longer be in its log.

@@ -50,7 +50,9 @@ impl SealsKept {
     /// A change was added, of so many bytes with the draft that it accepts. `begins`: a slice must begin with it.
     pub(super) fn push(&mut self, number: u64, bytes: usize, begins: bool, seal: Option<&[u8]>) {
         // The line may have turned: what was sealed from here on was another.
-        self.kept.retain(|(len, _)| *len < number);
+        while self.kept.last().is_some_and(|(len, _)| *len >= number) {
+            self.kept.pop();
+        }
         self.newest.take_if(|(len, _)| *len >= number);
         if begins {
             self.keep_newest();
