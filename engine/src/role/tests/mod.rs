@@ -8,6 +8,7 @@ mod late;
 mod members;
 mod order;
 mod owner;
+mod paths;
 mod reference;
 mod story;
 mod vectors;

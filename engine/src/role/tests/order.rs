@@ -5,7 +5,7 @@ use super::reference::{Answer, Item, Reference};
 use super::*;
 
 /// A random history: honest and hostile devices, and an owner who may be confused.
-fn history(deck: &Deck, draw: &mut Draw, size: usize, devices: usize) -> Vec<Item> {
+pub(super) fn history(deck: &Deck, draw: &mut Draw, size: usize, devices: usize) -> Vec<Item> {
     struct Known {
         id: TermId,
         holder: Option<usize>,
@@ -105,7 +105,7 @@ fn history(deck: &Deck, draw: &mut Draw, size: usize, devices: usize) -> Vec<Ite
 }
 
 /// Brings the items in this order; what comes too early waits outside, as with the real caller.
-fn bring(deck: &Deck, items: &[Item], told: &str) -> Chain {
+pub(super) fn bring(deck: &Deck, items: &[Item], told: &str) -> Chain {
     let mut chain = deck.chain();
     let mut waiting: Vec<&Item> = items.iter().collect();
     loop {
@@ -134,7 +134,7 @@ fn bring(deck: &Deck, items: &[Item], told: &str) -> Chain {
     }
 }
 
-fn answer(chain: &Chain) -> Answer {
+pub(super) fn answer(chain: &Chain) -> Answer {
     let canonical = chain.canonical();
     let last = canonical.path[canonical.path.len() - 1];
     assert_eq!(
