@@ -191,9 +191,9 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
                 name(device)
             ),
         ),
-        Event::EditorSilent { editor, .. } => ("role", format!("{}, the editor, is silent", name(editor))),
+        Event::EditorSilent { editor, .. } => ("link", format!("{}, the editor, is silent", name(editor))),
         Event::EditorHeard { editor, .. } => {
-            ("role", format!("{}, the editor, is heard of again", name(editor)))
+            ("link", format!("{}, the editor, is heard of again", name(editor)))
         }
         Event::Syncing { have, total, .. } => ("sync", format!("{have} of {total} changes are here")),
         Event::SyncComplete { .. } => ("sync", "everything that linked devices have is here".to_owned()),

@@ -129,8 +129,13 @@ fn of_an_editor_that_is_gone_everybody_is_told_and_again_when_it_is_back() {
     for (seed, (rights, patience, every)) in (1..).zip(KINDS) {
         let mut chain = Chain::new(seed, rights);
         let (phone, tablet) = (chain.phone, chain.tablet);
+        let sent = |chain: &Chain| chain.sim.sent_bytes(phone, tablet);
+        let before = sent(&chain);
         chain.live(5 * MINUTE);
         assert_eq!(chain.told(), [], "it is there: {rights:?}");
+        let idle = (sent(&chain) - before) / 5;
+        println!("{rights:?}: {idle} bytes a minute");
+        assert!(idle < 8 * 1024, "{idle} bytes a minute to know that it is there");
         assert!(
             chain.heard_ago(tablet) <= every + STEP,
             "{:?}",
