@@ -54,8 +54,9 @@ pub(crate) struct Watch {
     newest: Option<(TermId, u64)>,
     /// When others were last asked for what the editor has and this device has not.
     looked: Option<Time>,
-    /// As the editor: the number of its last sign.
+    /// As the editor: the number of its last sign, and the interval that it stated.
     said: u64,
+    stated: Option<Duration>,
     /// As the editor: when it last showed itself, and whether anybody came since, who is not to wait for the next sign.
     shown: Option<Time>,
     came: bool,
@@ -186,12 +187,14 @@ impl Core {
             if !is_linked || log.durable().term != tip {
                 return;
             }
-            let pause = if watch.came { INTERVAL_BOUNDS.0 } else { interval };
+            // Others go by what was stated last: one that shows itself more rarely from now on says so before it is missed.
+            let is_soon = watch.came || watch.stated != Some(interval);
+            let pause = if is_soon { INTERVAL_BOUNDS.0 } else { interval };
             let due = watch.shown.map_or(now, |shown| shown + pause);
             if now < due {
                 return self.outputs.push_back(Output::WakeAt(due));
             }
-            (watch.shown, watch.came) = (Some(now), false);
+            (watch.shown, watch.came, watch.stated) = (Some(now), false, Some(interval));
             self.outputs.push_back(Output::WakeAt(now + interval));
             return self.beat(deck, interval);
         }

@@ -7,7 +7,7 @@ use cuecard::core::Core;
 use cuecard::sim::{Peer, Sim};
 use cuecard::sync::message::Message;
 use cuecard::transport::memory::Conditions;
-use cuecard::{DeckId, EditorSign, Event, Member, Rights, Role};
+use cuecard::{AutoClaim, DeckId, EditorSign, Event, Member, Policies, Rights, Role};
 
 const STEP: Duration = Duration::from_millis(200);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -241,4 +241,41 @@ fn who_is_linked_with_the_editor_is_not_told_and_who_hears_nothing_is() {
     chain.live(MINUTE);
     assert_eq!(chain.told(), [(phone, chain.heard())]);
     assert!(chain.is_silent(tablet));
+}
+
+/// Others go by the interval that an editor stated last.
+#[test]
+fn an_editor_that_shows_itself_more_rarely_from_now_on_is_not_missed() {
+    let mut chain = Chain::new(9, Rights::Hold);
+    let (laptop, deck) = (chain.laptop, chain.deck);
+    let set = |chain: &mut Chain, peer, auto_claim| {
+        let policies = Policies {
+            auto_claim,
+            ..Policies::default()
+        };
+        let set = |core: &mut Core, _| core.set_policies(deck, policies);
+        chain.sim.act(peer, set).unwrap().unwrap();
+    };
+    let soon = AutoClaim::After(Duration::from_secs(1));
+    for peer in [laptop, chain.phone, chain.tablet] {
+        set(&mut chain, peer, soon);
+    }
+    chain.live(MINUTE);
+    // It leaves claiming to people now, and nobody else knows: they would claim after a second.
+    set(&mut chain, laptop, AutoClaim::Never);
+    chain.live(2 * MINUTE);
+    assert_eq!(chain.told(), []);
+    // Nobody else may have the role from now on.
+    let others = [chain.phone, chain.tablet];
+    let mut members = others.map(|peer| Member {
+        device: chain.sim.id(peer),
+        rights: Rights::Draft,
+        rank: 1,
+    });
+    members.sort_by_key(|member| member.device);
+    let set = |core: &mut Core, now| core.set_members(now, deck, members.to_vec()).map(drop);
+    chain.sim.act(laptop, set).unwrap().unwrap();
+    chain.live(5 * MINUTE);
+    assert_eq!(chain.told(), []);
+    assert!(matches!(chain.sim.role(laptop, deck), Some(Role::Editor { .. })));
 }
