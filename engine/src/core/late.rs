@@ -82,7 +82,7 @@ impl Core {
         for late in late {
             // An earlier one may have brought it.
             let Ok(log) = self.log(deck) else { return };
-            if log.document.contains(&late.head) || log.unmergeable.contains(&late.head) {
+            if log.document.contains(&late.head) || log.unmergeable.contains_key(&late.head) {
                 continue;
             }
             let may_hold = log.chain.rights(late.author) == Some(Rights::Hold);
@@ -98,15 +98,16 @@ impl Core {
                 Some(why) => why,
                 None => match self.accept_late_work(self.now, deck, late.term, late.head) {
                     Ok(_) | Err(LateError::Accepted) => continue,
-                    Err(LateError::Unmergeable(why)) => LateWhy::Unmergeable(why),
+                    Err(LateError::Unmergeable(why)) => {
+                        let Ok(log) = self.log_mut(deck) else { return };
+                        log.unmergeable.insert(late.head, why.clone());
+                        LateWhy::Unmergeable(why)
+                    }
                     // A limit is met, or the disk failed: it is looked at again when something else comes.
                     Err(LateError::Edit(_) | LateError::Unknown { .. }) => continue,
                 },
             };
             let Ok(log) = self.log_mut(deck) else { return };
-            if matches!(why, LateWhy::Unmergeable(_)) {
-                log.unmergeable.insert(late.head);
-            }
             if log.asked.note(&late, may_hold) {
                 self.event(Event::LateWorkWaiting { deck, late, why });
             }

@@ -170,6 +170,9 @@ impl Log {
 
     /// Why this late work needs a person's word, if it does: by whom it and all that comes with it is.
     pub(crate) fn why_ask(&self, late: &LateWork) -> Option<LateWhy> {
+        if let Some(why) = self.unmergeable.get(&late.head) {
+            return Some(LateWhy::Unmergeable(why.clone()));
+        }
         let closure = self.closure(&[late.head], |hash| self.document.contains(hash));
         let comes = match closure {
             Ok(closure) => closure.changes,

@@ -66,7 +66,7 @@ pub(crate) struct Log {
     /// Late work that the app was told of: it asks for a person's word.
     pub(crate) asked: Asked,
     /// Late work that was tried, and cannot be merged.
-    pub(crate) unmergeable: BTreeSet<ChangeHash>,
+    pub(crate) unmergeable: BTreeMap<ChangeHash, String>,
     /// Terms whose holders are proved to have cheated, and whether the app was told.
     proven: BTreeMap<TermId, bool>,
     /// Whether there may be late work to accept.
@@ -154,7 +154,7 @@ impl Log {
             wanted: BTreeSet::new(),
             lineage: Lineage::default(),
             asked: Asked::default(),
-            unmergeable: BTreeSet::new(),
+            unmergeable: BTreeMap::new(),
             proven: BTreeMap::new(),
             late_due: true,
             beside: None,
