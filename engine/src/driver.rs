@@ -510,7 +510,10 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                     shared.drive(|core, now| core.handle(now, Input::Saved { ticket, result }));
                     // Before anybody hears of it: an edit that failed leaves no trace.
                     let shared = shared.clone();
-                    let gone_back = tokio::task::spawn_blocking(move || opening::go_back(&shared)).await;
+                    let go_back = move || {
+                        opening::go_back(shared.store.as_ref(), |back| shared.drive(|core, _| back.take(core)));
+                    };
+                    let gone_back = tokio::task::spawn_blocking(go_back).await;
                     if let Err(error) = gone_back {
                         tracing::error!(%error, "what the disk has could not be read back");
                     }

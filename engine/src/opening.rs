@@ -9,7 +9,6 @@ use cuecard_store::Store;
 
 use crate::core::{Core, Keyring, RestoreError};
 use crate::disk::{self, LoadError, snapshot};
-use crate::driver::Shared;
 use crate::id::DeckId;
 
 /// Opens every deck; returns those that cannot be, with the reason.
@@ -78,16 +77,34 @@ fn restore_deck(
     Ok(Err(first.unwrap_or(RestoreError { deck, why })))
 }
 
+/// A step of [`go_back`].
+pub(crate) enum Back {
+    /// The decks that the disk has; others are gone.
+    Forget(BTreeSet<DeckId>),
+    /// One of them.
+    To(Box<disk::DeckImage>),
+}
+
+impl Back {
+    /// Takes it; false where it could not be read.
+    pub(crate) fn take(self, core: &mut Core) -> bool {
+        match self {
+            Self::Forget(kept) => core.forget_unkept(&kept),
+            Self::To(image) => return core.go_back(*image).is_ok(),
+        }
+        true
+    }
+}
+
 /// Makes every deck what the disk has of it: after the disk failed, what it did not take must not stay visible. What
 /// cannot be read stays as it is in memory; nothing is written any more either way.
-pub(crate) fn go_back(shared: &Shared) {
-    let store = shared.store.as_ref();
+pub(crate) fn go_back(store: &dyn Store, mut drive: impl FnMut(Back) -> bool) {
     let decks = match disk::decks(store) {
         Ok(decks) => decks,
         Err(error) => return tracing::error!(%error, "what the disk has cannot be read back"),
     };
     let kept: BTreeSet<DeckId> = decks.iter().map(|(deck, _)| *deck).collect();
-    shared.drive(|core, _| core.forget_unkept(&kept));
+    drive(Back::Forget(kept));
     for (deck, keys) in decks {
         let Ok(keys) = keys else { continue };
         let Ok((origins, next)) = snapshot::origins(store, deck) else {
@@ -98,7 +115,7 @@ pub(crate) fn go_back(shared: &Shared) {
                 continue;
             };
             image.next_snapshot = next;
-            if shared.drive(|core, _| core.go_back(image)).is_ok() {
+            if drive(Back::To(Box::new(image))) {
                 break;
             }
         }

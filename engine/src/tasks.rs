@@ -69,6 +69,60 @@ impl StoreTask {
     }
 }
 
+#[cfg(feature = "sim")]
+impl StoreTask {
+    /// What comes of it where the disk does nothing any more.
+    pub(crate) fn fail(self, why: &str) -> Input {
+        let why = why.to_owned();
+        match self {
+            Self::ReadLog { read, .. } => Input::LogRead {
+                read,
+                result: Err(why),
+            },
+            Self::PutSnapshot { deck, .. } => Input::SnapshotPut {
+                deck,
+                result: Err(why),
+            },
+            Self::RemoveDeck { deck } => Input::DeckFound {
+                deck,
+                result: Err(why),
+            },
+            Self::Blob(task) => Input::BlobDone(match task {
+                BlobTask::Open { blob, .. } => BlobDone::Opened {
+                    blob,
+                    held: Held::Failed(why),
+                },
+                BlobTask::Encode {
+                    link, transfer, blob, ..
+                } => BlobDone::Encoded {
+                    link,
+                    transfer,
+                    blob,
+                    frame: None,
+                    damaged: false,
+                },
+                BlobTask::Write {
+                    link,
+                    transfer,
+                    blob,
+                    groups,
+                    ..
+                } => BlobDone::Written {
+                    link,
+                    transfer,
+                    blob,
+                    groups,
+                    result: WriteResult::Failed { why, no_room: false },
+                },
+                BlobTask::Collect { ticket, .. } => BlobDone::Collected {
+                    ticket,
+                    result: Err(why),
+                },
+            }),
+        }
+    }
+}
+
 /// The new one is durable before an old one goes.
 fn put_snapshot(snapshot: &NewSnapshot, snapshots: &dyn Snapshots) -> Result<(), StoreError> {
     let name = snapshot.name;

@@ -1,6 +1,7 @@
 //! Whole-system tests of Cuecard, and the little that they share.
 
 pub mod engines;
+pub mod messages;
 pub mod real;
 
 use std::num::NonZero;

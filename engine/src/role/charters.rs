@@ -166,6 +166,10 @@ impl Charters {
     }
 
     pub(super) fn may_hold(&self, device: DeviceId) -> bool {
+        #[cfg(feature = "sim")]
+        if crate::sim::is_broken(crate::sim::Rule::HoldNeedsTheRight) {
+            return self.rights(device).is_some();
+        }
         self.rights(device) == Some(Rights::Hold)
     }
 

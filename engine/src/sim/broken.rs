@@ -18,6 +18,8 @@ pub enum Rule {
     PullAudio,
     /// What lies beside the path is durable before it is sent.
     SaveBeforeSending,
+    /// A term counts only if who signed it may hold the role.
+    HoldNeedsTheRight,
 }
 
 thread_local! {

@@ -18,6 +18,9 @@ use crate::time::Time;
 
 use super::unsaved::Unsaved;
 
+/// What a disk says that does nothing more.
+const FULL: &str = "the disk is full";
+
 /// What goes to a link: a message, or (without a lane) its end.
 pub(super) type ToLink = (LinkId, Option<Lane>, Bytes);
 
@@ -38,8 +41,9 @@ pub(super) struct SimDevice {
     compact_when: Option<CompactWhen>,
     /// How often each side of a link was to hear of the other.
     pub(super) heartbeats: BTreeMap<LinkId, Duration>,
-    /// Whether the disk takes nothing more.
+    /// Whether the disk does nothing more, and whether its decks were made what the disk has.
     pub(super) fails: bool,
+    went_back: bool,
     /// Whether its engine takes itself for one that may hold the role.
     pub(super) is_modified: bool,
 }
@@ -67,6 +71,7 @@ impl SimDevice {
             compact_when: None,
             heartbeats: BTreeMap::new(),
             fails: false,
+            went_back: false,
             is_modified: false,
         }
     }
@@ -104,7 +109,7 @@ impl SimDevice {
     }
 
     pub(super) fn crash(&mut self) {
-        (self.core, self.fails) = (None, false);
+        (self.core, self.fails, self.went_back) = (None, false, false);
         self.mirrors.clear();
         self.store = self.store.crash();
         self.saving.clear();
@@ -128,7 +133,16 @@ impl SimDevice {
     }
 
     pub(super) fn is_all_saved(&self) -> bool {
-        self.saving.is_empty()
+        self.saving.is_empty() && !self.fails
+    }
+
+    /// Makes its decks what the disk has of them, once the disk has failed: as the driver does.
+    pub(super) fn go_back(&mut self) {
+        if std::mem::replace(&mut self.went_back, true) {
+            return;
+        }
+        let kept = MemoryStore::restore(self.store.snapshot());
+        opening::go_back(&kept, |back| self.run(|core| back.take(core)).unwrap_or_default());
     }
 
     /// A deck whose copy does not say what the deck says, though it followed all that was told.
@@ -157,7 +171,7 @@ impl SimDevice {
                 break;
             };
             if self.fails {
-                let result = Err("the disk is full".to_owned());
+                let result = Err(FULL.to_owned());
                 inputs.push(Input::Saved { ticket, result });
                 continue;
             }
@@ -172,7 +186,10 @@ impl SimDevice {
             let Some((_, task)) = self.tasks.pop_front() else {
                 break;
             };
-            inputs.push(task.run(&self.store));
+            inputs.push(match self.fails {
+                true => task.fail(FULL),
+                false => task.run(&self.store),
+            });
         }
         while self.works.front().is_some_and(|(at, _)| *at <= now) {
             let Some((_, work)) = self.works.pop_front() else {

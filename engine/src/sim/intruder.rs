@@ -144,6 +144,7 @@ impl Sim {
     /// Everything that devices say to each other from now on is kept, for [`Sim::recorded`].
     pub fn record(&mut self) {
         self.recording = Some(Vec::new());
+        self.listeners.clear();
         self.speakers.clear();
     }
 

@@ -126,6 +126,24 @@ impl SimLink {
         }
     }
 
+    /// The device at the other end, if it is up.
+    pub(super) fn other_end(&self, link: LinkId) -> Option<usize> {
+        let [a, b] = self.ends;
+        Some(match self.end_of(link)? {
+            End::A => b,
+            End::B => a,
+        })
+    }
+
+    /// The number that the end at a device has, while the link is up.
+    pub(super) fn number_at(&self, device: usize) -> Option<LinkId> {
+        let State::Up { numbers, .. } = &self.state else {
+            return None;
+        };
+        let ends = self.ends.iter().zip(numbers);
+        ends.into_iter().find(|(end, _)| **end == device)?.1.to_owned()
+    }
+
     pub(super) fn send(&mut self, now: Duration, link: LinkId, lane: Lane, bytes: Bytes) {
         // Over a link of which one end is gone nothing arrives: the other end would not know the number.
         if let Some(end) = self.end_of(link)

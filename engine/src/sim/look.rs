@@ -4,15 +4,31 @@ use std::collections::BTreeSet;
 
 use cuecard_transport::RouteKind;
 
+use crate::core::log::Log;
 use crate::core::{Fate, LinkQuality, Safety, SyncState};
+use crate::document::Document;
 use crate::history::{self, Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId};
 use crate::op::Note;
 use crate::role::{Member, Rights};
 use crate::sim::device::SimDevice;
 use crate::sim::{Peer, Sim};
+use crate::sync::message::Position;
 
 impl Sim {
+    /// A deck's document as a device has it, for a member that does with it what it likes.
+    #[must_use]
+    pub fn document(&self, peer: Peer, deck: DeckId) -> Option<Document> {
+        let log = self.log(peer, deck)?;
+        log.document.fork_at(log.head()).ok()
+    }
+
+    /// Where a deck stands on a device.
+    #[must_use]
+    pub fn position(&self, peer: Peer, deck: DeckId) -> Option<Position> {
+        self.log(peer, deck).map(Log::position)
+    }
+
     /// Whether a batch of a deck is being checked outside of a device's core.
     #[must_use]
     pub fn is_checking(&self, peer: Peer, deck: DeckId) -> bool {

@@ -10,6 +10,7 @@ mod device;
 mod intruder;
 mod link;
 mod look;
+mod tamper;
 mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ use self::device::{SimClock, SimDevice};
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
 use self::link::SimLink;
+use self::tamper::Tampering;
 pub use crate::core::Fate;
 
 /// Where the virtual clock starts: any time would do, but a real one keeps stamps readable.
@@ -74,6 +76,9 @@ pub struct Sim {
     recording: Option<Vec<(Lane, Bytes)>>,
     /// Who said each of it.
     speakers: Vec<Peer>,
+    /// And to whom, if it was to a device.
+    listeners: Vec<Option<Peer>>,
+    tampering: Option<Tampering>,
     /// Of a thousand messages, how many come twice.
     doubled: u64,
 }
@@ -105,6 +110,8 @@ impl Sim {
             intruders: BTreeMap::new(),
             recording: None,
             speakers: vec![],
+            listeners: vec![],
+            tampering: None,
             doubled: 0,
         }
     }
@@ -492,7 +499,12 @@ impl Sim {
                 .map(|device| device.due(self.now))
                 .unwrap_or_default();
             for input in due {
+                let has_failed = matches!(&input, Input::Saved { result: Err(_), .. });
                 self.hand_in(at, input);
+                if has_failed && let Some(device) = self.devices.get_mut(at) {
+                    device.go_back();
+                    self.settle(at);
+                }
             }
         }
     }
@@ -532,15 +544,18 @@ impl Sim {
         };
         for (link, lane, bytes) in state.settle(now, &mut || delays.next_u64()) {
             self.tell_intruder(link, lane, &bytes);
+            let listener = self.listener(link);
             if let (Some(recording), Some(lane)) = (&mut self.recording, lane) {
                 recording.push((lane, bytes.clone()));
                 self.speakers.push(Peer(device));
+                self.listeners.push(listener);
             }
             match lane {
                 Some(lane) => {
                     let doubled = lane == Lane::Control && delays.next_u64() % 1_000 < self.doubled;
+                    let times = self.arrives(lane, &bytes).unwrap_or(1 + usize::from(doubled));
                     for wire in &mut self.links {
-                        for _ in 0..=u8::from(doubled) {
+                        for _ in 0..times {
                             wire.send(now, link, lane, bytes.clone());
                         }
                     }

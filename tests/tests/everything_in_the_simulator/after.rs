@@ -36,28 +36,34 @@ impl World {
 
     fn settle(&mut self, what: &str) -> Outcome {
         let end = self.sim.elapsed() + LONG;
+        // What was done a moment ago nobody else knows of yet.
         while self.sim.elapsed() < end {
+            self.sim.run_for(Duration::from_millis(500));
             if self.is_settled() {
                 self.note_durable();
                 return Ok(());
             }
-            self.sim.run_for(Duration::from_millis(500));
         }
         Err(self.told(what))
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_settled(&mut self) -> bool {
+        // Who has just woken up does nothing by itself.
+        let wakes =
+            |sim: &mut cuecard::sim::Sim, peer| sim.act(peer, |core, _| core.is_waking()) == Some(true);
+        let peers = self.peers.clone();
+        if peers.into_iter().any(|peer| wakes(&mut self.sim, peer)) {
+            return false;
+        }
         let saved = self.peers.iter().all(|&peer| self.sim.is_all_saved(peer));
         let linked = self.cables.iter().all(|&(a, b)| self.sim.is_linked(a, b));
         if !saved || !linked {
             return false;
         }
-        let heads: BTreeSet<_> = self
-            .peers
-            .iter()
-            .map(|&peer| self.sim.head(peer, self.deck))
-            .collect();
-        if heads.len() != 1 || heads.contains(&None) {
+        // Terms without a change count, too: they say who may edit.
+        let stands = self.peers.iter().map(|&peer| self.sim.position(peer, self.deck));
+        let stands: BTreeSet<_> = stands.collect();
+        if stands.len() != 1 || stands.contains(&None) {
             return false;
         }
         let beside = self.peers.iter().map(|&peer| self.sim.holdings(peer, self.deck));
@@ -148,6 +154,25 @@ impl World {
         None
     }
 
+    /// What holds at any time: a deck is the path that counts, and nobody believes that one may edit who may not.
+    pub(crate) fn check_meanwhile(&self) -> Outcome {
+        let (seed, deck, mallory) = (self.sim.seed(), self.deck, self.mallory.id());
+        for &peer in &self.peers {
+            let head = self.sim.head(peer, deck);
+            if self.sim.document_heads(peer, deck) != head.into_iter().collect::<Vec<_>>() {
+                return Err(format!(
+                    "seed {seed}: the document of {peer:?} is not the canonical path"
+                ));
+            }
+            let role = self.sim.role(peer, deck);
+            let is_hers = matches!(role, Some(Role::Viewer { editor, .. }) if editor == mallory);
+            if is_hers && !self.trouble.mallory_holds {
+                return Err(format!("seed {seed}: {peer:?} believes that mallory may edit"));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn check(&mut self) -> Outcome {
         let (seed, deck) = (self.sim.seed(), self.deck);
         let wrong = |what: String| Err(format!("seed {seed}: {what}"));
@@ -159,14 +184,11 @@ impl World {
         }
         let first = self.peers[0];
         let cards = self.sim.cards(first, deck);
-        let head = self.sim.head(first, deck);
+        self.check_meanwhile()?;
         let mut editors = 0;
-        for &peer in &self.peers {
+        for peer in self.peers.clone() {
             if self.sim.cards(peer, deck) != cards {
                 return wrong(format!("{peer:?} has other cards"));
-            }
-            if self.sim.document_heads(peer, deck) != head.into_iter().collect::<Vec<_>>() {
-                return wrong(format!("the document of {peer:?} is not the canonical path"));
             }
             let unaccepted = self.sim.unaccepted(peer, deck);
             if !unaccepted.is_empty() {
@@ -181,7 +203,10 @@ impl World {
                 .sim
                 .act(peer, |core, _| core.proofs(deck))
                 .ok_or("it does not run")?;
-            if proofs.as_ref().is_ok_and(|proofs| !proofs.is_empty()) {
+            let mut proofs = proofs.map_err(|error| error.to_string())?;
+            self.proofs += proofs.len() as u64;
+            proofs.retain(|proof| proof.a.signed_by() != self.mallory.id());
+            if !proofs.is_empty() {
                 return wrong(format!(
                     "{peer:?} holds that an honest device sealed two lines: {proofs:?}"
                 ));
@@ -198,9 +223,14 @@ impl World {
         };
         for editor in self.editors() {
             let left = self.attempt(editor, left).unwrap_or_default();
-            if !left.is_empty() {
+            if let Some(first) = left.first().copied() {
+                let accept = |core: &mut Core, now: Time| {
+                    core.accept_late_work(now, deck, first.term, first.head).map(drop)
+                };
+                let accepted = self.sim.act(editor, accept);
+                let of = self.peers.iter().find(|peer| self.sim.id(**peer) == first.author);
                 return wrong(format!(
-                    "nobody need be asked, and it did not come back: {left:?}"
+                    "nobody need be asked, and it did not come back: {left:?}, of {of:?}; by hand: {accepted:?}"
                 ));
             }
         }
@@ -239,9 +269,10 @@ impl World {
             let cards = self.sim.cards(*peer, self.deck);
             cards.iter().any(|card| card.front == "the last one")
         };
-        match self.peers.iter().all(has_it) {
-            true => Ok(()),
-            false => Err(format!("seed {}: the last card is missing", self.sim.seed())),
+        if self.peers.iter().all(has_it) {
+            return Ok(());
         }
+        let seed = self.sim.seed();
+        Err(self.told(&format!("seed {seed}: the last card, of {editor:?}")))
     }
 }

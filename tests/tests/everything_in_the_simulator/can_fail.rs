@@ -15,6 +15,7 @@ fn a_broken_rule_is_noticed() {
         Rule::PassOn,
         Rule::PullAudio,
         Rule::SaveBeforeSending,
+        Rule::HoldNeedsTheRight,
     ];
     for rule in rules {
         let (seed, why) = noticed(rule).unwrap_or_else(|| panic!("{rule:?} was broken, and nobody noticed"));

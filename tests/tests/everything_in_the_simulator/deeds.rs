@@ -46,7 +46,9 @@ impl World {
             }
             let pause = Duration::from_millis(self.sim.random(800));
             self.sim.run_for(pause);
+            self.answer_falsely();
             self.note_durable();
+            self.check_meanwhile()?;
         }
         Ok(())
     }
@@ -60,6 +62,7 @@ impl World {
             26 => 6,
             27 => 18,
             28 => 19,
+            _ if self.trouble.mallory => 21,
             _ => 17,
         };
         let (peer, other) = (self.some_peer(), self.some_peer());
@@ -116,6 +119,12 @@ impl World {
                 self.sim.fail_disk(peer);
                 let pause = Duration::from_millis(self.sim.random(500));
                 self.sim.run_for(pause);
+                // Now and then it is left like that for a while, and the others go on around it.
+                for _ in 0..self.sim.random(4) {
+                    self.edit(0, number);
+                    let pause = Duration::from_millis(self.sim.random(1_500));
+                    self.sim.run_for(pause);
+                }
                 // What it did since then it never kept, and said so. Its person starts it again.
                 self.written
                     .retain(|written| written.by != peer || written.durable);

@@ -1,10 +1,12 @@
-//! A member that may propose drafts, and says whatever it likes: what others said before, bent; records that it has no right
-//! to sign; numbers out of nowhere.
+//! A member that says whatever it likes: what others said before, bent; records that it has no right to sign; numbers out of
+//! nowhere. Of some worlds it may hold the role, and signs one line after the other of a term of its own, and seals what is
+//! none. Whoever asks it for audio is not answered, or with other bytes, or with those of another place.
 
 use cuecard::ChangeHash;
-use cuecard::role::{Cause, Cut, Term};
-use cuecard::sim::Peer;
+use cuecard::role::{self, Cause, Cut, Seal, Term};
+use cuecard::sim::{Intruder, Peer};
 use cuecard::sync::envelope::open;
+use cuecard::sync::holdings::Digest;
 use cuecard::sync::message::{Item, Message, Position};
 use cuecard::transport::Lane;
 
@@ -22,9 +24,30 @@ impl World {
         let (device, deck, key) = (self.mallory.id(), self.deck, self.key);
         let intruder = self.sim.intrude_with_key(to, device, deck, &key);
         self.intruders.push(intruder);
+        // So that it is asked for audio, and is sent no more than it has to be.
+        let locator: Vec<Position> = self.sim.position(to, deck).into_iter().collect();
+        let status = Message::Status {
+            deck,
+            charter: Some((0, 1)),
+            locator,
+            beside: Digest::of(&Default::default()),
+            changes: 0,
+        };
+        self.sim.say(intruder, &status);
+        if self.trouble.mallory_holds && self.sim.random(3) > 0 {
+            // In earnest: a term, and two lines of it.
+            if self.her_term.is_none() || self.sim.random(2) == 0 {
+                self.claim_truly(intruder, to);
+            }
+            self.sign_a_line(intruder);
+            self.sign_a_line(intruder);
+            return true;
+        }
         for _ in 0..4 {
-            match self.sim.random(5) {
+            match self.sim.random(8) {
                 0 => self.claim_falsely(intruder),
+                5 => self.claim_truly(intruder, to),
+                6 | 7 => self.sign_a_line(intruder),
                 1 => {
                     let (held, taken, changes) = (self.nowhere(), self.sim.random(1 << 40), u64::MAX);
                     self.sim.say(
@@ -51,7 +74,7 @@ impl World {
     }
 
     /// It makes itself the editor.
-    fn claim_falsely(&mut self, intruder: cuecard::sim::Intruder) {
+    fn claim_falsely(&mut self, intruder: Intruder) {
         let deck = self.deck;
         let at = self.nowhere();
         let cause = if self.sim.random(2) == 0 {
@@ -78,8 +101,102 @@ impl World {
         self.sim.say(intruder, &Message::Branches { deck, items });
     }
 
+    /// It makes itself the editor just where the deck stands: who may hold the role, may.
+    fn claim_truly(&mut self, intruder: Intruder, of: Peer) {
+        let deck = self.deck;
+        let at = self.sim.position(of, deck);
+        let (Some(at), Some(document)) = (at, self.sim.document(of, deck)) else {
+            return;
+        };
+        let term = Term {
+            deck,
+            parent: at.term,
+            cause: Cause::Claim,
+            cut: at.cut(),
+            holder: Some(self.mallory.id()),
+            nonce: [self.sim.random(256) as u8; 16],
+            signer: self.mallory.id(),
+        };
+        let Ok(term) = term.sign(&self.mallory) else {
+            return;
+        };
+        let record = term.encode();
+        let items = vec![Item::Term(record.clone().into())];
+        self.her_term = Some((term.id(), record, document));
+        self.sim.say(intruder, &Message::Entries { deck, items });
+    }
+
+    /// A line of a term of its own, and each time another one; now and then the seal is over what is none.
+    fn sign_a_line(&mut self, intruder: Intruder) {
+        let deck = self.deck;
+        let (number, is_bent) = (self.sim.random(1 << 40), self.sim.random(3) == 0);
+        let Some((term, record, document)) = &self.her_term else {
+            return;
+        };
+        let (term, after) = (*term, document.heads()[0]);
+        // Whoever is told of the line may not have been told of the term.
+        let begins = Item::Term(record.clone().into());
+        let Ok(mut line) = document.fork_at(after) else {
+            return;
+        };
+        let committed = line.commit(
+            &role::actor_of_term(term),
+            1_750_000_000_000,
+            &mut || [number as u8; 10],
+            |edit| edit.add_card(&format!("mallory's {number}"), "?"),
+        );
+        let Some(change) = committed.ok().and_then(|committed| committed.change) else {
+            return;
+        };
+        let head = match is_bent {
+            true => ChangeHash([number as u8; 32]),
+            false => change.hash,
+        };
+        let Ok(seal) = (Seal { term, len: 1, head }).sign(deck, &self.mallory) else {
+            return;
+        };
+        let line = Item::Changes {
+            term,
+            from: 1,
+            changes: vec![change.bytes.into()],
+            seal: seal.encode().into(),
+            after,
+        };
+        let items = vec![begins, line];
+        self.sim.say(intruder, &Message::Entries { deck, items });
+    }
+
+    /// Whoever asked it for audio meanwhile waits in vain, or is sent what is not that.
+    pub(crate) fn answer_falsely(&mut self) {
+        for intruder in self.intruders.clone() {
+            for message in self.sim.heard(intruder) {
+                let Message::Pull { transfer, first, .. } = message else {
+                    continue;
+                };
+                let (len, byte) = (1 + self.sim.random(20_000) as usize, self.sim.random(256) as u8);
+                let group = match self.sim.random(4) {
+                    0 => continue,
+                    1 => {
+                        self.sim.say(intruder, &Message::Lack { transfer });
+                        continue;
+                    }
+                    2 => first,
+                    _ => first + 1 + self.sim.random(70) as u32,
+                };
+                let frame = [
+                    &transfer.to_le_bytes()[..],
+                    &group.to_le_bytes(),
+                    &vec![byte; len],
+                ]
+                .concat();
+                self.sim.say_raw(intruder, Lane::Binary, frame.into());
+                self.answered += 1;
+            }
+        }
+    }
+
     /// It says what somebody said before, as it was or with some bytes turned.
-    fn repeat_bent(&mut self, intruder: cuecard::sim::Intruder) {
+    fn repeat_bent(&mut self, intruder: Intruder) {
         let said = self.sim.recorded().len() as u64;
         if said == 0 {
             return;

@@ -1,7 +1,8 @@
 //! Everything at once: two to ten devices in chains, stars, rings, meshes and trees; edits of every kind, undo, typing,
 //! audio, drafts proposed, extended, withdrawn, declined and accepted, handovers, releases, claims, takeovers, requests;
 //! decks set aside and followed again, devices that sleep; cables that are slow, lose, break and flap, messages that come
-//! twice; disks that fail, power that fails, backups that are put back; and a member that says what it likes.
+//! twice; disks that fail, power that fails, backups that are put back; and a member that says what it likes, signs what it
+//! likes where it may hold the role, and is asked for audio.
 //!
 //! Then all is mended and quiet. All honest devices hold the same deck and the same beside it, one may edit; every edit that
 //! was durable is part of the deck, a draft or late work; every piece of audio that a card refers to is whole everywhere,
@@ -15,6 +16,7 @@ mod can_fail;
 mod deeds;
 mod liar;
 mod modified;
+mod repaired;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,15 +29,22 @@ use crate::world::{Outcome, World};
 
 const SEEDS: u64 = 1_000;
 
+/// How often each deed was done, and what the liar came to: audio that it was asked for, and proofs against it.
+pub(crate) type Done = [u64; deeds::KINDS + 2];
+
 /// One world, from its beginning to its end.
-pub(crate) fn run(seed: u64) -> Outcome<[u64; deeds::KINDS]> {
+pub(crate) fn run(seed: u64) -> Outcome<Done> {
     let lived = catch_unwind(AssertUnwindSafe(|| {
         let mut world = World::new(seed)?;
         world.live()?;
         world.heal()?;
         world.check()?;
         world.go_on()?;
-        Ok(world.done)
+        let liar = [world.answered, world.proofs];
+        let all = world.done.into_iter().chain(liar);
+        let mut done = [0; deeds::KINDS + 2];
+        done.iter_mut().zip(all).for_each(|(done, times)| *done = times);
+        Ok(done)
     }));
     lived.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -48,7 +57,7 @@ pub(crate) fn run(seed: u64) -> Outcome<[u64; deeds::KINDS]> {
 fn whatever_happens_all_end_with_one_deck_and_nothing_is_lost() {
     let seeds = seeds(SEEDS);
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
-    let done = Mutex::new([0; deeds::KINDS]);
+    let done = Mutex::new([0; deeds::KINDS + 2]);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -69,7 +78,10 @@ fn whatever_happens_all_end_with_one_deck_and_nothing_is_lost() {
         }
     });
     let (failed, done) = (failed.into_inner().unwrap(), done.into_inner().unwrap());
-    for (kind, times) in deeds::NAMES.iter().zip(done) {
+    let names = deeds::NAMES
+        .iter()
+        .chain(&["audio asked of the liar", "proofs against the liar"]);
+    for (kind, times) in names.zip(done) {
         println!("{times:>7} times: {kind}");
     }
     for (seed, why) in &failed {

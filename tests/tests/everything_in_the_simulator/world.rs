@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cuecard::core::Core;
+use cuecard::document::Document;
 use cuecard::sim::{Backup, Intruder, Peer, Sim};
 use cuecard::time::Time;
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
-use cuecard::{BlobId, ChangeHash, DeckId, DeviceId, DraftId, Member, Rights, Role};
+use cuecard::{BlobId, ChangeHash, DeckId, DeviceId, DraftId, Member, Rights, Role, TermId};
 
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
@@ -36,6 +37,12 @@ pub(crate) struct World {
     /// A member that says what it likes, and the links that it has.
     pub(crate) mallory: DeviceKey,
     pub(crate) intruders: Vec<Intruder>,
+    /// How often she was asked for audio, and sent what is none of it.
+    pub(crate) answered: u64,
+    /// Proofs that she signed two lines, at all devices in the end.
+    pub(crate) proofs: u64,
+    /// A term that she signed, its record, and the deck as it was where that begins.
+    pub(crate) her_term: Option<(TermId, Vec<u8>, Document)>,
     /// How often each kind of deed was done.
     pub(crate) done: [u64; crate::deeds::KINDS],
     /// What may go wrong in this world.
@@ -48,6 +55,8 @@ pub(crate) struct Trouble {
     pub(crate) backups: bool,
     pub(crate) disks: bool,
     pub(crate) mallory: bool,
+    /// Whether she may hold the role, too.
+    pub(crate) mallory_holds: bool,
 }
 
 impl World {
@@ -66,11 +75,13 @@ impl World {
         if sim.random(3) == 0 {
             sim.double_messages(100);
         }
+        let mallory = sim.random(3) == 0;
         let trouble = Trouble {
             crashes: sim.random(3) > 0,
             backups: sim.random(3) == 0,
             disks: sim.random(3) == 0,
-            mallory: sim.random(3) == 0,
+            mallory,
+            mallory_holds: mallory && sim.random(3) == 0,
         };
         let owner = peers[sim.random(count as u64) as usize];
         let created = sim.act(owner, |core, now| core.create_deck(now, "everything"));
@@ -86,7 +97,11 @@ impl World {
         let honest = (1..)
             .zip(&peers)
             .map(|(rank, &peer)| (rank, sim.id(peer), Rights::Hold));
-        let all = honest.chain([(99, mallory.id(), Rights::Draft)]);
+        let rights = match trouble.mallory_holds {
+            true => Rights::Hold,
+            false => Rights::Draft,
+        };
+        let all = honest.chain([(99, mallory.id(), rights)]);
         let mut members: Vec<Member> = all.map(member).collect();
         members.sort_by_key(|member| member.device);
         let set = |core: &mut Core, now| core.set_members(now, deck, members).map(drop);
@@ -108,6 +123,9 @@ impl World {
             blobs: BTreeMap::new(),
             mallory,
             intruders: vec![],
+            answered: 0,
+            proofs: 0,
+            her_term: None,
             done: [0; crate::deeds::KINDS],
             trouble,
         })

@@ -17,6 +17,7 @@ use cuecard::sync::message::{
 };
 use cuecard::transport::Lane;
 use cuecard::{BlobId, DraftId, DraftRefusal, Event, Rights};
+use cuecard_tests::messages::{name_of, names};
 use std::time::Duration;
 
 use super::authority::{charter_of, items, phone, sealed};
@@ -334,48 +335,6 @@ fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
     lies
 }
 
-/// As `PROTOCOL.md` has it. A new message does not compile here before it has a name.
-const fn name_of(message: &Message) -> &'static str {
-    match message {
-        Message::Greet { .. } => "Greet",
-        Message::Status { .. } => "Status",
-        Message::Entries { .. } => "Entries",
-        Message::Ack { .. } => "Ack",
-        Message::Propose { .. } => "Propose",
-        Message::Pull { .. } => "Pull",
-        Message::Lack { .. } => "Lack",
-        Message::Have { .. } => "Have",
-        Message::Holdings { .. } => "Holdings",
-        Message::Branches { .. } => "Branches",
-        Message::DraftsHeld { .. } => "DraftsHeld",
-        Message::Withdraw { .. } => "Withdraw",
-        Message::DraftRefused { .. } => "DraftRefused",
-        Message::Whence { .. } => "Whence",
-        Message::Lineage { .. } => "Lineage",
-        Message::Word { .. } => "Word",
-        Message::NewKey { .. } => "NewKey",
-        Message::Knock { .. } => "Knock",
-        Message::Ping { .. } => "Ping",
-        Message::Pong { .. } => "Pong",
-        Message::Presence { .. } => "Presence",
-        Message::Doubt { .. } => "Doubt",
-        Message::Playback { .. } => "Playback",
-    }
-}
-
-/// The messages of the page.
-fn messages() -> BTreeSet<&'static str> {
-    let page = include_str!("../../../engine/PROTOCOL.md");
-    let from = page
-        .find("## Messages")
-        .expect("the messages have a part of their own");
-    let table = page[from..].split("\n## ").next().expect("a part");
-    let rows = table
-        .lines()
-        .filter(|line| line.starts_with("| ") && line.contains("| `"));
-    rows.filter_map(|row| row.split('`').nth(1)).collect()
-}
-
 /// Says one of them on a link of its own, and a frame of audio that nobody asked for. Whether that ended the link.
 fn falsely(world: &mut World, to: Peer, lie: &Message) -> bool {
     let (device, deck, key) = (world.mallory.id(), world.deck, world.deck_key);
@@ -400,7 +359,7 @@ fn no_message_of_a_viewer_changes_a_deck() {
         let peers = [world.laptop, phone];
         let lies = lies(&mut world, phone);
         let said: BTreeSet<&str> = lies.iter().map(name_of).collect();
-        assert_eq!(said, messages(), "every message of the page is lied with");
+        assert_eq!(said, names(), "every message of the page is lied with");
         let with_drafts = rights == Rights::Read;
         let before = peers.map(|peer| stand(&mut world, peer, with_drafts));
         let mut thrown_out = 0;
