@@ -6,29 +6,27 @@
 
 pub(crate) mod audio;
 pub mod edit;
+mod judging;
 mod order;
 mod outcome;
 mod perform;
 mod replaced;
+mod restored;
 mod telling;
 pub mod undo;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU64;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{
-    ActorId, Automerge, AutomergeError, Change, ChangeHash, ExpandedChange, LoadOptions, ObjType, Patch,
-    PatchLog, ROOT, ReadDoc, TextEncoding,
+    ActorId, Automerge, AutomergeError, ChangeHash, ObjType, Patch, PatchLog, ROOT, ReadDoc, TextEncoding,
 };
 
 use crate::card::{AudioRef, Card, DeckInfo, Reader, key};
 use crate::gate::{Admitted, Places};
-use crate::id::{CardId, DraftId, TermId};
-use crate::limits::{
-    CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_CARDS_MAX, DECK_OPS_MAX, TEXT_BYTES_MAX,
-};
+use crate::id::CardId;
+use crate::limits::{CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_OPS_MAX};
 use crate::op::{Note, Notes, OpError};
 
 pub use edit::Edit;
@@ -308,163 +306,6 @@ impl Document {
         })
     }
 
-    /// Merges a draft whose changes have been applied: a change without operations that depends on both.
-    ///
-    /// `previous` is the head of the line that accepts, `draft_head` that of the draft. The change names both also
-    /// where the draft was made directly on `previous`, so that every line's changes depend on one another.
-    ///
-    /// # Errors
-    /// If the document has other heads than these two, or would hold too many cards.
-    pub fn accept_draft(
-        &mut self,
-        actor: &ActorId,
-        now_ms: u64,
-        draft: DraftId,
-        previous: ChangeHash,
-        draft_head: ChangeHash,
-    ) -> Result<Committed<()>, OpError> {
-        let heads = self.heads();
-        let named = BTreeSet::from([previous, draft_head]);
-        if previous == draft_head
-            || !heads.contains(&draft_head)
-            || heads.iter().any(|head| !named.contains(head))
-        {
-            return Err(OpError::SeveralHeads { heads });
-        }
-        if self.order.len() > DECK_CARDS_MAX {
-            return Err(OpError::TooManyCards);
-        }
-        self.check_merged_texts(&previous)?;
-        self.judge(actor, now_ms, previous, named, Notes::of_accept(draft))
-    }
-
-    /// Merges late work whose changes are in the document: a change without operations that depends on both lines.
-    ///
-    /// # Errors
-    /// If the document has other heads than these two, or would hold too many cards.
-    pub fn accept_late(
-        &mut self,
-        actor: &ActorId,
-        now_ms: u64,
-        term: TermId,
-        previous: ChangeHash,
-        late_head: ChangeHash,
-    ) -> Result<Committed<()>, OpError> {
-        let (heads, named) = (self.heads(), BTreeSet::from([previous, late_head]));
-        // What was written directly on the line that accepts leaves one head.
-        let is_there = previous != late_head && heads.contains(&late_head);
-        if !is_there || heads.iter().any(|head| !named.contains(head)) {
-            return Err(OpError::SeveralHeads { heads });
-        }
-        if self.order.len() > DECK_CARDS_MAX {
-            return Err(OpError::TooManyCards);
-        }
-        self.check_merged_texts(&previous)?;
-        self.judge(actor, now_ms, previous, named, Notes::of_late(term))
-    }
-
-    /// Says that a draft is not wanted: a change without operations. The document need not hold the draft.
-    ///
-    /// # Errors
-    /// If the document has another head than `previous`.
-    pub fn decline_draft(
-        &mut self,
-        actor: &ActorId,
-        now_ms: u64,
-        draft: DraftId,
-        version: u32,
-        reason: &str,
-        previous: ChangeHash,
-    ) -> Result<Committed<()>, OpError> {
-        let heads = self.heads();
-        if heads != [previous] {
-            return Err(OpError::SeveralHeads { heads });
-        }
-        let notes = Notes::of_decline(draft, version, reason);
-        self.judge(actor, now_ms, previous, BTreeSet::from([previous]), notes)
-    }
-
-    /// A change without operations, on all heads, that is the editor's word on a draft or on late work.
-    fn judge(
-        &mut self,
-        actor: &ActorId,
-        now_ms: u64,
-        previous: ChangeHash,
-        deps: BTreeSet<ChangeHash>,
-        notes: Notes,
-    ) -> Result<Committed<()>, OpError> {
-        let damaged = |what: &str| OpError::Damaged {
-            what: what.to_owned(),
-        };
-        let before = self
-            .automerge
-            .get_change_meta_by_hash(&previous)
-            .ok_or_else(|| damaged("the line that judges is missing"))?;
-        let seq = if *before.actor == *actor {
-            before.seq + 1
-        } else {
-            1
-        };
-        let ops = deps.iter().map(|head| self.op_count_at(head)).max().flatten();
-        let ops = ops.unwrap_or(DECK_OPS_MAX);
-        if ops >= DECK_OPS_MAX {
-            return Err(OpError::DeckFull);
-        }
-        let change = Change::from(ExpandedChange {
-            operations: Vec::new(),
-            actor_id: actor.clone(),
-            hash: None,
-            seq,
-            start_op: NonZeroU64::MIN.saturating_add(ops),
-            time: seconds(now_ms),
-            message: Some(notes.render()),
-            deps: deps.into_iter().collect(),
-            extra_bytes: Vec::new(),
-            author: None,
-        });
-        let new = NewChange {
-            hash: change.hash(),
-            bytes: change.raw_bytes().to_vec(),
-            seq,
-        };
-        self.automerge
-            .apply_changes([change])
-            .map_err(|error| damaged(&error.to_string()))?;
-        if self.heads() != [new.hash] {
-            return Err(damaged("judging a draft left another head"));
-        }
-        Ok(Committed {
-            value: (),
-            change: Some(new),
-            events: Touched::by(notes.as_slice()).tell(&self.automerge, &[]),
-        })
-    }
-
-    /// Each of two lines kept a text within its limit; together they may not.
-    fn check_merged_texts(&self, previous: &ChangeHash) -> Result<(), OpError> {
-        let reader = Reader::now(&self.automerge);
-        let mut seen = BTreeSet::new();
-        for change in self.automerge.get_changes_meta(&[*previous]) {
-            let notes = change
-                .message
-                .as_deref()
-                .and_then(|message| Notes::parse(message).ok());
-            for note in notes.iter().flat_map(Notes::as_slice) {
-                let Note::CardText { card, field } = note else {
-                    continue;
-                };
-                if !seen.insert((card.clone(), field.clone())) {
-                    continue;
-                }
-                let bytes = reader.field_text(card, field).len();
-                if bytes > TEXT_BYTES_MAX {
-                    return Err(OpError::TextTooLong { bytes });
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The changes that are not in the past of `head`, each after those it depends on.
     pub(crate) fn beyond(&self, head: ChangeHash) -> Vec<Beyond> {
         let changes = self.automerge.get_changes(&[head]).into_iter();
@@ -574,74 +415,6 @@ impl Document {
         }
     }
 
-    /// The document from this device's own log: every change after the genesis, each after those it depends on.
-    ///
-    /// # Errors
-    /// If a change is damaged or something is missing.
-    pub fn restore<'a>(
-        actor: ActorId,
-        created_ms: u64,
-        changes: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Self, RestoreError> {
-        let mut document = Self::genesis(actor, created_ms);
-        document.restore_more(changes)?;
-        Ok(document)
-    }
-
-    /// Adds changes that passed the gate on this device before: from its own log, each after those it depends on.
-    ///
-    /// # Errors
-    /// If a change is damaged or something is missing; the document must then be dropped.
-    pub fn restore_more<'a>(
-        &mut self,
-        changes: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<(), RestoreError> {
-        self.put_in(changes, PatchLog::inactive())?;
-        Ok(())
-    }
-
-    /// As [`Document::restore_more`], and says what there is to tell of it.
-    ///
-    /// # Errors
-    /// If a change is damaged or something is missing; the document must then be dropped.
-    pub fn take_in<'a>(
-        &mut self,
-        changes: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Vec<DeckChange>, RestoreError> {
-        let before = self.heads();
-        let touched = self.put_in(changes, PatchLog::active())?;
-        Ok(touched.tell(&self.automerge, &before))
-    }
-
-    fn put_in<'a>(
-        &mut self,
-        changes: impl IntoIterator<Item = &'a [u8]>,
-        mut log: PatchLog,
-    ) -> Result<Touched, RestoreError> {
-        let mut parsed = Vec::new();
-        for (index, bytes) in changes.into_iter().enumerate() {
-            parsed.push(own_change(bytes).ok_or(RestoreError::DamagedChange { index })?);
-        }
-        let messages = parsed.iter().filter_map(Change::message);
-        let notes: Vec<Notes> = messages
-            .filter_map(|message| Notes::parse(message).ok())
-            .collect();
-        let hashes: Vec<ChangeHash> = parsed.iter().map(Change::hash).collect();
-        let incomplete = |what: String| RestoreError::Incomplete { what };
-        let patches = catch_unwind(AssertUnwindSafe(|| {
-            self.automerge.apply_changes_log_patches(parsed, &mut log)?;
-            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
-        }))
-        .map_err(|_| incomplete("Automerge panicked".to_owned()))?
-        .map_err(|error| incomplete(error.to_string()))?;
-        // A change whose dependencies are missing waits silently in Automerge's queue.
-        if let Some(hash) = hashes.iter().find(|hash| !self.contains(hash)) {
-            return Err(incomplete(format!("what change {hash} depends on is missing")));
-        }
-        let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
-        Ok(self.touched(&notes, &patches))
-    }
-
     /// Follows the order of cards, and notes what changes touched.
     fn touched(&mut self, notes: &[&Note], patches: &[Patch]) -> Touched {
         let mut touched = Touched::default();
@@ -654,42 +427,6 @@ impl Document {
         }
         patches.iter().for_each(|patch| touched.patch(patch));
         touched
-    }
-
-    /// The whole document as one snapshot, without Automerge's own compression.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<u8> {
-        self.automerge.save_nocompress()
-    }
-
-    /// The whole document as other Automerge tools keep theirs.
-    #[must_use]
-    pub fn for_other_tools(&self) -> Vec<u8> {
-        self.automerge.save()
-    }
-
-    /// The document from a snapshot that *this device* wrote, which must end in `heads`.
-    ///
-    /// # Errors
-    /// If the snapshot is damaged, of another state, or of a deck with another genesis.
-    pub fn restore_snapshot(
-        genesis: ChangeHash,
-        snapshot: &[u8],
-        heads: &[ChangeHash],
-    ) -> Result<Self, RestoreError> {
-        let options = LoadOptions::new().text_encoding(TEXT_UNIT);
-        let automerge = catch_unwind(AssertUnwindSafe(|| {
-            Automerge::load_with_options(snapshot, options)
-        }))
-        .map_err(|_| RestoreError::DamagedSnapshot)?
-        .map_err(|_| RestoreError::DamagedSnapshot)?;
-        let document = Self::around(automerge, genesis);
-        let mut heads = heads.to_vec();
-        heads.sort_unstable();
-        if document.heads() != heads || !document.contains(&genesis) {
-            return Err(RestoreError::WrongState);
-        }
-        Ok(document)
     }
 
     fn around(automerge: Automerge, genesis: ChangeHash) -> Self {
@@ -723,12 +460,6 @@ impl Document {
 /// Automerge keeps whole seconds, as its other implementations do.
 fn seconds(time_ms: u64) -> i64 {
     i64::try_from(time_ms / 1000).unwrap_or(i64::MAX)
-}
-
-/// Automerge reads a change whose checksum is wrong, so the checksum is compared here.
-fn own_change(bytes: &[u8]) -> Option<Change> {
-    let change = catch_unwind(|| Change::try_from(bytes)).ok()?.ok()?;
-    (bytes.get(4..8)? == change.hash().0.get(..4)?).then_some(change)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::legacy::{Key, OpType};
 use automerge::{ObjType, ReadDoc, ScalarValue, Value};
 
-use super::{Document, own_change};
+use super::Document;
+use super::restored::own_change;
 use crate::card::{AudioRef, Reader, key};
 use crate::id::{BlobId, CardId, ChangeHash};
 

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::card::{AudioRef, FieldValue, TextField};
-use crate::id::BlobId;
+use crate::id::{BlobId, DraftId};
 use crate::limits::NAME_BYTES_MAX;
 use crate::op::Splice;
 
