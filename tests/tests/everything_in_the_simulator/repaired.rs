@@ -184,6 +184,18 @@ impl Story {
         Some(draft)
     }
 
+    fn show_all(&mut self) {
+        for peer in self.peers {
+            let presence = Presence {
+                name: format!("{peer:?}"),
+                ..Presence::default()
+            };
+            self.attempt(peer, |core, now, deck| {
+                core.set_presence(now, deck, Some(presence))
+            });
+        }
+    }
+
     /// All that makes devices speak, in a quarter of a minute or so.
     fn live(&mut self) {
         let [laptop, phone, tablet, watch] = self.peers;
@@ -198,15 +210,7 @@ impl Story {
         let sound = self.record_sound(laptop, 1);
         self.add(laptop, "with audio", Some(sound.clone()));
         self.sim.run_for(seconds(1));
-        for peer in self.peers {
-            let presence = Presence {
-                name: format!("{peer:?}"),
-                ..Presence::default()
-            };
-            self.attempt(peer, |core, now, deck| {
-                core.set_presence(now, deck, Some(presence))
-            });
-        }
+        self.show_all();
         let cards = self.sim.cards(laptop, self.deck);
         let card = cards.last().unwrap().id.clone();
         self.attempt(laptop, |core, now, deck| {
@@ -327,16 +331,8 @@ impl Story {
 
     /// It is as if nothing had been: all is there, nobody is blamed, and it goes on like that.
     fn is_whole(&mut self) -> Outcome {
-        for peer in self.peers {
-            let presence = Presence {
-                name: format!("{peer:?}"),
-                ..Presence::default()
-            };
-            // Where it could not be shown before: the deck was not there.
-            self.attempt(peer, |core, now, deck| {
-                core.set_presence(now, deck, Some(presence))
-            });
-        }
+        // Where they could not be shown before: the deck was not there.
+        self.show_all();
         self.settle()?;
         if !self.sim.sent_too_early().is_empty() {
             return Err(format!("sent too early: {:?}", self.sim.sent_too_early()));
