@@ -15,10 +15,15 @@ pub use note::{Note, NoteError, Notes, Reversal};
 /// Whether a change may hold an op whose name, in its quotes, is this. Parsing every change of a long log would cost more
 /// than reading it, and the message is spelled in the clear.
 pub(crate) fn names(change: &[u8], op: &[u8]) -> bool {
+    names_any(change, [op])
+}
+
+/// The same of any of these.
+pub(crate) fn names_any<const N: usize>(change: &[u8], ops: [&[u8]; N]) -> bool {
     let mut rest = change;
     while let Some(quote) = rest.iter().position(|byte| *byte == b'"') {
         let (_, from) = rest.split_at(quote);
-        if from.starts_with(op) {
+        if ops.iter().any(|op| from.starts_with(op)) {
             return true;
         }
         rest = from.get(1..).unwrap_or_default();

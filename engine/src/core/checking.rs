@@ -7,8 +7,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::log::{Due, Log, Slice, line_of};
+use cuecard_store::Batch;
+
+use super::log::{Due, Log, Slice, line_of, records_of};
 use super::{Core, LinkId};
+use crate::disk;
 use crate::document::{DeckChange, Document};
 use crate::gate::{self, Kind, Line, Segment};
 use crate::id::{ChangeHash, DeckId};
@@ -28,6 +31,7 @@ pub struct Check {
     line: Line,
     /// Which change of those that are not held has to have which hash.
     sealed: Vec<(usize, ChangeHash)>,
+    seals: Vec<(usize, Vec<u8>)>,
     document: Document,
 }
 
@@ -47,6 +51,8 @@ pub(crate) struct Grown {
     after: Cut,
     pub(super) document: Document,
     pub(super) hashes: Vec<ChangeHash>,
+    /// What puts the batch into the log of its term.
+    pub(super) records: Batch,
     pub(super) changes: Vec<DeckChange>,
 }
 
@@ -88,9 +94,10 @@ impl Check {
     fn grow(mut self) -> Option<Grown> {
         let (slice, _) = Slice::joined(&self.items)?;
         let (_, head) = *self.sealed.last()?;
+        let fresh = slice.changes.get(self.known..)?.to_vec();
         let segment = Segment {
             line: self.line,
-            changes: slice.changes.get(self.known..)?.to_vec(),
+            changes: fresh.clone(),
             kind: Kind::Term,
             accepts: [].into(),
         };
@@ -102,7 +109,12 @@ impl Check {
             return None;
         }
         let changes = self.document.apply(admitted).ok()?;
+        let mut records = Batch::default();
+        for (number, record) in (self.after.len + 1..).zip(records_of(&fresh, &self.seals)) {
+            disk::append_change(&mut records, self.deck, slice.term, number, &record);
+        }
         Some(Grown {
+            records,
             base,
             after: self.after,
             document: self.document,
@@ -140,6 +152,7 @@ impl Log {
             after: due.after,
             line: line_of(slice.term, due.after),
             sealed: due.sealed().collect(),
+            seals: due.encoded_seals().collect(),
             document: self.document.clone(),
         })
     }

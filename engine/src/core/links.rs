@@ -29,6 +29,8 @@ pub(crate) struct LinkState {
     pub(super) proofs: BTreeSet<DeckProof>,
     /// The decks whose keys it was shown last.
     shown: BTreeSet<DeckId>,
+    /// The proofs that it was greeted with last.
+    greeted: Vec<DeckProof>,
     /// Decks of ours that it ever showed on this link: a choice of what to show that forgot them might never end.
     met: BTreeSet<DeckId>,
     /// The epochs whose key it was sent, deck by deck.
@@ -138,6 +140,7 @@ impl Core {
                 transcript,
                 proofs,
                 shown: BTreeSet::new(),
+                greeted: Vec::new(),
                 met: BTreeSet::new(),
                 key_sent: BTreeMap::new(),
                 sessions,
@@ -320,6 +323,11 @@ impl Core {
         let name = self.name.clone();
         if let Some(state) = self.links.get_mut(&link) {
             state.shown = shown;
+            // Nothing else is to be shown than was: saying it again would be a few KiB for nothing.
+            if state.greeted == proofs {
+                return;
+            }
+            state.greeted.clone_from(&proofs);
         }
         self.send(
             link,

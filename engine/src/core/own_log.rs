@@ -3,7 +3,7 @@
 use automerge::Change;
 
 use crate::id::{ChangeHash, DraftId, TermId};
-use crate::op::{Note, Notes, names};
+use crate::op::{Note, Notes, names, names_any};
 
 /// The hash of a change; `None` if the bytes are not one (a damaged disk).
 pub(crate) fn hash_of(bytes: &[u8]) -> Option<ChangeHash> {
@@ -22,7 +22,7 @@ pub(crate) fn dependencies_of(bytes: &[u8]) -> Option<Vec<ChangeHash>> {
 
 /// Whether a change may depend on more than the one before.
 pub(crate) fn merges(bytes: &[u8]) -> bool {
-    names(bytes, DRAFT_ACCEPT) || names(bytes, LATE_ACCEPT)
+    names_any(bytes, [DRAFT_ACCEPT, LATE_ACCEPT])
 }
 
 /// What a change accepts of late work, if it does: the term, and what the change depends on; the late head is among it.

@@ -16,6 +16,7 @@ mod open;
 mod read;
 mod role;
 mod runner;
+mod snapshot;
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ use runner::Table;
 /// A measure, or a few that share what they need.
 type Measure = fn(&mut Table);
 
-const MEASURES: [(&str, Measure); 19] = [
+const MEASURES: [(&str, Measure); 20] = [
     ("edit", edit::one_field),
     ("durable", edit::durable),
     ("open", open::open),
@@ -37,6 +38,7 @@ const MEASURES: [(&str, Measure); 19] = [
     ("live", live::edit_to_event),
     ("catch-up", catch_up::behind),
     ("new-device", catch_up::new_device),
+    ("snapshot", snapshot::for_a_new_device),
     ("edit-while-behind", catch_up::edits_meanwhile),
     ("audio", audio::one_source),
     ("sources", audio::three_sources),

@@ -95,17 +95,17 @@ impl Follower {
     }
 }
 
-fn entries(deck: DeckId, items: Vec<Item>) -> Vec<u8> {
+pub(crate) fn entries(deck: DeckId, items: Vec<Item>) -> Vec<u8> {
     seal_up(&Message::Entries { deck, items })
 }
 
-/// The changes of term 0 in slices, each under its seal, as they come over a link.
-fn slices(written: &Written) -> Vec<Vec<u8>> {
+/// The changes of term 0 in slices of so many, each under its seal, as they come over a link.
+pub(crate) fn slices(written: &Written, of: usize) -> Vec<Vec<u8>> {
     let deck = written.genesis.deck_id();
     let term = TermId::zero_of(deck);
     let mut messages = Vec::new();
-    for (number, slice) in written.changes.chunks(SLICE).enumerate() {
-        let len = number * SLICE + slice.len();
+    for (number, slice) in written.changes.chunks(of).enumerate() {
+        let len = number * of + slice.len();
         let seal = Seal {
             term,
             len: len as u64,
@@ -116,10 +116,10 @@ fn slices(written: &Written) -> Vec<Vec<u8>> {
             deck,
             vec![Item::Changes {
                 term,
-                from: (number * SLICE) as u64 + 1,
+                from: (number * of) as u64 + 1,
                 changes: slice.iter().map(|change| change.clone().into()).collect(),
                 seal: seal.encode().into(),
-                after: match (number * SLICE).checked_sub(1) {
+                after: match (number * of).checked_sub(1) {
                     Some(before) => written.hashes[before],
                     None => written.document.genesis_hash(),
                 },
@@ -133,7 +133,7 @@ fn slices(written: &Written) -> Vec<Vec<u8>> {
 /// `apply_changes` on the same bytes in the same slices, and nothing else.
 pub(crate) fn sealed_changes(table: &mut Table) {
     let written = Written::new(1_000, CHANGES);
-    let messages = slices(&written);
+    let messages = slices(&written, SLICE);
     let ours = || {
         let mut follower = Follower::new(&written);
         let took = timed(|| messages.iter().for_each(|message| follower.receive(message)));
@@ -258,7 +258,7 @@ pub(crate) fn fork_choice(table: &mut Table) {
 pub(crate) fn reorganisation(table: &mut Table) {
     let written = Written::new(1_000, CHANGES);
     let deck = written.genesis.deck_id();
-    let messages = slices(&written);
+    let messages = slices(&written, SLICE);
     let kept = CHANGES - TAKEN_OUT;
     let head = written.hashes[kept - 1];
     let term = Term {

@@ -196,9 +196,7 @@ impl Compaction {
 
 impl Log {
     /// A change was put into the log of a term.
-    pub(super) fn note_appended(&mut self, term: TermId, number: u64, record: &LogRecord) {
-        let change = record.change.as_slice();
-        let seal = record.seal.as_ref().map(|seal| seal.as_slice());
+    pub(super) fn note_appended(&mut self, term: TermId, number: u64, change: &[u8], seal: Option<&[u8]>) {
         // What a slice accepts goes before it.
         let begins = own_log::merges(change);
         let accepts = begins.then(|| own_log::acceptance(change)).flatten();
@@ -403,7 +401,8 @@ impl Log {
     /// Records that were read back from the log of a term.
     pub(crate) fn note_tail(&mut self, tail: &TermTail) {
         for (number, record) in (tail.from..).zip(&tail.records) {
-            self.note_appended(tail.term, number, record);
+            let seal = record.seal.as_ref().map(|seal| seal.as_slice());
+            self.note_appended(tail.term, number, &record.change, seal);
         }
     }
 

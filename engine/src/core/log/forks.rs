@@ -38,7 +38,7 @@ impl Log {
         after: Cut,
         changes: Vec<(ChangeHash, LogRecord)>,
         batch: &mut Batch,
-    ) -> Vec<LogRecord> {
+    ) -> bool {
         let logged = match self.forks.get(&term) {
             Some(fork) => Some(fork.logged),
             None => self.chain.branches(term).first().copied(),
@@ -54,12 +54,12 @@ impl Log {
             if let (Some(fork), Some(last)) = (self.forks.get_mut(&term), last) {
                 fork.logged = last;
             }
-            return changes.into_iter().map(|(_, record)| record).collect();
+            return true;
         }
         let records = changes.iter().map(|(_, record)| record.clone()).collect();
         self.append_record(&RecordImage::fork(term, after, records), batch);
         self.add_fork(term, changes);
-        vec![]
+        false
     }
 
     /// The line of a term that lies in its log.

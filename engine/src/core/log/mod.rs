@@ -47,7 +47,7 @@ use lineage::Lineage;
 pub use moves::Role;
 pub use path::TurnWhy;
 pub(crate) use path::{Followed, Next};
-pub(crate) use take::{Due, Slice, line_of};
+pub(crate) use take::{Due, Slice, line_of, records_of};
 
 /// One deck. See the [module](self).
 pub(crate) struct Log {

@@ -51,6 +51,27 @@ impl Due {
         let index = |seal: &Seal| usize::try_from(seal.len - self.after.len - 1).unwrap_or(usize::MAX);
         self.seals.iter().map(move |seal| (index(seal), seal.head))
     }
+
+    /// The seals, each with the change, from 0, that it ends in.
+    pub(crate) fn encoded_seals(&self) -> impl Iterator<Item = (usize, Vec<u8>)> + '_ {
+        let ends = self.sealed().map(|(at, _)| at);
+        ends.zip(self.seals.iter().map(Verified::<Seal>::encode))
+    }
+}
+
+/// The changes as their log keeps them, with the seals that end at some of them.
+pub(crate) fn records_of(changes: &[&[u8]], seals: &[(usize, Vec<u8>)]) -> Vec<LogRecord> {
+    let record = |change: &&[u8]| LogRecord {
+        change: change.to_vec().into(),
+        seal: None,
+    };
+    let mut records: Vec<LogRecord> = changes.iter().map(record).collect();
+    for (at, seal) in seals {
+        if let Some(record) = records.get_mut(*at) {
+            record.seal = Some(seal.clone().into());
+        }
+    }
+    records
 }
 
 /// Where a term goes on.
@@ -273,9 +294,10 @@ impl Log {
         let fresh = slice.changes.get(due.known..).unwrap_or_default();
         self.check_room(term, (after, goes_on), fresh, &drafts)?;
         if let Some(grown) = grown.filter(|grown| grown.is_of(&self.document, &due) && drafts.is_empty()) {
-            let hashes = grown.hashes;
             self.document = grown.document;
-            self.keep_slice(term, due, fresh, &hashes, vec![], batch)?;
+            // Unless the term has another line, which may be the one that lies in its log.
+            let records = Some(grown.records).filter(|_| !self.forks.contains_key(&term));
+            self.keep_slice(term, due, fresh, &grown.hashes, vec![], records, batch)?;
             return Ok(grown.changes);
         }
         let late = gate::late_heads(fresh, after.head)?;
@@ -362,11 +384,13 @@ impl Log {
                 }
             }
         }
-        self.keep_slice(term, due, fresh, &hashes, drafts, batch)?;
+        self.keep_slice(term, due, fresh, &hashes, drafts, None, batch)?;
         Ok(changes)
     }
 
-    /// Keeps a slice that passed: the document, or what is aside, has it.
+    /// Keeps a slice that passed: the document, or what is aside, has it. `records`: what puts it into the log, if that was
+    /// made already.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of one slice")]
     fn keep_slice(
         &mut self,
         term: TermId,
@@ -374,20 +398,23 @@ impl Log {
         fresh: &[&[u8]],
         hashes: &[ChangeHash],
         drafts: Vec<DraftLog>,
+        records: Option<Batch>,
         batch: &mut Batch,
     ) -> Result<(), TakeError> {
         let after = due.after;
-        let mut records: Vec<(ChangeHash, LogRecord)> = Vec::with_capacity(fresh.len());
-        for (hash, change) in hashes.iter().zip(fresh) {
-            let change = change.to_vec().into();
-            records.push((*hash, LogRecord { change, seal: None }));
-        }
-        for ((at, _), seal) in due.sealed().zip(&due.seals) {
-            if let Some((_, sealed)) = records.get_mut(at) {
-                sealed.seal = Some(seal.encode().into());
+        let seals: Vec<(usize, Vec<u8>)> = due.encoded_seals().collect();
+        let is_appended = match records {
+            Some(records) => {
+                batch.add_all(records);
+                true
             }
-        }
-        let appended = self.keep_changes(term, after, records, batch);
+            None => {
+                let records = records_of(fresh, &seals);
+                self.keep_changes(term, after, hashes.iter().copied().zip(records).collect(), batch)
+            }
+        };
+        let goes_on = due.goes_on;
+        let end = due.seal;
         let held_now = self.chain.hold(term, after, hashes).map(drop);
         let mut add_seal = |seal| self.chain.add_seal(seal).map(drop);
         if let Err(refusal) = held_now.and_then(|()| due.seals.into_iter().try_for_each(&mut add_seal)) {
@@ -397,11 +424,17 @@ impl Log {
         self.note_verdicts(term, fresh, batch);
         // Only these passed the gate. One whose head was in the document already may hold anything.
         self.keep_accepted(drafts, batch);
-        for (number, record) in (after.len + 1..).zip(&appended) {
-            self.note_appended(term, number, record);
+        if is_appended {
+            let mut seals = seals.iter().peekable();
+            for (at, change) in fresh.iter().enumerate() {
+                let seal = seals
+                    .next_if(|(end, _)| *end == at)
+                    .map(|(_, seal)| seal.as_slice());
+                self.note_appended(term, after.len + 1 + at as u64, change, seal);
+            }
         }
-        if due.goes_on {
-            self.set_inside(Position::new(term, due.seal));
+        if goes_on {
+            self.set_inside(Position::new(term, end));
         } else {
             self.beside_changed();
             self.look_for_proof(term);
