@@ -196,7 +196,13 @@ impl Compaction {
 
 impl Log {
     /// A change was put into the log of a term.
-    pub(super) fn note_appended(&mut self, term: TermId, number: u64, change: &[u8], seal: Option<&[u8]>) {
+    pub(super) fn note_appended(&mut self, term: TermId, number: u64, record: &LogRecord) {
+        let seal = record.seal.as_ref().map(|seal| seal.as_slice());
+        self.note_put(term, number, &record.change, seal);
+    }
+
+    /// The same, in its parts.
+    pub(super) fn note_put(&mut self, term: TermId, number: u64, change: &[u8], seal: Option<&[u8]>) {
         // What a slice accepts goes before it.
         let begins = own_log::merges(change);
         let accepts = begins.then(|| own_log::acceptance(change)).flatten();
@@ -401,8 +407,7 @@ impl Log {
     /// Records that were read back from the log of a term.
     pub(crate) fn note_tail(&mut self, tail: &TermTail) {
         for (number, record) in (tail.from..).zip(&tail.records) {
-            let seal = record.seal.as_ref().map(|seal| seal.as_slice());
-            self.note_appended(tail.term, number, &record.change, seal);
+            self.note_appended(tail.term, number, record);
         }
     }
 

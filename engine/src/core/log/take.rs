@@ -430,7 +430,7 @@ impl Log {
                 let seal = seals
                     .next_if(|(end, _)| *end == at)
                     .map(|(_, seal)| seal.as_slice());
-                self.note_appended(term, after.len + 1 + at as u64, change, seal);
+                self.note_put(term, after.len + 1 + at as u64, change, seal);
             }
         }
         if goes_on {

@@ -171,8 +171,7 @@ impl Log {
         self.chain.hold(term, end, &[head])?;
         self.chain.add_seal(seal)?;
         disk::append_change(batch, self.deck, term, len, &record);
-        let seal = record.seal.as_ref().map(|seal| seal.as_slice());
-        self.note_appended(term, len, &record.change, seal);
+        self.note_appended(term, len, &record);
         self.set_inside(position);
         if self.fresh.len() >= FRESH_CHANGES_MAX {
             self.fresh.pop_front();
