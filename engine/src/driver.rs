@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     next_link: AtomicU64,
     closing: watch::Sender<bool>,
     sleep: watch::Sender<Sleep>,
+    /// How often it was to sleep.
+    sleeps: AtomicU64,
     /// Whether the core waits, after a sleep, to hear who has the role.
     waking: watch::Sender<bool>,
     runtime: tokio::runtime::Handle,
@@ -108,6 +110,7 @@ impl Shared {
             next_link: AtomicU64::new(1),
             closing: watch::Sender::new(false),
             sleep: watch::Sender::new(Sleep::Awake),
+            sleeps: AtomicU64::new(0),
             waking: watch::Sender::new(false),
             runtime: tokio::runtime::Handle::current(),
         });
@@ -127,9 +130,13 @@ impl Shared {
 
     /// Lets `think` run on the core, then carries out what it wants.
     pub(crate) fn drive<R>(&self, think: impl FnOnce(&mut Core, Time) -> R) -> R {
-        let mut core = lock(&self.core);
-        let result = think(&mut core, now());
-        self.carry_out(&mut core);
+        self.drive_held(&mut lock(&self.core), think)
+    }
+
+    /// The same for who has the core already.
+    fn drive_held<R>(&self, core: &mut Core, think: impl FnOnce(&mut Core, Time) -> R) -> R {
+        let result = think(core, now());
+        self.carry_out(core);
         let waking = core.is_waking();
         self.waking
             .send_if_modified(|was| std::mem::replace(was, waking) != waking);
@@ -384,16 +391,12 @@ impl Shared {
         ));
         // Kept here too, it would have whoever waits for what is queued wait for the end of the link.
         tokio::spawn(send_all(link.clone(), Lane::Binary, binary_queue, queued));
-        self.drive(|core, now| {
-            core.handle(
-                now,
-                Input::LinkUp {
-                    link: id,
-                    peer,
-                    transcript,
-                },
-            )
-        });
+        self.take_in(Input::LinkUp {
+            link: id,
+            peer,
+            transcript,
+        })
+        .await;
         let reason = loop {
             let event = tokio::select! {
                 // Whatever came: a device that is to sleep begins nothing more.
@@ -413,13 +416,13 @@ impl Shared {
                         },
                         Lane::Binary => Input::Received { link, lane, bytes },
                     };
-                    self.drive(|core, now| core.handle(now, input));
+                    self.take_in(input).await;
                 }
             }
         };
         if matches!(reason, CloseReason::Here) {
             // What is queued still leaves.
-            let _ = sleep.wait_for(|sleep| *sleep != Sleep::Leaving).await;
+            let _ = sleep.wait_for(|sleep| !sleep.is_leaving()).await;
         }
         lock(&self.links).remove(&id);
         // With the end of a link what is held of it is taken in, and that may take longer than there is time.
@@ -507,7 +510,7 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                 if let (Err(why), None) = (&result, &failed) {
                     failed = Some(why.clone());
                     let result = result.clone();
-                    shared.drive(|core, now| core.handle(now, Input::Saved { ticket, result }));
+                    shared.take_in(Input::Saved { ticket, result }).await;
                     // Before anybody hears of it: an edit that failed leaves no trace.
                     let shared = shared.clone();
                     let go_back = move || {

@@ -17,6 +17,9 @@ pub struct WorkProgress {
     pub all_bytes: Option<u64>,
 }
 
+/// What is done when somebody takes what came of the work, and not before.
+type Taken = Box<dyn FnOnce() + Send>;
+
 /// Long work that was begun: await it for what comes of it. Until then it says how far it is; it goes on when this is dropped.
 ///
 /// ```
@@ -40,7 +43,7 @@ pub struct WorkProgress {
 /// ```
 #[must_use = "what comes of it, an error included, is known to who awaits it"]
 pub struct Working<T, E> {
-    done: JoinHandle<Result<T, E>>,
+    done: JoinHandle<Result<(T, Taken), E>>,
     progress: watch::Receiver<WorkProgress>,
     panicked: fn(String) -> E,
 }
@@ -75,6 +78,16 @@ impl<T: Send + 'static, E: Send + 'static> Working<T, E> {
         panicked: fn(String) -> E,
         work: impl FnOnce(Meter) -> Result<T, E> + Send + 'static,
     ) -> Self {
+        let work = |meter| Ok((work(meter)?, Box::new(|| {}) as Taken));
+        Self::begin_to_hand_over(runtime, panicked, work)
+    }
+
+    /// As [`Working::begin`], with what is to be done once what comes of it is taken. If nobody takes it, that is dropped.
+    pub(crate) fn begin_to_hand_over(
+        runtime: &Handle,
+        panicked: fn(String) -> E,
+        work: impl FnOnce(Meter) -> Result<(T, Taken), E> + Send + 'static,
+    ) -> Self {
         let (tell, progress) = watch::channel(WorkProgress::default());
         let meter = Meter { tell, unsaid: 0 };
         Self {
@@ -90,7 +103,11 @@ impl<T, E> Future for Working<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let done = Pin::new(&mut self.done).poll(context);
-        done.map(|done| done.unwrap_or_else(|error| Err((self.panicked)(error.to_string()))))
+        done.map(|done| {
+            let (value, taken) = done.unwrap_or_else(|error| Err((self.panicked)(error.to_string())))?;
+            taken();
+            Ok(value)
+        })
     }
 }
 

@@ -111,22 +111,24 @@ impl Deck {
             }
             audio.meter.finish();
             let blob = BlobId::from(hash);
-            shared.keep_imported(blob, pin);
             let AudioAbout {
                 mime,
                 name,
                 duration_ms,
             } = about;
-            Ok(AudioRef {
+            let about = AudioRef {
                 blob,
                 mime,
                 bytes,
                 duration_ms,
                 name,
-            })
+            };
+            // Nobody can attach what nobody was told of: until then it is kept by this alone.
+            let keep: Box<dyn FnOnce() + Send> = Box::new(move || shared.keep_imported(blob, pin));
+            Ok((about, keep))
         };
         let panicked = |why| AudioError::Disk { why };
-        Working::begin(self.shared().runtime(), panicked, import)
+        Working::begin_to_hand_over(self.shared().runtime(), panicked, import)
     }
 
     /// The bytes of audio that is whole here. Reading waits for the disk.

@@ -1,6 +1,7 @@
 //! Sleep, waking up, and the end: what leaves still leaves, what is said to be durable is, and no longer than said.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
 
 use cuecard_transport::CloseReason;
 use tokio::task::JoinHandle;
@@ -17,10 +18,11 @@ use crate::time::Time;
 pub(crate) enum Sleep {
     /// Not at all.
     Awake,
-    /// What is under way still leaves, or gets to the disk. Nothing else is begun.
-    Leaving,
+    /// What is under way still leaves, or gets to the disk. Nothing else is begun. Which falling asleep it is: one that was
+    /// thought better of does not go on as the next.
+    Leaving(u64),
     /// Links are being closed.
-    Closing,
+    Closing(u64),
     /// It sleeps.
     Asleep,
 }
@@ -30,19 +32,26 @@ impl Sleep {
         matches!(self, Self::Awake)
     }
 
+    pub(super) const fn is_leaving(self) -> bool {
+        matches!(self, Self::Leaving(_))
+    }
+
     /// Whether an app waits for it to sleep, and has been told how long that takes at the most.
     pub(super) const fn is_falling(self) -> bool {
-        matches!(self, Self::Leaving | Self::Closing)
+        matches!(self, Self::Leaving(_) | Self::Closing(_))
     }
 }
 
 /// Whatever becomes of falling asleep, it is over with this.
-struct Falling(Arc<Shared>);
+struct Falling {
+    shared: Arc<Shared>,
+    number: u64,
+}
 
 impl Falling {
     /// From one step to the next, unless the app has thought better of it.
     fn goes_on(&self, from: Sleep, to: Sleep) -> bool {
-        self.0
+        self.shared
             .sleep
             .send_if_modified(|sleep| *sleep == from && std::mem::replace(sleep, to) == from)
     }
@@ -50,9 +59,8 @@ impl Falling {
 
 impl Drop for Falling {
     fn drop(&mut self) {
-        self.0.sleep.send_if_modified(|sleep| {
-            sleep.is_falling() && std::mem::replace(sleep, Sleep::Asleep).is_falling()
-        });
+        let _ = self.goes_on(Sleep::Leaving(self.number), Sleep::Asleep)
+            || self.goes_on(Sleep::Closing(self.number), Sleep::Asleep);
     }
 }
 
@@ -60,22 +68,37 @@ impl Shared {
     /// See [`crate::Engine::suspend`].
     pub(crate) async fn suspend(self: &Arc<Self>) -> Result<(), SuspendError> {
         let until = Instant::now() + SUSPEND_WITHIN;
-        self.sleep.send_replace(Sleep::Leaving);
-        let falling = Falling(self.clone());
+        let number = self.sleeps.fetch_add(1, Ordering::Relaxed);
+        self.sleep.send_replace(Sleep::Leaving(number));
+        let falling = Falling {
+            shared: self.clone(),
+            number,
+        };
         // In a task of its own: an app that waits no longer leaves nothing half done.
         let asleep = self.runtime.spawn(async move { falling.asleep_by(until).await });
         asleep.await.unwrap_or(Err(SuspendError::Unsaved))
     }
 
-    /// Tells the core something, from a task of the runtime. Once the device is to sleep, none of its threads waits for who
-    /// has the core: the one that counts the time may be the same.
+    /// Tells the core something, from a task of the runtime. None of its threads waits for who has the core: with all of them
+    /// waiting, nobody counted the time.
     pub(super) async fn take_in(self: &Arc<Self>, input: Input) {
-        let is_awake = self.sleep.borrow().is_awake();
-        if is_awake {
-            self.drive(|core, now| core.handle(now, input));
-        } else if let Err(error) = self.when_free(|core, now| core.handle(now, input)).await {
+        let Some(input) = self.take_in_if_free(input) else {
+            return;
+        };
+        if let Err(error) = self.when_free(|core, now| core.handle(now, input)).await {
             tracing::error!(%error, "something was not taken in");
         }
+    }
+
+    /// Gives it back where somebody has the core.
+    fn take_in_if_free(&self, input: Input) -> Option<Input> {
+        let mut core = match self.core.try_lock() {
+            Ok(core) => core,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Some(input),
+        };
+        self.drive_held(&mut core, |core, now| core.handle(now, input));
+        None
     }
 
     /// As [`Shared::drive`], for who must not wait for those who have the core: they may be taking in a large batch, or an
@@ -132,7 +155,8 @@ impl Shared {
 impl Falling {
     /// What leaves, leaves, and the links are closed; by then, whatever links, the disk and other threads do.
     async fn asleep_by(self, until: Instant) -> Result<(), SuspendError> {
-        let shared = &self.0;
+        let shared = &self.shared;
+        let (leaving, closing) = (Sleep::Leaving(self.number), Sleep::Closing(self.number));
         let mut outcome = Err(SuspendError::Unsaved);
         let left = async {
             if shared.when_free(Core::suspend).await.is_err() {
@@ -148,12 +172,12 @@ impl Falling {
         };
         // A moment is left for closing what does not answer.
         let _ = tokio::time::timeout_at(until - SUSPEND_WITHIN / 5, left).await;
-        if *shared.sleep.borrow() != Sleep::Leaving {
+        if *shared.sleep.borrow() != leaving {
             return outcome;
         }
         // Taken before anybody is told: whoever runs a link leaves its closing to this.
         let links: Vec<LinkHandle> = std::mem::take(&mut *lock(&shared.links)).into_values().collect();
-        self.goes_on(Sleep::Leaving, Sleep::Closing);
+        self.goes_on(leaving, closing);
         let closing = links.into_iter().map(|handle| {
             // In a task of its own: what is too slow is closed all the same.
             shared

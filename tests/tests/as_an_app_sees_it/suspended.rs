@@ -56,6 +56,37 @@ async fn a_link_that_takes_nothing_is_closed_all_the_same() {
     add(&deck, "and all goes on");
 }
 
+/// One who thinks better of it, and better of that: the second time has its time, whatever the first was about to do.
+#[tokio::test]
+async fn falling_asleep_that_was_broken_off_does_not_go_on_as_the_next() {
+    let laptop = Engine::in_memory("laptop").unwrap();
+    let deck = laptop.create_deck("Spanish").await.unwrap();
+    let (stuck, say) = Greedy::new();
+    let mut events = laptop.events();
+    laptop.attach(stuck.clone());
+    say.send(Greedy::greeting(&deck)).await.unwrap();
+    until(&mut events, "it is met", |event| {
+        matches!(event, Event::ReachChanged { .. })
+    })
+    .await;
+    add(&deck, "queued for it, and not taken");
+    let first = tokio::time::timeout(SUSPEND_WITHIN / 2, laptop.suspend()).await;
+    assert!(first.is_err(), "it waits for what is queued");
+    laptop.resume().await;
+    let (attached, say) = Greedy::new();
+    laptop.attach(attached.clone());
+    say.send(Greedy::greeting(&deck)).await.unwrap();
+    until(&mut events, "it is met again", |event| {
+        matches!(event, Event::ReachChanged { .. })
+    })
+    .await;
+    add(&deck, "queued for the new one");
+    let started = Instant::now();
+    suspend(&laptop).await.unwrap();
+    assert!(started.elapsed() > SUSPEND_WITHIN / 2, "it had its own time");
+    assert!(attached.is_closed());
+}
+
 #[tokio::test]
 async fn of_a_slow_disk_the_app_is_told_that_not_everything_is_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,6 +143,9 @@ async fn whoever_has_the_engine_does_not_hold_it_up() {
         matches!(event, Event::SafeWith { in_sync: true, .. })
     })
     .await;
+    let (talker, say) = Greedy::new();
+    laptop.attach(talker);
+    let greeting = Greedy::greeting(&deck);
     // An edit of the app's, in the middle of which its thread waits for something.
     let ((entered, inside), (go_on, wait)) = (channel(), channel());
     let slow = deck.clone();
@@ -125,6 +159,13 @@ async fn whoever_has_the_engine_does_not_hold_it_up() {
         edit.at_once().unwrap();
     });
     inside.recv().unwrap();
+    // Nor does what comes by a link meanwhile take this runtime's only thread.
+    let began = Instant::now();
+    say.send(greeting).await.unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(began.elapsed() < SUSPEND_WITHIN, "it waits for the edit");
     assert_eq!(suspend(&laptop).await, Err(SuspendError::Unsaved));
     go_on.send(()).unwrap();
     thread.join().unwrap();

@@ -194,6 +194,31 @@ async fn audio_that_was_taken_in_and_never_used_goes_in_the_next_run() {
     ));
 }
 
+/// Nobody who waits no longer can attach what was taken in.
+#[tokio::test]
+async fn audio_whose_taking_in_nobody_waits_for_goes_while_the_engine_is_open() {
+    let laptop = Engine::builder()
+        .audio_grace(Duration::ZERO)
+        .open_on(Arc::new(MemoryStore::new()), DeviceKey::from_bytes(&[1; 32]))
+        .unwrap();
+    let deck = laptop.create_deck("Spanish").await.unwrap();
+    let kept = import(&deck, sound(1, 50_000)).await;
+    let mut dropped = deck.import_audio(Cursor::new(sound(2, 60_000)), about());
+    within("its end", async { while dropped.further().await.is_some() {} }).await;
+    drop(dropped);
+    // It is let go of on another thread.
+    let gone = async {
+        loop {
+            let collected = laptop.collect_audio().await.unwrap();
+            if collected.deleted > 0 {
+                return collected.deleted_bytes;
+            }
+        }
+    };
+    assert_eq!(within("a collection that finds it", gone).await, 60_000);
+    assert!(deck.open_audio(kept.blob).is_ok(), "it may be attached yet");
+}
+
 #[tokio::test]
 async fn a_disk_that_fails_under_a_transfer_costs_the_audio_and_not_the_deck() {
     let laptop = Engine::in_memory("laptop").unwrap();

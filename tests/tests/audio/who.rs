@@ -28,7 +28,7 @@ fn answer(world: &mut World, intruder: Intruder, blob: BlobId, transfer: u32) ->
     world.sim.run_for(SOON);
     let heard = world.sim.overheard(intruder).into_iter();
     heard
-        .filter(|(_, bytes)| !is_ping(bytes))
+        .filter(|(_, bytes)| carries_audio(bytes))
         .map(|(lane, bytes)| (lane, bytes.to_vec()))
         .collect()
 }

@@ -179,17 +179,20 @@ pub(crate) fn said(recorded: &[(Lane, bytes::Bytes)]) -> (Vec<Message>, usize) {
     (messages.collect(), binary)
 }
 
-/// Whether this is about the clock: such questions come at any time, and are about no audio.
-pub(crate) fn is_ping(bytes: &[u8]) -> bool {
-    matches!(envelope::open(bytes), Ok(Message::Ping { .. }))
+/// Questions about the clock, and signs that the editor is there, come at any time, and are about no audio.
+const fn is_about_audio(message: &Message) -> bool {
+    !matches!(message, Message::Ping { .. } | Message::Word { .. })
 }
 
-/// What an intruder was told since this was last asked, but for questions about the clock.
+/// The same of what a link carried.
+pub(crate) fn carries_audio(bytes: &[u8]) -> bool {
+    envelope::open(bytes).map_or(true, |message| is_about_audio(&message))
+}
+
+/// What an intruder was told of audio since this was last asked.
 pub(crate) fn told(world: &mut World, intruder: Intruder) -> Vec<Message> {
     let heard = world.sim.heard(intruder).into_iter();
-    heard
-        .filter(|message| !matches!(message, Message::Ping { .. }))
-        .collect()
+    heard.filter(is_about_audio).collect()
 }
 
 /// Whether an event says that audio is whole.

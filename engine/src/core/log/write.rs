@@ -59,6 +59,12 @@ impl Log {
                 holder: canonical.editor,
             });
         }
+        // Before the document is changed: taking a change out of a large one again is dear. A deck that is full is full in any term.
+        let before = self.chain.changes_before(canonical.tip).unwrap_or_default();
+        let here = self.chain.line(canonical.tip).map_or(0, |line| line.end().len);
+        if before.saturating_add(here) >= DECK_CHANGES_MAX {
+            return Err(role::Refusal::Full("changes").into());
+        }
         if self.opened.contains(&canonical.tip) {
             return Ok(None);
         }
@@ -150,11 +156,6 @@ impl Log {
         batch: &mut Batch,
     ) -> Result<(), EditError> {
         if let Some(opening) = opening {
-            // A deck that is full is full in any term. In one that was opened before, holding the change says so.
-            let before = self.chain.changes_before(opening.parent).unwrap_or_default();
-            if before.saturating_add(opening.cut.len) >= DECK_CHANGES_MAX {
-                return Err(role::Refusal::Full("changes").into());
-            }
             self.opened.insert(term);
             self.add_term(opening, batch)?;
             self.news.retain(|news| *news != term);
