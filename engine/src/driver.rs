@@ -30,6 +30,7 @@ use crate::time::Time;
 
 mod closing;
 mod saving;
+mod works;
 
 pub(crate) use self::closing::Sleep;
 pub use self::saving::Saving;
@@ -123,7 +124,7 @@ impl Shared {
         let weak = Arc::downgrade(&shared);
         // And another for what takes long without waiting for anything.
         let gate = std::thread::Builder::new().name("cuecard-gate".to_owned());
-        gate.spawn(move || run_works(&weak, &work_queue))?;
+        gate.spawn(move || works::run(&weak, &work_queue))?;
         shared.drive(|core, now| core.handle(now, Input::Tick));
         Ok(shared)
     }
@@ -569,18 +570,5 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
         if is_counted {
             shared.one_saved();
         }
-    }
-}
-
-fn run_works(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<Work>) {
-    while let Ok(work) = queue.recv() {
-        // Nothing is held while it runs: an engine that is dropped meanwhile is gone.
-        let input = work.run();
-        let Some(shared) = shared.upgrade() else { return };
-        let mut sleep = shared.sleep();
-        let _ = shared
-            .runtime
-            .block_on(sleep.wait_for(|sleep| !sleep.is_falling()));
-        shared.drive(|core, now| core.handle(now, input));
     }
 }

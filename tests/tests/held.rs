@@ -1,17 +1,17 @@
 //! Slices of a catch-up are held for a moment, so that Automerge is given many changes at once. Whatever happens meanwhile,
 //! what comes of it is what would have come of it had they been under way for that moment.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cuecard::core::Core;
 use cuecard::limits::{CHECKED_OUTSIDE_MIN, HELD_AT_MOST};
-use cuecard::sim::{Peer, Sim};
+use cuecard::sim::{Peer, Rule, Sim, with_broken};
 use cuecard::sync::message::{Item, Message};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
-use cuecard::{CardId, DeckId, Event, Member, Rights, Role};
+use cuecard::{CardId, DeckId, Event, LateWorkPolicy, Member, Policies, Rights, Role, SettlePolicy, TermId};
 
 const SOON: Duration = Duration::from_secs(20);
 /// More than two slices of a catch-up, of which the first has some two hundred changes.
@@ -26,6 +26,9 @@ thread_local! {
     /// Slices that passed between two, and messages of what is beside the path.
     static SLICES: Cell<usize> = const { Cell::new(0) };
     static BESIDE: Cell<usize> = const { Cell::new(0) };
+    /// Which slices passed, and how often it was said where one stands.
+    static PASSED: RefCell<Vec<(TermId, u64)>> = const { RefCell::new(vec![]) };
+    static STOOD: Cell<usize> = const { Cell::new(0) };
 }
 
 struct World {
@@ -427,4 +430,78 @@ fn the_same_from_two_is_checked_once_and_comes_to_the_same() {
     world.edit("meanwhile");
     world.settle();
     assert_eq!(world.sim.cards(tablet, deck), world.sim.cards(phone, deck));
+}
+
+/// Late work goes beside the path, and then the slice that accepts it.
+#[test]
+fn late_work_is_taken_in_before_what_accepts_it() {
+    let mut world = World::new(17);
+    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+    // A tablet has what the laptop's disk lost.
+    let tablet = world.sim.device("tablet");
+    let key = act(&mut world.sim, laptop, |core, _| core.deck_key(deck).unwrap());
+    act(&mut world.sim, tablet, |core, now| core.join_deck(now, deck, key));
+    world.sim.connect(laptop, tablet, Conditions::PERFECT);
+    world.sim.run_for(SOON);
+    let backup = world.sim.backup(laptop).unwrap();
+    act(&mut world.sim, laptop, |core, now| {
+        core.edit(now, deck, |edit| edit.add_card("perdida", "")).unwrap()
+    });
+    world.sim.run_for(SOON);
+    world.sim.cut(laptop, tablet);
+    world.sim.run_for(SOON);
+    world.sim.restore_backup(laptop, &backup).unwrap();
+    let policies = Policies {
+        late_work: LateWorkPolicy::Accept,
+        settle: SettlePolicy::ByHand,
+        ..Policies::default()
+    };
+    act(&mut world.sim, laptop, |core, _| {
+        core.set_policies(deck, policies).unwrap()
+    });
+    world.edit("anew");
+    world.sim.mend(laptop, tablet);
+    world.sim.run_for(SOON);
+    world.edit("and on");
+    world.sim.run_for(SOON);
+    assert_eq!(world.sim.cards(laptop, deck).len(), 2, "it came back");
+    world.sim.cut(laptop, tablet);
+    world.sim.swallow(laptop, phone, |message| {
+        match message {
+            Message::Entries { items, .. } => PASSED.with_borrow_mut(|passed| {
+                passed.extend(items.iter().filter_map(|item| match item {
+                    Item::Changes { term, from, .. } => Some((*term, *from)),
+                    _ => None,
+                }));
+            }),
+            Message::Status { .. } => STOOD.set(STOOD.get() + 1),
+            _ => {}
+        }
+        false
+    });
+    world.sim.mend(laptop, phone);
+    let same = |sim: &Sim| sim.head(laptop, deck) == sim.head(phone, deck);
+    world.sim.run_until("all of it", SOON, same).unwrap();
+    world.sim.run_for(SOON);
+    let mut passed = PASSED.take();
+    let all = passed.len();
+    passed.sort_unstable();
+    passed.dedup();
+    assert!(all >= 3, "{passed:?}");
+    assert_eq!((passed.len(), STOOD.get()), (all, 2), "once each: {passed:?}");
+    world.settle();
+    assert_eq!(world.sim.cards(phone, deck).len(), 2);
+}
+
+/// What is done outside of the core is done by one thread, for all decks and links.
+#[test]
+fn what_panics_outside_of_the_core_costs_that_and_nothing_else() {
+    // In the second world the laptop makes its changes anew, too.
+    for seed in [19, 20] {
+        with_broken(Rule::WorksDoNotPanic, || {
+            let mut world = World::new(seed);
+            world.settle();
+            assert_eq!(world.behind(), 0);
+        });
+    }
 }

@@ -176,8 +176,10 @@ impl Core {
             let shared = log.find(&session.locator);
             session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
         }
-        if !session.has_room() {
-            return;
+        // An answer that a status came before is still on its way, and costs what it costs: the next is asked for after it.
+        let is_asked = || self.reading.values().any(|asked| *asked == (link, deck));
+        if !session.has_room() || is_asked() {
+            return self.send_records(link, deck, items);
         }
         if !session.first.is_empty() {
             return self.send_owed(link, deck, true);
@@ -232,6 +234,17 @@ impl Core {
         }
     }
 
+    /// Sends records without the slice that they were to go before: that comes later.
+    fn send_records(&mut self, link: LinkId, deck: DeckId, items: Vec<Item>) {
+        if items.is_empty() {
+            return;
+        }
+        if let Some(session) = self.session(link, deck) {
+            session.sent_records();
+        }
+        self.send(link, &Message::Entries { deck, items });
+    }
+
     /// Sends what was written here and is not durable yet, to one that has all before it.
     fn send_fresh(&mut self, link: LinkId, deck: DeckId, at: Position) -> bool {
         if self.store_failed.is_some() {
@@ -284,6 +297,10 @@ impl Core {
             Err(why) => return self.fail_store(why),
         };
         let (after, end, beside) = (reading.after, reading.end, reading.beside);
+        if records.is_empty() && reading.begins_anew {
+            // That failed.
+            records = log.records_cut(after.term, after.len + 1, reading.wanted);
+        }
         let is_sealed = records.iter().any(|record| record.seal.is_some());
         if !is_sealed && reading.begins_anew {
             return self.read_behind(link, deck, reading, records);
@@ -301,12 +318,7 @@ impl Core {
         };
         if self.send_late_first(link, deck, &reading, &items) {
             items.truncate(before);
-            if !items.is_empty() {
-                if let Some(session) = self.session(link, deck) {
-                    session.sent_records();
-                }
-                self.send(link, &Message::Entries { deck, items });
-            }
+            self.send_records(link, deck, items);
             return self.catch_up(link, deck);
         }
         if beside {

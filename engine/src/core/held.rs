@@ -29,6 +29,8 @@ pub(crate) struct Held {
     since: Option<Time>,
     /// What came behind them and speaks of them, to be looked at when they are taken in.
     behind: Vec<Message>,
+    /// Whether something of that is not to wait for more.
+    is_ended: bool,
     /// What came before them, and is being checked.
     checking: Option<Box<Checking>>,
 }
@@ -46,7 +48,7 @@ struct Checking {
 
 impl Held {
     /// Whether nothing is held.
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.messages == 0 && self.checking.is_none()
     }
 
@@ -134,7 +136,7 @@ impl Core {
         let held = &session.held;
         let is_batch = held.bytes >= SLICE_BYTES_MAX
             || (held.changes >= FIRST_BATCH && coming > held.changes.saturating_mul(3));
-        coming > 0 && !is_batch && !held.is_due(now)
+        coming > 0 && !is_batch && !held.is_ended && !held.is_due(now)
     }
 
     /// How many changes of the path the other side said to have beyond those that are here and those that came.
@@ -165,6 +167,7 @@ impl Core {
         };
         let held = std::mem::take(&mut session.held);
         let (mut before, messages, behind, since) = (held.items, held.messages, held.behind, held.since);
+        let is_ended = held.is_ended;
         let rest = before.split_off(run.end);
         let items = Arc::new(before.split_off(run.start));
         if !before.is_empty() && !self.take_entries(link, deck, &before, 0, None) {
@@ -194,6 +197,7 @@ impl Core {
             held.messages = std::mem::take(&mut checking.messages);
             held.behind = std::mem::take(&mut checking.behind);
             held.since = since;
+            held.is_ended = is_ended;
             held.items = rest;
         }
         held.checking = Some(Box::new(checking));
@@ -294,7 +298,8 @@ impl Core {
             }
             Message::Branches { deck, items } => {
                 let (deck, bytes) = (*deck, bytes_of(items));
-                return self.end_batch(link, deck, bytes, message);
+                self.take_what_is_newer(link, deck);
+                return self.put_behind(link, deck, bytes, message);
             }
             Message::Ping { .. } => {
                 let held: Vec<DeckId> = self.held_on(link);
@@ -320,7 +325,27 @@ impl Core {
     /// No more of a deck is waited for; what is checked of it goes before this message.
     fn end_batch(&mut self, link: LinkId, deck: DeckId, bytes: usize, message: Message) -> Option<Message> {
         self.take_batch(link, deck);
-        self.put_behind(link, deck, bytes, message)
+        let rest = self.put_behind(link, deck, bytes, message);
+        if let Some(session) = self.session(link, deck).filter(|_| rest.is_none()) {
+            session.held.is_ended |= !session.held.behind.is_empty();
+        }
+        rest
+    }
+
+    /// What is sent beside the path may be what the slice behind it accepts. That must not join what is held, and be taken in
+    /// with it, before this: so nothing is held from now on but what is being checked already.
+    fn take_what_is_newer(&mut self, link: LinkId, deck: DeckId) {
+        let held = self.session(link, deck).map(|session| &session.held);
+        let run = held.and_then(|held| Some((large_run(&held.items)?, held.items.len())));
+        if run.is_none_or(|(run, len)| run.end == len) {
+            self.take_batch(link, deck);
+        }
+        if self
+            .session(link, deck)
+            .is_some_and(|session| session.held.messages > 0)
+        {
+            self.take_held(link, deck);
+        }
     }
 
     /// `bytes`: of what it lists, if it lists anything.

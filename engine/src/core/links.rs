@@ -192,8 +192,8 @@ impl Core {
     /// The other side of a link speaks of a deck no longer.
     fn close_session(&mut self, link: LinkId, deck: DeckId) {
         self.keep_heard_of(link, &[deck]);
+        // What is being read for it goes on: who speaks of the deck again at once is not read a second time meanwhile.
         self.drop_sessions(deck, |of, _| of == link);
-        self.reading.retain(|_, read| *read != (link, deck));
         self.forget_progress(deck);
         self.way_ended(link, deck);
         self.pull_audio();

@@ -101,6 +101,7 @@ pub use self::playback::{NowPlaying, PlaybackError, PlaybackRefusal};
 pub use self::policy::{
     AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
 };
+pub(crate) use self::ports::unless_it_panics;
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, Work, WriteResult};
 pub use self::presence::{PresenceError, Present};
 pub(crate) use self::pulse::Apart;

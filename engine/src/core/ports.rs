@@ -15,6 +15,7 @@ use cuecard_store::{Batch, BlobHash, Collected, Grace, StreamId};
 use cuecard_transport::Lane;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// What happened outside.
@@ -98,7 +99,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// Does it, and says what came of it.
+    /// Does it, and says what came of it. Should it panic, nothing came of it.
     #[must_use]
     pub fn run(self) -> Input {
         match self {
@@ -106,6 +107,22 @@ impl Work {
             Self::Remake(remake) => remake.run(),
         }
     }
+}
+
+/// What comes of a work: a panic costs that, and not the thread that others wait for.
+pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(feature = "sim")]
+        assert!(
+            !crate::sim::is_broken(crate::sim::Rule::WorksDoNotPanic),
+            "broken on purpose"
+        );
+        work()
+    }));
+    if done.is_err() {
+        tracing::error!("a batch that was checked, or changes that were made anew, panicked");
+    }
+    done.ok()
 }
 
 /// What is to be done outside.

@@ -141,7 +141,8 @@ impl Core {
         }
     }
 
-    /// All that the other side had sent before has been taken in by now, as lanes keep their order. If both stand where they
+    /// All that the other side had sent before has been taken in by now, as lanes keep their order; but of a deck of which
+    /// something is held still, as a ping waits for one deck only. If both stand where they
     /// stood the last time, and that does not fit, something was missed, and nothing is on its way to mend it.
     fn compare_pulse(&mut self, link: LinkId, pulse: &DeckPulse) {
         let deck = pulse.deck;
@@ -151,6 +152,12 @@ impl Core {
         if session.acked != Some(pulse.held) {
             // It says so in case that was lost.
             self.take_ack(link, deck, pulse.held, 0, pulse.changes);
+        }
+        if self
+            .session(link, deck)
+            .is_some_and(|session| !session.held.is_empty())
+        {
+            return;
         }
         let Some(state) = self.decks.get_mut(&deck) else {
             return;

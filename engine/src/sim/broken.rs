@@ -20,6 +20,8 @@ pub enum Rule {
     SaveBeforeSending,
     /// A term counts only if who signed it may hold the role.
     HoldNeedsTheRight,
+    /// What is done outside of the core does not panic.
+    WorksDoNotPanic,
 }
 
 thread_local! {

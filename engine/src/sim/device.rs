@@ -155,6 +155,10 @@ impl SimDevice {
         self.mirrors.iter().find_map(strayed)
     }
 
+    pub(super) fn works(&self) -> usize {
+        self.works.len()
+    }
+
     /// When something is due here.
     pub(super) fn next_at(&self) -> Option<Duration> {
         let saved = self.saving.front().map(|(at, _, _)| *at);

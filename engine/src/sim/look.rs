@@ -36,6 +36,13 @@ impl Sim {
         core.is_some_and(|core| core.is_checked(deck))
     }
 
+    /// How much is being done outside of a device's core, or waits for its turn there: batches that are checked, and changes
+    /// that are made anew, each with a copy of its document.
+    #[must_use]
+    pub fn works(&self, peer: Peer) -> usize {
+        self.devices.get(peer.0).map_or(0, SimDevice::works)
+    }
+
     /// The records that devices sent before they were durable: none, unless the core is broken.
     #[must_use]
     pub fn sent_too_early(&self) -> Vec<(Peer, String)> {

@@ -1,12 +1,15 @@
 //! What a device that merely has the deck's key makes others spend: each of these was little work for who sent it, and much
 //! for all others.
 
+use std::time::Duration;
+
+use cuecard::core::CompactWhen;
 use cuecard::document::Document;
 use cuecard::id::ChangeHash;
 use cuecard::limits::{NAMES_OF_OTHERS_MAX, SEALS_ASIDE_PER_MEMBER_MAX};
 use cuecard::role::{self, Cut, Draft, Seal};
 use cuecard::sim::Intruder;
-use cuecard::sync::message::{DraftItem, Item, Message, Position};
+use cuecard::sync::message::{DraftItem, Item, Message, PROTOCOL_VERSION, Position};
 use cuecard::transport::DeviceKey;
 use cuecard::{DraftId, Event, LateWhy, TermId};
 
@@ -299,5 +302,62 @@ fn names_of_made_up_devices_are_not_kept_without_end() {
     });
     assert_eq!(name.as_deref(), Some("phone"), "a member's stays");
     world.sim.take_events(laptop);
+    world.assert_unharmed();
+}
+
+/// To say where one stands is a few bytes. What leads on from there is made anew of a copy of the document, where only a
+/// snapshot holds it any more.
+#[test]
+fn a_flood_of_statuses_costs_one_copy_of_the_document_at_a_time() {
+    let mut world = World::new(207, None);
+    let (laptop, deck, key) = (world.laptop, world.deck, world.deck_key);
+    let when = CompactWhen {
+        changes: 10,
+        ..CompactWhen::default()
+    };
+    world.sim.compact_when(laptop, when);
+    for at in 0..60 {
+        let title = format!("title {at}");
+        act(&mut world.sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| edit.rename_deck(&title)).unwrap()
+        });
+        world.sim.run_for(Duration::from_millis(200));
+    }
+    world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
+    let intruder = world.intrude();
+    world.sim.say(intruder, &has_nothing(deck));
+    assert_eq!(world.sim.works(laptop), 1, "only a snapshot holds what it lacks");
+    let greet = |proofs| Message::Greet {
+        version: PROTOCOL_VERSION,
+        name: "intruder".to_owned(),
+        proofs,
+    };
+    let mut most = 0;
+    for at in 0..1_000 {
+        // Or it speaks of the deck no longer, and then does.
+        if at % 10 == 0 {
+            world.sim.say(intruder, &greet(vec![]));
+            world.sim.say(intruder, &greet(vec![intruder.proof(deck, &key)]));
+        }
+        world.sim.say(intruder, &has_nothing(deck));
+        most = most.max(world.sim.works(laptop));
+    }
+    assert_eq!(most, 1, "copies at a time");
+    world.sim.heard(intruder);
+    world.sim.run_for(SOON);
+    assert!(!world.sim.is_thrown_out(intruder), "{:?}", world.refusals());
+    let heard = world.sim.heard(intruder).into_iter();
+    let slices = heard.flat_map(|message| match message {
+        Message::Entries { items, .. } => items,
+        _ => vec![],
+    });
+    let begins: Vec<u64> = slices
+        .filter_map(|item| match item {
+            Item::Changes { from, .. } => Some(from),
+            _ => None,
+        })
+        .collect();
+    let firsts = begins.iter().filter(|from| **from == 1).count();
+    assert_eq!(firsts, 1, "the last one is answered: {begins:?}");
     world.assert_unharmed();
 }

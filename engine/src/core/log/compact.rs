@@ -14,7 +14,7 @@ use super::seals::SealsKept;
 use super::{Log, Position};
 
 use crate::core::own_log;
-use crate::core::{Input, ReadId};
+use crate::core::{Input, ReadId, unless_it_panics};
 use crate::disk::snapshot::{self, Kept, SnapshotImage, TermImage};
 use crate::disk::{LogRecord, TermTail};
 use crate::document::Document;
@@ -84,12 +84,25 @@ impl Remake {
     pub fn run(self) -> Input {
         Input::LogRead {
             read: self.read,
-            result: Ok(self.cut_off.records(&self.document)),
+            // None: then the core makes them, for itself.
+            result: Ok(unless_it_panics(|| self.cut_off.records(&self.document)).unwrap_or_default()),
         }
     }
 }
 
 impl CutOff {
+    /// As many as may fit into a slice: no more is copied than is sent.
+    fn taken_of(mut changes: impl Iterator<Item = CutChange>) -> Self {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while bytes <= SLICE_BYTES_MAX
+            && let Some(change) = changes.next()
+        {
+            bytes += change.aside.as_ref().map_or(0, Vec::len);
+            taken.push(change);
+        }
+        Self(taken)
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -368,7 +381,7 @@ impl Log {
                 seal: seal.map(<[u8]>::to_vec),
             })
         };
-        CutOff((from..=to).map_while(change).collect())
+        CutOff::taken_of((from..=to).map_while(change))
     }
 
     /// Whether that change of a term may no longer be in its log.
@@ -417,5 +430,39 @@ impl Log {
             .into_iter()
             .map(|(term, cut)| Position::new(term, cut))
             .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_lies_aside_no_more_is_copied_than_a_slice_holds() {
+        let large = SLICE_BYTES_MAX / 16;
+        let mut copied = 0;
+        let changes = (0..8_192_u64).map(|number| {
+            copied += 1;
+            CutChange {
+                hash: ChangeHash(*blake3::hash(&number.to_le_bytes()).as_bytes()),
+                aside: Some(vec![7; large]),
+                seal: None,
+            }
+        });
+        let cut_off = CutOff::taken_of(changes);
+        assert_eq!(copied, 17, "one more than fits");
+        let actor = crate::role::actor_of_genesis(crate::DeckId::from_bytes([1; 32]));
+        assert_eq!(cut_off.records(&Document::genesis(actor, 0)).len(), 16);
+    }
+
+    #[test]
+    fn one_that_is_larger_than_a_slice_is_a_slice() {
+        let larger = |aside| CutChange {
+            hash: ChangeHash([1; 32]),
+            aside: Some(vec![7; aside]),
+            seal: None,
+        };
+        let changes = [SLICE_BYTES_MAX + 1, 1].map(larger);
+        assert_eq!(CutOff::taken_of(changes.into_iter()).0.len(), 1);
     }
 }
