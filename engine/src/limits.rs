@@ -34,8 +34,8 @@ pub const LOG_READ_BYTES_MAX: usize = SLICE_BYTES_MAX + 16 * SLICE_CHANGES_MAX;
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.
 pub const SLICES_UNACKED_MAX: usize = 16;
-/// Bytes of slices that came, of all links together, and wait to be taken in with those behind them, or are being checked:
-/// as much as an honest device sends ahead, and a batch.
+/// Bytes of slices that came, of all links together, and wait to be taken in with those behind them, or are being checked,
+/// and of what waits behind them: as much as an honest device sends ahead, and a batch.
 ///
 /// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_and_no_more`.
 pub const HELD_BYTES_MAX: usize = UNACKED_BYTES_MAX + SLICE_BYTES_MAX;

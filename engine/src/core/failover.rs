@@ -170,6 +170,7 @@ impl Core {
         }
         let patience = watch.patience(policy, holders.len());
         self.listen_for(deck, editor, patience);
+        let is_held = self.is_held(deck);
         let Some(state) = self.decks.get_mut(&deck) else {
             return;
         };
@@ -212,13 +213,20 @@ impl Core {
             watch.question = None;
             return self.outputs.push_back(Output::WakeAt(due));
         }
+        // A sign of the editor's may be behind what is not judged yet: nothing follows from its absence before that.
+        if is_held {
+            return match self.is_unjudged(deck) {
+                true => self.outputs.push_back(Output::WakeAt(now + interval)),
+                false => self.keep_watch(deck),
+            };
+        }
         match &watch.question {
             Some(question) if now.since(question.asked) < interval => {
                 let again = question.asked + interval;
                 let unheard = question.unheard.len() + 1;
                 let tip = log.chain.canonical().tip;
-                let is_held = question.upto.is_none_or(|upto| log.chain.holds(tip, upto));
-                if unheard * 2 > holders.len() && is_held {
+                let has_all = question.upto.is_none_or(|upto| log.chain.holds(tip, upto));
+                if unheard * 2 > holders.len() && has_all {
                     watch.question = None;
                     watch.heard = now;
                     if let Err(error) = self.claim(now, deck) {
@@ -328,7 +336,12 @@ impl Core {
 
     /// Another asks whether the editor is heard.
     pub(super) fn answer_question(&mut self, link: LinkId, deck: DeckId, word: &Verified<Word>) {
-        let (me, now) = (self.device(), self.now);
+        let me = self.device();
+        // Behind what is not judged yet there may be a sign of it.
+        if !self.hears_editor(deck) && self.is_unjudged(deck) {
+            return;
+        }
+        let hears = self.hears_editor(deck);
         let Some(state) = self.decks.get(&deck) else {
             return;
         };
@@ -336,16 +349,22 @@ impl Core {
         if !log.holders().contains(&me) {
             return;
         }
-        let watch = &state.role.watch;
-        let canonical = log.chain.canonical();
-        let hears = canonical.editor == Some(me) || now.since(watch.heard) < watch.interval() * 2;
-        let seal = log.chain.seal(canonical.tip).map(Verified::encode);
+        let seal = log.chain.seal(log.chain.canonical().tip).map(Verified::encode);
         let answer = Says::Answer {
             question: *word.record_id().as_bytes(),
             hears,
             seal: seal.unwrap_or_default(),
         };
         drop(self.say_word(deck, answer, Some(link)));
+    }
+
+    /// Whether the editor was heard lately, or is this device.
+    fn hears_editor(&self, deck: DeckId) -> bool {
+        self.decks.get(&deck).is_some_and(|state| {
+            let editor = state.log.as_ref().and_then(|log| log.chain.canonical().editor);
+            let watch = &state.role.watch;
+            editor == Some(self.device()) || self.now.since(watch.heard) < watch.interval() * 2
+        })
     }
 
     /// Somebody hears this device, or answers it.

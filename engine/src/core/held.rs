@@ -94,37 +94,33 @@ fn changes_of(items: &[Item]) -> u64 {
 }
 
 fn bytes_of(items: &[Item]) -> usize {
-    let of = |item: &Item| match item {
-        Item::Changes { changes, .. } => changes.iter().map(|change| change.len()).sum(),
-        Item::Draft(draft) => draft.changes.iter().map(|change| change.len()).sum(),
-        Item::Genesis(_) | Item::Charter(_) | Item::Admit(_) | Item::Term(_) | Item::Seal(_) => 0,
-    };
     // What holds them costs, too.
-    items.iter().map(of).sum::<usize>() + std::mem::size_of_val(items)
+    items.iter().map(Item::bytes).sum::<usize>() + std::mem::size_of_val(items)
 }
 
 impl Core {
     /// Parts of the path came: they are taken in at once, or with those that follow.
     pub(super) fn hear_entries(&mut self, link: LinkId, deck: DeckId, items: Vec<Item>) {
-        let (now, bytes) = (self.now, bytes_of(&items));
-        let all: usize = self.sessions().map(|session| session.held.all_bytes()).sum();
-        if self.session(link, deck).is_none() {
-            return;
-        }
+        let now = self.now;
         // However much is under way, this has an end.
-        let is_full = all + bytes > HELD_BYTES_MAX;
-        if is_full {
-            self.take_held(link, deck);
-        }
+        let is_full = self.held_bytes() + bytes_of(&items) > HELD_BYTES_MAX;
         let Some(session) = self.session(link, deck) else {
             return;
         };
         session.held.push(items, now);
-        if is_full || !self.waits_for_more(link, deck) {
+        if is_full {
+            // Also while a batch that came from another is checked.
+            self.take_held(link, deck);
+        } else if !self.waits_for_more(link, deck) {
             self.take_batch(link, deck);
         } else {
             self.outputs.push_back(Output::WakeAt(now + HELD_AT_MOST));
         }
+    }
+
+    /// Bytes of all that is held, of all links together.
+    fn held_bytes(&self) -> usize {
+        self.sessions().map(|session| session.held.all_bytes()).sum()
     }
 
     /// Whether what is held of a session is better taken in with what follows.
@@ -219,6 +215,15 @@ impl Core {
         sessions.any(|session| !session.held.is_empty())
     }
 
+    /// Whether something of this deck came and is not judged yet, though no more of it is waited for: what others said since may
+    /// be behind that.
+    pub(super) fn is_unjudged(&mut self, deck: DeckId) -> bool {
+        for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
+            self.take_batch(link, deck);
+        }
+        self.is_held(deck)
+    }
+
     /// A batch was checked. It may have been taken in meanwhile, because something could not wait.
     pub(super) fn checked(&mut self, checked: Checked) {
         let Checked {
@@ -287,12 +292,19 @@ impl Core {
             | Message::Presence { .. } => {}
             // What speaks of one deck ends the waiting for more of it, and waits for a batch of it that is being checked: of all
             // that is beside the path some is sent with the end of a catch-up, and who has just joined is let in meanwhile.
-            Message::Status { deck, .. }
-            | Message::Word { deck, .. }
-            | Message::Playback { deck, .. }
-            | Message::Doubt { deck, .. }
-            | Message::Whence { deck, .. }
-            | Message::DraftRefused { deck, .. } => {
+            Message::Word { deck, bytes } | Message::Playback { deck, bytes, .. } => {
+                let (deck, bytes) = (*deck, bytes.len());
+                return self.end_batch(link, deck, bytes, message);
+            }
+            Message::Status { deck, locator, .. } => {
+                let (deck, bytes) = (*deck, size_of_val(locator.as_slice()));
+                return self.end_batch(link, deck, bytes, message);
+            }
+            Message::Doubt { deck, devices } => {
+                let (deck, bytes) = (*deck, size_of_val(devices.as_slice()));
+                return self.end_batch(link, deck, bytes, message);
+            }
+            Message::Whence { deck, .. } | Message::DraftRefused { deck, .. } => {
                 let deck = *deck;
                 return self.end_batch(link, deck, 0, message);
             }
@@ -301,13 +313,14 @@ impl Core {
                 self.take_what_is_newer(link, deck);
                 return self.put_behind(link, deck, bytes, message);
             }
-            Message::Ping { .. } => {
+            Message::Ping { decks, .. } => {
+                let bytes = size_of_val(decks.as_slice());
                 let held: Vec<DeckId> = self.held_on(link);
                 for &deck in &held {
                     self.take_batch(link, deck);
                 }
                 return match self.held_on(link).first() {
-                    Some(&deck) => self.put_behind(link, deck, 0, message),
+                    Some(&deck) => self.put_behind(link, deck, bytes, message),
                     None => Some(message),
                 };
             }
@@ -348,14 +361,15 @@ impl Core {
         }
     }
 
-    /// `bytes`: of what it lists, if it lists anything.
+    /// `bytes`: of what it brings or lists, if it does.
     fn put_behind(&mut self, link: LinkId, deck: DeckId, bytes: usize, message: Message) -> Option<Message> {
+        let (all, bytes) = (self.held_bytes(), bytes + size_of::<Message>());
         let session = self.session(link, deck);
         let Some(session) = session.filter(|session| !session.held.is_empty()) else {
             return Some(message);
         };
-        let (held, bytes) = (&mut session.held, bytes + size_of::<Message>());
-        if held.all_bytes() + bytes > HELD_BYTES_MAX || held.all_behind() >= BEHIND_MAX {
+        let held = &mut session.held;
+        if all + bytes > HELD_BYTES_MAX || held.all_behind() >= BEHIND_MAX {
             self.take_held(link, deck);
             return Some(message);
         }

@@ -65,7 +65,7 @@ impl Silence {
         let Some((editor, patience)) = editor else {
             return Look::Nothing;
         };
-        let (_, awaited) = *self.awaited.get_or_insert((editor, now));
+        self.awaited.get_or_insert((editor, now));
         let heard = self.heard.filter(of).map(|(_, at)| at);
         if let Some((_, told)) = self.told {
             if heard.is_none_or(|heard| heard <= told) {
@@ -74,12 +74,19 @@ impl Silence {
             self.told = None;
             return Look::Heard;
         }
-        let due = heard.map_or(awaited, |heard| heard.max(awaited)) + patience;
-        if now < due {
+        if let Some(due) = self.due(editor, patience).filter(|due| now < *due) {
             return Look::Again(due);
         }
         self.told = Some((editor, now));
         Look::Silent
+    }
+
+    /// When it counts as silent, if it is waited for and does not yet.
+    fn due(&self, editor: DeviceId, patience: Duration) -> Option<Time> {
+        let of = |known: &(DeviceId, Time)| known.0 == editor;
+        let (_, awaited) = self.awaited.filter(of)?;
+        let heard = self.heard.filter(of).map_or(awaited, |(_, at)| at.max(awaited));
+        self.told.filter(of).is_none().then_some(heard + patience)
     }
 
     pub(super) fn sign_of(&self, editor: DeviceId) -> EditorSign {
@@ -98,6 +105,12 @@ impl Core {
         let (me, now) = (self.device(), self.now);
         let mut links = self.links.values();
         let is_linked = links.any(|link| link.peer == editor && link.sessions.contains_key(&deck));
+        let silence = self.decks.get(&deck).map(|state| &state.role.silence);
+        let is_due = silence.and_then(|silence| silence.due(editor, patience));
+        // A sign of it that others passed on may be behind what is not judged yet.
+        if !is_linked && is_due.is_some_and(|due| due <= now) && self.is_unjudged(deck) {
+            return self.outputs.push_back(Output::WakeAt(now + patience));
+        }
         let Some(state) = self.decks.get_mut(&deck) else {
             return;
         };

@@ -33,6 +33,8 @@ pub(super) struct SimDevice {
     pub(super) unsaved: Unsaved,
     tasks: VecDeque<(Duration, StoreTask)>,
     works: VecDeque<(Duration, Work)>,
+    /// How long each of them takes, where it is not a moment.
+    pub(super) work_takes: Option<Duration>,
     wake: Option<Duration>,
     clock: SimClock,
     pub(super) events: Vec<Event>,
@@ -64,6 +66,7 @@ impl SimDevice {
             unsaved: Unsaved::default(),
             tasks: VecDeque::new(),
             works: VecDeque::new(),
+            work_takes: None,
             wake: None,
             clock: SimClock::default(),
             events: Vec::new(),
@@ -266,7 +269,10 @@ impl SimDevice {
                 }
                 Output::Work(work) => {
                     let earliest = self.works.back().map_or(now, |(at, _)| *at);
-                    self.works.push_back((later(50_000).max(earliest), work));
+                    let at = later(50_000).max(earliest);
+                    // One after the other.
+                    let at = self.work_takes.map_or(at, |takes| now.max(earliest) + takes);
+                    self.works.push_back((at, work));
                 }
                 Output::Event(event) => {
                     follow(&mut self.mirrors, core, &event);

@@ -161,6 +161,13 @@ impl Sim {
         }
     }
 
+    /// From now on each thing that a device does outside of its core takes so long: else it is a moment.
+    pub fn work_slowly(&mut self, peer: Peer, takes: Duration) {
+        if let Some(device) = self.devices.get_mut(peer.0) {
+            device.work_takes = Some(takes);
+        }
+    }
+
     /// Sets a device's clock wrong, by so much, and lets it run too fast (or too slow) by so many millionths. All clocks are
     /// right at first. It must not be set back while the device runs.
     pub fn set_clock(&mut self, peer: Peer, ahead_ms: i64, drift_per_million: i64) {

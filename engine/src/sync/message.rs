@@ -505,6 +505,23 @@ pub enum Item {
     Admit(#[n(0)] ByteVec),
 }
 
+impl Item {
+    /// Bytes that it has in memory, in all its parts: even an empty one is something there.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of = |part: &ByteVec| part.len() + 32;
+        match self {
+            Self::Genesis(part)
+            | Self::Charter(part)
+            | Self::Term(part)
+            | Self::Seal(part)
+            | Self::Admit(part) => of(part),
+            Self::Draft(DraftItem { record, changes }) => of(record) + changes.iter().map(of).sum::<usize>(),
+            Self::Changes { changes, seal, .. } => of(seal) + changes.iter().map(of).sum::<usize>(),
+        }
+    }
+}
+
 /// The hash of a change, as its bytes.
 mod head {
     use minicbor::bytes::ByteArray;
@@ -603,10 +620,9 @@ mod at_most {
         let mut unpacked = 0;
         for item in from.array_iter_with(context)? {
             let item = item?;
-            if let Item::Changes { changes, .. } = &item {
-                // Even an empty one is something in memory.
-                let bytes = changes.iter().map(|change| change.len() + 32);
-                unpacked += bytes.sum::<usize>();
+            // The others are not packed, and as long as the message is.
+            if matches!(item, Item::Changes { .. }) {
+                unpacked += item.bytes();
             }
             if unpacked > MESSAGE_BYTES_MAX {
                 return Err(Error::message("its changes are more than a message may have"));

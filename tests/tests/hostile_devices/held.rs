@@ -7,7 +7,7 @@ use cuecard::document::Document;
 use cuecard::limits::{BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use cuecard::role::Seal;
 use cuecard::sim::Intruder;
-use cuecard::sync::message::{Item, Message, PROTOCOL_VERSION, Position};
+use cuecard::sync::message::{DraftItem, Item, Message, PROTOCOL_VERSION, Position};
 use cuecard::transport::DeviceKey;
 use cuecard::{Member, Rights, TermId};
 
@@ -297,32 +297,54 @@ fn what_is_wrong_in_a_large_batch_is_found_outside_and_ends_it_there() {
 /// While a batch is checked, more comes: as much as an honest device sends ahead, and no more.
 #[test]
 fn so_much_is_held_and_no_more() {
-    let mut handed = Handed::new(186);
-    let intruder = handed.promise();
-    let count = handed.check(intruder);
-    let (term, after) = (handed.term, handed.document.heads()[0]);
-    let mut sent = 0;
-    while handed.cards() == 3 {
-        // What it is will be looked at when it is taken in.
-        let changes = vec![vec![7_u8; 128 * 1024].into(); 8];
-        sent += changes.len() * 128 * 1024;
-        let from = count + 1;
-        handed.say(
-            intruder,
-            Item::Changes {
+    for what in ["changes", "a long seal", "seals", "drafts", "beside", "words"] {
+        let mut handed = Handed::new(186);
+        let intruder = handed.promise();
+        let count = handed.check(intruder);
+        let (deck, term, after) = (handed.world.deck, handed.term, handed.document.heads()[0]);
+        let mut sent = 0;
+        while handed.cards() == 3 {
+            // What it is will be looked at when it is taken in: each has a mebibyte.
+            let parts = vec![vec![7_u8; 128 * 1024].into(); 8];
+            let changes = |changes, seal: Vec<u8>| Item::Changes {
                 term,
-                from,
+                from: count + 1,
                 changes,
-                seal: vec![1_u8].into(),
+                seal: seal.into(),
                 after,
-            },
-        );
-        assert!(sent <= HELD_BYTES_MAX + 1024 * 1024, "{sent} bytes are held");
+            };
+            let draft = |record| {
+                Item::Draft(DraftItem {
+                    record,
+                    changes: vec![],
+                })
+            };
+            let items: Vec<Item> = match what {
+                "changes" => vec![changes(parts, vec![1])],
+                "a long seal" => vec![changes(vec![], vec![7; 1024 * 1024])],
+                "drafts" => parts.into_iter().map(draft).collect(),
+                _ => parts.into_iter().map(Item::Seal).collect(),
+            };
+            let message = match what {
+                "beside" => Message::Branches { deck, items },
+                "words" => {
+                    let bytes = vec![7; 1024 * 1024].into();
+                    Message::Word { deck, bytes }
+                }
+                _ => Message::Entries { deck, items },
+            };
+            sent += 1024 * 1024;
+            handed.world.sim.say(intruder, &message);
+            let most = HELD_BYTES_MAX + 1024 * 1024;
+            assert!(sent <= most, "{what}: {sent} bytes are held");
+        }
+        assert!(sent > HELD_BYTES_MAX - 2 * 1024 * 1024, "{what}: {sent}");
+        assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap(), "{what}");
+        handed.world.sim.run_for(2 * HELD_AT_MOST);
+        // What is beside the path and is none of it is no offence by itself.
+        let is_out = handed.world.sim.is_thrown_out(intruder);
+        assert!(is_out || what == "beside", "{what}: for what that was");
     }
-    assert!(sent > HELD_BYTES_MAX - 2 * 1024 * 1024, "{sent}");
-    assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap());
-    handed.world.sim.run_for(2 * HELD_AT_MOST);
-    assert!(handed.world.sim.is_thrown_out(intruder), "for what that was");
 }
 
 #[test]

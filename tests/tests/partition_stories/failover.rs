@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use cuecard::core::Core;
 use cuecard::sim::{Fate, Peer, Sim};
-use cuecard::{AutoClaim, Policies, Role};
+use cuecard::sync::message::Message;
+use cuecard::{AutoClaim, Event, Policies, Role};
 use cuecard_tests::on_all_cores;
 
 use crate::world::{SOON, World};
@@ -342,4 +343,61 @@ fn a_claim_of_long_ago_does_not_move_the_role_of_an_editor_that_is_alone() {
     world.the_end();
     assert_eq!(world.editor(), Some(laptop));
     assert_eq!(world.fate("claimed"), Some(Fate::Canonical), "as late work");
+}
+
+/// What an editor wrote comes to these devices in one batch, over links with that one, and they take two seconds to check it.
+fn check_slowly(world: &mut World, editor: Peer, from: Peer, checkers: &[Peer]) {
+    let all = world.peers.clone();
+    world.set_policies(&all, &fails_over(SECOND));
+    world.sim.run_for(SOON);
+    for &peer in checkers {
+        world.sim.work_slowly(peer, SECOND * 2);
+        let is_slice = |message: &Message| matches!(message, Message::Entries { .. });
+        world.sim.swallow(from, peer, is_slice);
+    }
+    for number in 0..600 {
+        world.act(editor, |core, now, deck| {
+            let front = number.to_string();
+            core.edit(now, deck, |edit| edit.add_card(&front, "").map(drop))
+                .unwrap();
+        });
+    }
+    world.sim.run_for(SECOND);
+    for &peer in checkers {
+        world.sim.swallow(from, peer, |_| false);
+        world.sim.take_events(peer);
+    }
+    let (deck, peers) = (world.deck, checkers.to_vec());
+    let check = |sim: &Sim| peers.iter().all(|peer| sim.is_checking(*peer, deck));
+    world.sim.run_until("it is being checked", SOON, check).unwrap();
+    world.sim.run_for(SECOND * 3 / 2);
+    assert!(
+        check(&world.sim),
+        "it is checked for longer than an editor may be silent"
+    );
+    world.sim.run_for(SOON);
+    for &peer in checkers {
+        let events = world.sim.take_events(peer).into_iter();
+        let wrong: Vec<Event> = events
+            .filter(|event| matches!(event, Event::RoleMoved { .. } | Event::EditorSilent { .. }))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+    assert!(edits(&world.sim, editor, world), "{:?}", world.roles());
+    world.edit(editor, "goes on");
+    world.the_end();
+}
+
+/// Once the role was taken from an editor while the others checked what it had written: its signs waited behind that.
+#[test]
+fn an_editor_keeps_the_role_while_others_check_what_it_wrote() {
+    let (mut world, [laptop, phone, tablet]) = World::new(83, ["laptop", "phone", "tablet"]);
+    check_slowly(&mut world, laptop, laptop, &[phone, tablet]);
+}
+
+#[test]
+fn an_editor_that_others_pass_on_the_signs_of_is_not_silent_while_what_it_wrote_is_checked() {
+    let (mut world, [laptop, phone, tablet]) = World::new(85, ["laptop", "phone", "tablet"]);
+    world.sim.cut(laptop, tablet);
+    check_slowly(&mut world, laptop, phone, &[tablet]);
 }
