@@ -112,14 +112,17 @@ impl Core {
         }
         self.hear(deck, device, held, changes, None);
         // Split borrows: the session is changed by the order of the log.
-        let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
-            return;
-        };
+        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
         let session = self
             .links
             .get_mut(&link)
             .and_then(|state| state.sessions.get_mut(&deck));
         let Some(session) = session else { return };
+        let Some(log) = log else {
+            // Nothing of the deck is here yet: it counts when something is, as it is not said again.
+            session.acked = Some(held);
+            return;
+        };
         session.acked_up_to(held, taken, |a, b| log.is_before(a, b));
         self.tell_safe(link, deck, true);
         self.tell_progress(deck, false);
@@ -374,6 +377,8 @@ impl Core {
             self.catch_up(link, deck);
             self.offer_drafts(link, deck);
             self.knock(link, deck);
+            // What it acknowledged before anything of the deck was here.
+            self.introduce(link, deck);
         }
         self.tell_progress(deck, false);
         self.tell_holdings(deck);
