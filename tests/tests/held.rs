@@ -40,6 +40,16 @@ struct World {
 }
 
 impl World {
+    /// Another device that follows the deck, linked with the laptop.
+    fn join(&mut self, name: &'static str) -> Peer {
+        let (laptop, deck) = (self.laptop, self.deck);
+        let peer = self.sim.device(name);
+        let key = act(&mut self.sim, laptop, |core, _| core.deck_key(deck).unwrap());
+        act(&mut self.sim, peer, |core, now| core.join_deck(now, deck, key));
+        self.sim.connect(laptop, peer, Conditions::PERFECT);
+        peer
+    }
+
     /// A phone that is 700 changes behind, and not linked.
     fn new(seed: u64) -> Self {
         let mut sim = Sim::new(seed);
@@ -412,10 +422,7 @@ fn a_link_that_ends_during_a_check_does_not_take_with_it_what_had_come() {
 fn the_same_from_two_is_checked_once_and_comes_to_the_same() {
     let mut world = World::new(13);
     let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
-    let tablet = world.sim.device("tablet");
-    let key = act(&mut world.sim, laptop, |core, _| core.deck_key(deck).unwrap());
-    act(&mut world.sim, tablet, |core, now| core.join_deck(now, deck, key));
-    world.sim.connect(laptop, tablet, Conditions::PERFECT);
+    let tablet = world.join("tablet");
     world.settle();
     world.sim.connect(tablet, phone, Conditions::PERFECT);
     world.sim.run_for(SOON);
@@ -438,10 +445,7 @@ fn late_work_is_taken_in_before_what_accepts_it() {
     let mut world = World::new(17);
     let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
     // A tablet has what the laptop's disk lost.
-    let tablet = world.sim.device("tablet");
-    let key = act(&mut world.sim, laptop, |core, _| core.deck_key(deck).unwrap());
-    act(&mut world.sim, tablet, |core, now| core.join_deck(now, deck, key));
-    world.sim.connect(laptop, tablet, Conditions::PERFECT);
+    let tablet = world.join("tablet");
     world.sim.run_for(SOON);
     let backup = world.sim.backup(laptop).unwrap();
     act(&mut world.sim, laptop, |core, now| {

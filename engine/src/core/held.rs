@@ -98,6 +98,21 @@ fn bytes_of(items: &[Item]) -> usize {
     items.iter().map(Item::bytes).sum::<usize>() + std::mem::size_of_val(items)
 }
 
+/// Bytes of a message that waits behind that, and of what it brings or lists.
+fn bytes_behind(message: &Message) -> usize {
+    let listed = match message {
+        Message::DraftsHeld { marks, .. } => size_of_val(marks.as_slice()),
+        Message::Holdings { held, .. } => size_of_val(held.as_slice()),
+        Message::Word { bytes, .. } | Message::Playback { bytes, .. } => bytes.len(),
+        Message::Status { locator, .. } => size_of_val(locator.as_slice()),
+        Message::Doubt { devices, .. } => size_of_val(devices.as_slice()),
+        Message::Branches { items, .. } => bytes_of(items),
+        Message::Ping { decks, .. } => size_of_val(decks.as_slice()),
+        _ => 0,
+    };
+    listed + size_of::<Message>()
+}
+
 impl Core {
     /// Parts of the path came: they are taken in at once, or with those that follow.
     pub(super) fn hear_entries(&mut self, link: LinkId, deck: DeckId, items: Vec<Item>) {
@@ -274,13 +289,9 @@ impl Core {
     pub(super) fn wait_behind(&mut self, link: LinkId, message: Message) -> Option<Message> {
         match &message {
             // What begins a catch-up is said in one breath with its first slice.
-            Message::DraftsHeld { deck, marks, .. } => {
-                let (deck, bytes) = (*deck, size_of_val(marks.as_slice()));
-                return self.put_behind(link, deck, bytes, message);
-            }
-            Message::Holdings { deck, held } => {
-                let (deck, bytes) = (*deck, size_of_val(held.as_slice()));
-                return self.put_behind(link, deck, bytes, message);
+            Message::DraftsHeld { deck, .. } | Message::Holdings { deck, .. } => {
+                let deck = *deck;
+                return self.put_behind(link, deck, message);
             }
             // The next slice, and what has nothing to do with it.
             Message::Entries { .. }
@@ -292,35 +303,27 @@ impl Core {
             | Message::Presence { .. } => {}
             // What speaks of one deck ends the waiting for more of it, and waits for a batch of it that is being checked: of all
             // that is beside the path some is sent with the end of a catch-up, and who has just joined is let in meanwhile.
-            Message::Word { deck, bytes } | Message::Playback { deck, bytes, .. } => {
-                let (deck, bytes) = (*deck, bytes.len());
-                return self.end_batch(link, deck, bytes, message);
-            }
-            Message::Status { deck, locator, .. } => {
-                let (deck, bytes) = (*deck, size_of_val(locator.as_slice()));
-                return self.end_batch(link, deck, bytes, message);
-            }
-            Message::Doubt { deck, devices } => {
-                let (deck, bytes) = (*deck, size_of_val(devices.as_slice()));
-                return self.end_batch(link, deck, bytes, message);
-            }
-            Message::Whence { deck, .. } | Message::DraftRefused { deck, .. } => {
+            Message::Word { deck, .. }
+            | Message::Playback { deck, .. }
+            | Message::Status { deck, .. }
+            | Message::Doubt { deck, .. }
+            | Message::Whence { deck, .. }
+            | Message::DraftRefused { deck, .. } => {
                 let deck = *deck;
-                return self.end_batch(link, deck, 0, message);
+                return self.end_batch(link, deck, message);
             }
-            Message::Branches { deck, items } => {
-                let (deck, bytes) = (*deck, bytes_of(items));
+            Message::Branches { deck, .. } => {
+                let deck = *deck;
                 self.take_what_is_newer(link, deck);
-                return self.put_behind(link, deck, bytes, message);
+                return self.put_behind(link, deck, message);
             }
-            Message::Ping { decks, .. } => {
-                let bytes = size_of_val(decks.as_slice());
+            Message::Ping { .. } => {
                 let held: Vec<DeckId> = self.held_on(link);
                 for &deck in &held {
                     self.take_batch(link, deck);
                 }
                 return match self.held_on(link).first() {
-                    Some(&deck) => self.put_behind(link, deck, bytes, message),
+                    Some(&deck) => self.put_behind(link, deck, message),
                     None => Some(message),
                 };
             }
@@ -336,9 +339,9 @@ impl Core {
     }
 
     /// No more of a deck is waited for; what is checked of it goes before this message.
-    fn end_batch(&mut self, link: LinkId, deck: DeckId, bytes: usize, message: Message) -> Option<Message> {
+    fn end_batch(&mut self, link: LinkId, deck: DeckId, message: Message) -> Option<Message> {
         self.take_batch(link, deck);
-        let rest = self.put_behind(link, deck, bytes, message);
+        let rest = self.put_behind(link, deck, message);
         if let Some(session) = self.session(link, deck).filter(|_| rest.is_none()) {
             session.held.is_ended |= !session.held.behind.is_empty();
         }
@@ -361,9 +364,8 @@ impl Core {
         }
     }
 
-    /// `bytes`: of what it brings or lists, if it does.
-    fn put_behind(&mut self, link: LinkId, deck: DeckId, bytes: usize, message: Message) -> Option<Message> {
-        let (all, bytes) = (self.held_bytes(), bytes + size_of::<Message>());
+    fn put_behind(&mut self, link: LinkId, deck: DeckId, message: Message) -> Option<Message> {
+        let (all, bytes) = (self.held_bytes(), bytes_behind(&message));
         let session = self.session(link, deck);
         let Some(session) = session.filter(|session| !session.held.is_empty()) else {
             return Some(message);

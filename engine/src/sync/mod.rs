@@ -15,6 +15,7 @@ pub mod holdings;
 #[cfg(test)]
 mod lists;
 pub mod message;
+mod name;
 pub(crate) mod packed;
 pub(crate) mod pulse;
 pub(crate) mod session;

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use self::messages::{name, samples};
+use self::messages::samples;
 use self::records::{deck, device, records};
 use crate::card::{FieldValue, TextField};
 use crate::document::tests::{actor, bits, genesis};
@@ -53,7 +53,7 @@ fn vectors() -> Value {
     let messages = samples().into_iter().map(|message| {
         let bytes = minicbor::to_vec(&message).unwrap();
         json!({
-            "name": name(&message),
+            "name": message.name(),
             "number": shape(&message).0,
             "cbor": hex(&bytes),
         })
@@ -157,7 +157,7 @@ fn the_wire_is_what_the_vectors_say() {
     for message in kept["messages"].as_array().unwrap() {
         let bytes = [vec![0], unhex(message["cbor"].as_str().unwrap())].concat();
         let read = envelope::open(&bytes).unwrap();
-        assert_eq!(name(&read), message["name"].as_str().unwrap());
+        assert_eq!(read.name(), message["name"].as_str().unwrap());
         assert_eq!(minicbor::to_vec(&read).unwrap(), bytes[1..]);
     }
     for envelope in kept["envelopes"].as_array().unwrap() {
@@ -212,7 +212,7 @@ fn the_page_lists_every_message_with_its_number_and_its_fields() {
     for message in samples() {
         // What is none at the end is left out, so the longest one counts.
         let shape = shape(&message);
-        let entry = known.entry(name(&message).to_owned()).or_insert(shape);
+        let entry = known.entry(message.name().to_owned()).or_insert(shape);
         *entry = shape.max(*entry);
     }
     assert_eq!(listed, known, "on the left the page, on the right the code");

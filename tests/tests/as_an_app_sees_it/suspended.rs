@@ -2,14 +2,17 @@
 //! has the engine, a catch-up. It sleeps within half a second all the same, is told the truth about what was kept, and
 //! wakes up as if nothing had been.
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cuecard::limits::SUSPEND_WITHIN;
 use cuecard::transport::memory::{Conditions, pair};
 use cuecard::{Deck, Engine, Event, Rights, SuspendError};
 use cuecard_tests::engines::{Greedy, WITHIN, link, until, until_so};
 use cuecard_tests::real::held::{HeldStore, Hold};
+use tokio::sync::mpsc::Sender;
 
 /// What a loaded machine may take beyond what was promised. Whatever is waited for here takes longer than both.
 const SLACK: Duration = Duration::from_millis(700);
@@ -29,19 +32,26 @@ fn add(deck: &Deck, front: &str) {
         .unwrap();
 }
 
-#[tokio::test]
-async fn a_link_that_takes_nothing_is_closed_all_the_same() {
-    let laptop = Engine::in_memory("laptop").unwrap();
-    let deck = laptop.create_deck("Spanish").await.unwrap();
+/// A link that takes nothing, and something that is queued for it. It lasts for as long as what its other side says it by.
+async fn stuck(laptop: &Engine, deck: &Deck) -> (Arc<Greedy>, Sender<Bytes>) {
     let (stuck, say) = Greedy::new();
     let mut events = laptop.events();
     laptop.attach(stuck.clone());
-    say.send(Greedy::greeting(&deck)).await.unwrap();
+    say.send(Greedy::greeting(deck)).await.unwrap();
     until(&mut events, "it is met", |event| {
         matches!(event, Event::ReachChanged { .. })
     })
     .await;
-    add(&deck, "queued for it, and not taken");
+    add(deck, "queued for it, and not taken");
+    (stuck, say)
+}
+
+#[tokio::test]
+async fn a_link_that_takes_nothing_is_closed_all_the_same() {
+    let laptop = Engine::in_memory("laptop").unwrap();
+    let deck = laptop.create_deck("Spanish").await.unwrap();
+    let (stuck, _say) = stuck(&laptop, &deck).await;
+    let mut events = laptop.events();
     assert!(!stuck.is_closed());
     let started = Instant::now();
     suspend(&laptop).await.unwrap();
@@ -61,26 +71,11 @@ async fn a_link_that_takes_nothing_is_closed_all_the_same() {
 async fn falling_asleep_that_was_broken_off_does_not_go_on_as_the_next() {
     let laptop = Engine::in_memory("laptop").unwrap();
     let deck = laptop.create_deck("Spanish").await.unwrap();
-    let (stuck, say) = Greedy::new();
-    let mut events = laptop.events();
-    laptop.attach(stuck.clone());
-    say.send(Greedy::greeting(&deck)).await.unwrap();
-    until(&mut events, "it is met", |event| {
-        matches!(event, Event::ReachChanged { .. })
-    })
-    .await;
-    add(&deck, "queued for it, and not taken");
+    let (_stuck, _first) = stuck(&laptop, &deck).await;
     let first = tokio::time::timeout(SUSPEND_WITHIN / 2, laptop.suspend()).await;
     assert!(first.is_err(), "it waits for what is queued");
     laptop.resume().await;
-    let (attached, say) = Greedy::new();
-    laptop.attach(attached.clone());
-    say.send(Greedy::greeting(&deck)).await.unwrap();
-    until(&mut events, "it is met again", |event| {
-        matches!(event, Event::ReachChanged { .. })
-    })
-    .await;
-    add(&deck, "queued for the new one");
+    let (attached, _second) = stuck(&laptop, &deck).await;
     let started = Instant::now();
     suspend(&laptop).await.unwrap();
     assert!(started.elapsed() > SUSPEND_WITHIN / 2, "it had its own time");

@@ -13,7 +13,7 @@ use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
 use cuecard::transport::{DeviceKey, Lane};
 use cuecard::{AudioRef, BlobId, DeckId, DraftId, DraftState, Event, Member, Presence, Rights, Role};
-use cuecard_tests::messages::{name_of, names};
+use cuecard_tests::messages::names;
 use cuecard_tests::on_all_cores;
 
 use crate::world::Outcome;
@@ -32,7 +32,7 @@ enum Harm {
 }
 
 fn kind_of(message: Option<&Message>) -> &'static str {
-    message.map_or(FRAME, name_of)
+    message.map_or(FRAME, Message::name)
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -62,7 +62,7 @@ fn say_again(sim: &mut Sim, kind: &str, recorded: &[(Peer, Peer, Lane, bytes::By
     for (from, to, lane, bytes) in recorded {
         let is_it = match lane {
             Lane::Binary => kind == FRAME,
-            Lane::Control => open(bytes).is_ok_and(|message| name_of(&message) == kind),
+            Lane::Control => open(bytes).is_ok_and(|message| message.name() == kind),
         };
         if is_it {
             assert!(sim.say_again((*from, *to), *lane, bytes), "they are linked");

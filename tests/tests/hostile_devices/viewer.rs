@@ -17,7 +17,7 @@ use cuecard::sync::message::{
 };
 use cuecard::transport::Lane;
 use cuecard::{BlobId, DraftId, DraftRefusal, Event, Rights};
-use cuecard_tests::messages::{name_of, names};
+use cuecard_tests::messages::names;
 use std::time::Duration;
 
 use super::authority::{charter_of, items, phone, sealed};
@@ -358,7 +358,7 @@ fn no_message_of_a_viewer_changes_a_deck() {
         let phone = phone(&mut world);
         let peers = [world.laptop, phone];
         let lies = lies(&mut world, phone);
-        let said: BTreeSet<&str> = lies.iter().map(name_of).collect();
+        let said: BTreeSet<&str> = lies.iter().map(Message::name).collect();
         assert_eq!(said, names(), "every message of the page is lied with");
         let with_drafts = rights == Rights::Read;
         let before = peers.map(|peer| stand(&mut world, peer, with_drafts));

@@ -6,35 +6,6 @@ use crate::sync::clock::Offset;
 use crate::sync::holdings::{Digest, Holding};
 use crate::sync::message::*;
 
-/// What `PROTOCOL.md` calls a message. A new one is missing here until it is in the vectors and on the page.
-pub(super) fn name(message: &Message) -> &'static str {
-    match message {
-        Message::Greet { .. } => "Greet",
-        Message::Status { .. } => "Status",
-        Message::Entries { .. } => "Entries",
-        Message::Ack { .. } => "Ack",
-        Message::Propose { .. } => "Propose",
-        Message::Pull { .. } => "Pull",
-        Message::Lack { .. } => "Lack",
-        Message::Have { .. } => "Have",
-        Message::Holdings { .. } => "Holdings",
-        Message::Branches { .. } => "Branches",
-        Message::Whence { .. } => "Whence",
-        Message::Lineage { .. } => "Lineage",
-        Message::Word { .. } => "Word",
-        Message::DraftsHeld { .. } => "DraftsHeld",
-        Message::Withdraw { .. } => "Withdraw",
-        Message::DraftRefused { .. } => "DraftRefused",
-        Message::NewKey { .. } => "NewKey",
-        Message::Knock { .. } => "Knock",
-        Message::Ping { .. } => "Ping",
-        Message::Pong { .. } => "Pong",
-        Message::Presence { .. } => "Presence",
-        Message::Doubt { .. } => "Doubt",
-        Message::Playback { .. } => "Playback",
-    }
-}
-
 pub(super) fn samples() -> Vec<Message> {
     let (deck, beside) = (deck(), Digest([4; 32]));
     let draft = || DraftItem {

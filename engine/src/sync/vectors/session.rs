@@ -10,7 +10,6 @@ use minicbor::Decoder;
 use minicbor::data::Type;
 use serde_json::{Value, json};
 
-use super::messages::name;
 use super::{file, hex, unhex};
 use crate::core::deck_proof;
 use crate::document::Document;
@@ -77,7 +76,7 @@ fn world() -> Value {
             let proof = deck_proof(&key, deck, &transcript, sim.id(speaker));
             assert!(proofs.contains(&proof), "it shows the deck");
         }
-        said.push(json!({ "from": names(speaker), "name": name(&message), "bytes": hex(bytes) }));
+        said.push(json!({ "from": names(speaker), "name": message.name(), "bytes": hex(bytes) }));
     }
     let device = |peer| {
         let key = sim.key(peer).unwrap();
@@ -181,7 +180,7 @@ fn the_worked_session_has_the_steps_that_the_page_speaks_of() {
         .collect();
     let steps: Vec<(&str, &str)> = said
         .iter()
-        .map(|(from, message)| (*from, name(message)))
+        .map(|(from, message)| (*from, message.name()))
         .collect();
     let after = |from: usize, step: (&str, &str)| {
         let at = steps.iter().skip(from).position(|said| *said == step);
