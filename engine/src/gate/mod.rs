@@ -64,7 +64,7 @@ pub fn late_heads(changes: &[&[u8]], previous: ChangeHash) -> Result<Vec<ChangeH
     let (mut late, mut before) = (Vec::new(), None);
     for bytes in changes {
         if names(bytes, LATE_ACCEPT) {
-            let (change, _) = chunk::read(bytes)?;
+            let change = read(bytes)?;
             // A chunk begins with the first bytes of its hash, which is enough to tell two dependencies apart.
             let is_before = |head: &ChangeHash| match before {
                 Some(checksum) => head.0.get(..4) == checksum,
@@ -305,13 +305,21 @@ pub fn admit(document: &Document, segments: &[Segment<'_>], head: ChangeHash) ->
     catch_unwind(AssertUnwindSafe(|| lines::admit(document, segments, head))).unwrap_or(Err(Refusal::Fault))
 }
 
+/// Reads one change, whoever wrote it, for what it says of itself. It is of the right form, and nothing else is known of it.
+///
+/// # Errors
+/// If it is not a change of the form that a deck takes.
+pub(crate) fn read(bytes: &[u8]) -> Result<Change, Refusal> {
+    let read = catch_unwind(|| chunk::read(bytes)).unwrap_or(Err(Refusal::Fault));
+    Ok(read?.0)
+}
+
 /// The hash of a change by somebody else.
 ///
 /// # Errors
 /// If it is not a change of the form that a deck takes.
 pub(crate) fn hash_of(bytes: &[u8]) -> Result<ChangeHash, Refusal> {
-    let read = catch_unwind(|| chunk::read(bytes)).unwrap_or(Err(Refusal::Fault));
-    Ok(read?.0.hash())
+    Ok(read(bytes)?.hash())
 }
 
 #[cfg(test)]

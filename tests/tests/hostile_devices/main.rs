@@ -38,6 +38,7 @@
 //! | names of made-up devices | `spending::names_of_made_up_devices_are_not_kept_without_end` | nothing |
 //! | two changes whose hashes begin alike | `beside::two_lines_whose_hashes_begin_alike_are_proved_to_everybody` | `TwoSeals` |
 //! | slices put together by one that passes them on | `slices::what_is_accepted_amid_a_slice_is_refused_as_nobody_could_send_it_on` | "a slice begins with what it accepts" |
+//! | compressed and endless changes that begin like one that is held | `slices::what_begins_like_a_held_change_is_not_unfolded_to_see_whether_it_is_that` | the end of the link |
 //! | a slice as long as it may be, with one seal | `slices::one_as_long_as_it_may_be_can_be_sent_on` | nothing |
 //! | old answers to the editor's signs | `words::old_answers_said_again_do_not_make_an_editor_heard` | nothing |
 //! | going on after a handover, behind a later claim | `leaving::what_was_written_after_leaving_asks_also_where_a_later_claim_is_built_on_it` | `LateWorkWaiting`, `AfterLeaving` |

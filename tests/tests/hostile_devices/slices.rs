@@ -1,5 +1,10 @@
 //! Slices that are cut where no honest device cuts them: whoever takes one in has to be able to send it on.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use automerge::Change;
 use cuecard::card::FieldValue;
 use cuecard::limits::{LOG_READ_BYTES_MAX, SLICE_BYTES_MAX};
 use cuecard::role::{self, Seal};
@@ -148,4 +153,69 @@ fn one_as_long_as_it_may_be_can_be_sent_on() {
         sim.head(newcomer, deck) == Some(head)
     });
     arrived.unwrap_or_else(|stuck| panic!("{stuck}"));
+}
+
+/// One operation that is repeated 2^60 times, in the bytes that begin any other change.
+fn without_end(before: &[u8]) -> Vec<u8> {
+    let run = |what: &[u8]| [[0x80; 8].as_slice(), &[0x10], what].concat();
+    // Keys that are texts, no insertion, puts, of nothing, in the place of nothing.
+    let columns = [
+        (21, run(b"\x01x")),
+        (52, run(b"")),
+        (66, run(&[1])),
+        (86, run(&[0])),
+        (112, run(&[0])),
+    ];
+    // No dependency, actor 07, seq 1, start 1, time 0, no message, no others.
+    let mut body = vec![0, 1, 7, 1, 1, 0, 0, 0, columns.len() as u8];
+    body.extend(
+        columns
+            .iter()
+            .flat_map(|(column, data)| [*column, data.len() as u8]),
+    );
+    body.extend(columns.iter().flat_map(|(_, data)| data));
+    [before, &[1, body.len() as u8], body.as_slice()].concat()
+}
+
+/// Whether a slice is held is asked before anybody vouches for it, of anybody that is linked: Automerge unfolds such bytes
+/// as far as they say.
+#[test]
+fn what_begins_like_a_held_change_is_not_unfolded_to_see_whether_it_is_that() {
+    let (done, is_done) = mpsc::channel();
+    let attacks = move || {
+        let mut world = World::new(175, None);
+        let (laptop, deck, long) = (world.laptop, world.deck, "cuatro ".repeat(100));
+        act(&mut world.sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| edit.add_card(&long, "?")).unwrap()
+        });
+        world.sim.run_for(SOON);
+        world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
+        let (document, at) = world.document();
+        let honest = document.change_bytes(&at.head).unwrap();
+        let deflated = Change::try_from(honest.as_slice()).unwrap().bytes().into_owned();
+        assert_eq!((honest[8], deflated[8], &deflated[..8]), (1, 2, &honest[..8]));
+        let mut say = |change: Vec<u8>| {
+            let mut slice = known_slice(&document, at);
+            if let Item::Changes { changes, .. } = &mut slice {
+                *changes = vec![change.into()];
+            }
+            let intruder = world.intrude();
+            world.entries(intruder, vec![slice]);
+            (world.sim.is_thrown_out(intruder), world.refusals().len())
+        };
+        assert_eq!(say(honest.clone()), (false, 0), "it is held, and nobody is asked");
+        assert_eq!(say(without_end(&honest[..8])), (true, 1));
+        assert_eq!(
+            say(deflated),
+            (true, 1),
+            "it was not read to see what it unfolds to"
+        );
+        world.assert_unharmed();
+        done.send(()).unwrap();
+    };
+    let attacks = thread::spawn(attacks);
+    if is_done.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        panic!("it is still at it, and nothing else of the engine goes on meanwhile");
+    }
+    attacks.join().unwrap();
 }
