@@ -121,7 +121,7 @@ fn from_hex(text: &str) -> Result<[u8; 32], IdError> {
 
 /// One card: 16 characters of base32, 80 random bits, chosen by the device that adds it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CardId(String);
+pub struct CardId([u8; Self::LENGTH]);
 
 impl CardId {
     pub(crate) const LENGTH: usize = 16;
@@ -135,29 +135,30 @@ impl CardId {
             .fold(0_u128, |number, &byte| (number << 8) | u128::from(byte));
         let symbol = |at: usize| {
             Self::ALPHABET
-                .get((number >> (5 * at)) as usize & 31)
+                .get((number >> (5 * (Self::LENGTH - 1 - at))) as usize & 31)
                 .copied()
                 .unwrap_or(b'0')
         };
-        Self((0..Self::LENGTH).rev().map(|at| char::from(symbol(at))).collect())
+        Self(std::array::from_fn(symbol))
     }
 
     /// Its text, which is also its key in the document.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // All of the alphabet is text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for CardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for CardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CardId({})", self.0)
+        write!(f, "CardId({})", self.as_str())
     }
 }
 
@@ -165,13 +166,13 @@ impl FromStr for CardId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.len() == Self::LENGTH && text.bytes().all(|byte| Self::ALPHABET.contains(&byte)) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(IdError {
+        <[u8; Self::LENGTH]>::try_from(text.as_bytes())
+            .ok()
+            .filter(|symbols| symbols.iter().all(|symbol| Self::ALPHABET.contains(symbol)))
+            .map(Self)
+            .ok_or(IdError {
                 expected: Self::LENGTH,
             })
-        }
     }
 }
 

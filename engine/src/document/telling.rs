@@ -50,12 +50,15 @@ impl Touched {
         touched
     }
 
-    /// Whether a note says all that is to be told of its op, beside what is there now.
-    pub(super) const fn is_told_by(note: &Note) -> bool {
-        !matches!(
-            note,
-            Note::CardText { .. } | Note::CardTag { .. } | Note::CardUntag { .. }
-        )
+    /// Whether a note says all that is to be told of its op, beside what is there now. A card that was added among them is
+    /// told whole.
+    pub(super) fn is_told_by(note: &Note, added: &BTreeSet<&CardId>) -> bool {
+        match note {
+            Note::CardText { card, .. } | Note::CardTag { card } | Note::CardUntag { card } => {
+                added.contains(card)
+            }
+            _ => true,
+        }
     }
 
     /// An own op, by its note. Texts and tags need more than their note: [`Touched::splice`], [`Touched::tag`].

@@ -4,8 +4,9 @@
 //! takes an actor's number at its word and indexes with it. So all runs are counted and all such numbers are compared here, by their runs, without
 //! unfolding them.
 
-use automerge::{Change, ExpandedChange};
+use automerge::Change;
 
+use super::operation::{Operation, decoded};
 use super::{Refusal, one};
 use crate::limits::{
     CHANGE_BYTES_MAX, CHANGE_MESSAGE_BYTES_MAX, CHANGE_OPS_MAX, DECK_OPS_MAX, NAME_BYTES_MAX, REFERENCES_MAX,
@@ -19,6 +20,7 @@ const ACTOR_BYTES_MAX: u64 = 64;
 
 /// The columns of a change of a deck. Those of marks are missing: a deck has none.
 pub(super) mod column {
+    pub(in crate::gate) const COUNT: usize = 12;
     pub(in crate::gate) const OBJECT_ACTOR: u64 = 1;
     pub(in crate::gate) const OBJECT_COUNTER: u64 = 2;
     pub(in crate::gate) const KEY_ACTOR: u64 = 17;
@@ -39,7 +41,7 @@ const ACTIONS: [u64; 4] = [0, 1, 3, 4];
 const VALUE_TYPE_MAX: u64 = 6;
 
 /// Reads one change.
-pub(super) fn read(bytes: &[u8]) -> Result<(Change, ExpandedChange), Refusal> {
+pub(super) fn read(bytes: &[u8]) -> Result<(Change, Vec<Operation<'_>>), Refusal> {
     if bytes.len() > CHANGE_BYTES_MAX {
         return Err(Refusal::ChangeTooLarge { bytes: bytes.len() });
     }
@@ -50,15 +52,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Change, ExpandedChange), Refusal> {
     if bytes.get(4..8) != change.hash().0.get(..4) {
         return Err(Refusal::Checksum);
     }
-    if let Some(expanded) = one::read(&change, bytes) {
-        return Ok((change, expanded));
+    if let Some(operation) = one::read(&change, bytes) {
+        return Ok((change, vec![operation]));
     }
     let expanded = change.decode();
     // Two decoders could read a crooked spelling in two ways; there is no crooked spelling of what is spelled anew.
     if Change::from(expanded.clone()).raw_bytes() != bytes {
         return Err(Refusal::Spelling);
     }
-    Ok((change, expanded))
+    let operations = decoded(&change, expanded)?;
+    Ok((change, operations))
 }
 
 /// Everything that can be bounded without decoding.
@@ -128,7 +131,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
 
 fn columns<'a>(input: &mut Input<'a>) -> Result<Vec<(u64, &'a [u8])>, Refusal> {
     let count = input.unsigned()?;
-    let mut columns = Vec::new();
+    let mut columns = Vec::with_capacity(column::COUNT);
     let mut last = 0;
     for _ in 0..count {
         let column = input.unsigned()?;
@@ -154,10 +157,11 @@ fn columns<'a>(input: &mut Input<'a>) -> Result<Vec<(u64, &'a [u8])>, Refusal> {
         last = column;
         columns.push((column, input.unsigned()?));
     }
-    columns
-        .into_iter()
-        .map(|(column, length)| Ok((column, input.take(length, "its columns are cut off")?)))
-        .collect()
+    let mut found = Vec::with_capacity(columns.len());
+    for (column, length) in columns {
+        found.push((column, input.take(length, "its columns are cut off")?));
+    }
+    Ok(found)
 }
 
 fn check_columns(columns: &[(u64, &[u8])], actors: u64) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Structure: each change goes on exactly where its line was, and the whole leaves exactly the head that is vouched for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -17,40 +17,59 @@ use crate::role;
 /// The last second of the year 9999: what comes after is no clock's.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
-/// What a change can see: heads in the document, and how far into each segment of this batch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Where a change of this batch is: its segment, and its number there.
+pub(super) type At = (usize, usize);
+
+/// What a change can see: all that its line rests on, and its segment up to itself.
+#[derive(Debug, Clone)]
 pub(super) struct Past {
-    /// Heads in the document that it rests on, in order.
-    pub(super) heads: Vec<ChangeHash>,
-    /// For each segment, up to which of its changes (inclusive).
-    pub(super) reach: BTreeMap<usize, usize>,
+    /// The same for all changes of a segment between two that merge something.
+    ground: Rc<Ground>,
+    at: At,
 }
 
-impl Past {
+/// Heads in the document, and how far into other segments of this batch.
+#[derive(Debug, Clone, Default)]
+struct Ground {
+    /// In order.
+    heads: Vec<ChangeHash>,
+    /// For each segment, up to which of its changes (inclusive).
+    reach: BTreeMap<usize, usize>,
+}
+
+impl Ground {
     fn join(&mut self, other: &Self) {
         self.heads.extend(&other.heads);
         self.heads.sort_unstable();
         self.heads.dedup();
         for (segment, upto) in &other.reach {
-            let mine = self.reach.entry(*segment).or_insert(*upto);
-            *mine = (*mine).max(*upto);
+            self.reach(*segment, *upto);
         }
     }
 
-    pub(super) fn sees(&self, (segment, index): (usize, usize)) -> bool {
-        self.reach.get(&segment).is_some_and(|upto| *upto >= index)
+    fn reach(&mut self, segment: usize, upto: usize) {
+        let mine = self.reach.entry(segment).or_insert(upto);
+        *mine = (*mine).max(upto);
     }
 }
 
-/// A change of this batch, or of the document.
-struct Point {
-    max_op: u64,
-    past: Rc<Past>,
+impl Past {
+    /// Heads in the document that it rests on, in order.
+    pub(super) fn heads(&self) -> &[ChangeHash] {
+        &self.ground.heads
+    }
+
+    pub(super) fn sees(&self, (segment, index): At) -> bool {
+        let (own, upto) = self.at;
+        (segment == own && index <= upto)
+            || self.ground.reach.get(&segment).is_some_and(|upto| *upto >= index)
+    }
 }
 
-/// A change of this batch, as what takes changes back has to know it.
-struct Named {
-    at: (usize, usize),
+/// A change of this batch.
+struct Point {
+    max_op: u64,
+    past: Past,
     reversal: Option<Reversal>,
 }
 
@@ -69,14 +88,13 @@ pub(super) fn admit(
     let base = document.heads();
     let mut lines = Lines {
         document,
-        batch: BTreeMap::new(),
+        batch: HashMap::new(),
         used: Vec::new(),
-        named: BTreeMap::new(),
         beyond: BTreeMap::new(),
     };
     let mut meaning = Meaning::new(document);
     // Who edits one card after the other says the same words a hundred times, and reading them costs more than finding them.
-    let mut read: BTreeMap<String, Notes> = BTreeMap::new();
+    let mut said: BTreeMap<String, usize> = BTreeMap::new();
     let mut heads: BTreeSet<ChangeHash> = base.iter().copied().collect();
     let mut admitted = Admitted {
         base,
@@ -92,25 +110,28 @@ pub(super) fn admit(
         }
         for (index, bytes) in segment.changes.iter().enumerate() {
             let seq = segment.line.next_seq.saturating_add(index as u64);
-            let (change, expanded) = chunk::read(bytes)?;
+            let (change, operations) = chunk::read(bytes)?;
             let message = change.message().ok_or(Refusal::NoMessage)?;
-            let notes = match read.get(message) {
-                Some(notes) => notes.clone(),
-                None => {
-                    let notes = Notes::parse(message)?;
-                    read.insert(message.to_owned(), notes.clone());
-                    notes
-                }
+            let known = said.get(message).and_then(|at| admitted.notes.get(*at));
+            let parsed = match known {
+                Some(_) => None,
+                None => Some(Notes::parse(message)?),
             };
-            let past = lines.next(segment, &change, &notes, (number, index), seq, previous)?;
-            meaning.check(&expanded, &notes, &past, (number, index))?;
+            let Some(notes) = known.or(parsed.as_ref()) else {
+                return Err(Refusal::Fault);
+            };
+            let past = lines.next(segment, &change, notes, (number, index), seq, previous)?;
+            meaning.check(&change, &operations, notes, &past, (number, index))?;
+            if let Some(notes) = parsed {
+                said.insert(message.to_owned(), admitted.notes.len());
+                admitted.notes.push(notes);
+            }
             for dependency in change.deps() {
                 heads.remove(dependency);
             }
             heads.insert(change.hash());
             previous = change.hash();
             admitted.changes.push(change);
-            admitted.notes.push(notes);
         }
     }
     meaning.check_sizes()?;
@@ -128,33 +149,46 @@ pub(super) fn admit(
 
 struct Lines<'a> {
     document: &'a Document,
-    batch: BTreeMap<ChangeHash, Point>,
+    batch: HashMap<ChangeHash, Point>,
     /// The numbers of each segment, whose changes have its actor and follow one another.
     used: Vec<(ActorId, Range<u64>)>,
-    named: BTreeMap<ChangeHash, Named>,
     /// For heads in the document, the changes that are not in their past.
     beyond: BTreeMap<Vec<ChangeHash>, BTreeSet<ChangeHash>>,
 }
 
 impl Lines<'_> {
-    fn point(&self, change: &ChangeHash) -> Result<Point, Refusal> {
-        if let Some(point) = self.batch.get(change) {
-            return Ok(Point {
-                max_op: point.max_op,
-                past: Rc::clone(&point.past),
-            });
+    /// How many operations there are up to these changes, and what one can see that depends on them.
+    fn rests_on(&self, dependencies: &[ChangeHash], segment: usize) -> Result<(u64, Rc<Ground>), Refusal> {
+        // As most do: on the change before it, which sees all that its segment does.
+        if let [previous] = dependencies
+            && let Some(point) = self.batch.get(previous)
+            && point.past.at.0 == segment
+        {
+            return Ok((point.max_op, Rc::clone(&point.past.ground)));
         }
-        let max_op = self
-            .document
-            .op_count_at(change)
-            .ok_or(Refusal::MissingDependency { missing: *change })?;
-        Ok(Point {
-            max_op,
-            past: Rc::new(Past {
-                heads: vec![*change],
-                reach: BTreeMap::new(),
-            }),
-        })
+        let (mut ground, mut below) = (Ground::default(), 0);
+        for dependency in dependencies {
+            let max_op = match self.batch.get(dependency) {
+                Some(point) => {
+                    let (segment, index) = point.past.at;
+                    ground.join(&point.past.ground);
+                    ground.reach(segment, index);
+                    point.max_op
+                }
+                None => {
+                    let ops = self.document.op_count_at(dependency);
+                    ground.join(&Ground {
+                        heads: vec![*dependency],
+                        reach: BTreeMap::new(),
+                    });
+                    ops.ok_or(Refusal::MissingDependency {
+                        missing: *dependency,
+                    })?
+                }
+            };
+            below = below.max(max_op);
+        }
+        Ok((below, Rc::new(ground)))
     }
 
     /// An actor's numbers are used once: two changes with one number make replicas refuse each other for good.
@@ -200,10 +234,10 @@ impl Lines<'_> {
         segment: &Segment<'_>,
         change: &Change,
         notes: &Notes,
-        place: (usize, usize),
+        at: At,
         seq: u64,
         previous: ChangeHash,
-    ) -> Result<Rc<Past>, Refusal> {
+    ) -> Result<Past, Refusal> {
         let hash = change.hash();
         if self.batch.contains_key(&hash) || self.document.contains(&hash) {
             return Err(Refusal::Known);
@@ -230,13 +264,7 @@ impl Lines<'_> {
                 found: change.deps().len(),
             });
         }
-        let mut past = Past::default();
-        let mut below = 0;
-        for dependency in &dependencies {
-            let point = self.point(dependency)?;
-            past.join(&point.past);
-            below = below.max(point.max_op);
-        }
+        let (below, ground) = self.rests_on(&dependencies, at.0)?;
         if change.start_op().get() != below + 1 {
             return Err(Refusal::WrongStartOp {
                 expected: below + 1,
@@ -247,20 +275,17 @@ impl Lines<'_> {
         if max_op > DECK_OPS_MAX {
             return Err(Refusal::DeckFull);
         }
-        if let Some(reversal) = notes.reversal() {
+        let past = Past { ground, at };
+        let reversal = notes.reversal();
+        if let Some(reversal) = reversal {
             self.check_reversal(&past, reversal)?;
         }
-        let reversal = notes.reversal();
-        self.named.insert(hash, Named { at: place, reversal });
-        past.reach.insert(place.0, place.1);
-        let past = Rc::new(past);
-        self.batch.insert(
-            hash,
-            Point {
-                max_op,
-                past: Rc::clone(&past),
-            },
-        );
+        let point = Point {
+            max_op,
+            past: past.clone(),
+            reversal,
+        };
+        self.batch.insert(hash, point);
         Ok(past)
     }
 }
@@ -270,8 +295,8 @@ impl Lines<'_> {
     /// it is the same author's, and that the ops are its inverse, is the author's word.)
     fn check_reversal(&mut self, past: &Past, reversal: Reversal) -> Result<(), Refusal> {
         let change = reversal.change();
-        let taken_back = match self.named.get(&change) {
-            Some(named) if past.sees(named.at) => named.reversal,
+        let taken_back = match self.batch.get(&change) {
+            Some(point) if past.sees(point.past.at) => point.reversal,
             Some(_) => return Err(Refusal::WrongReversal),
             None => self.reversal_in_document(past, change)?,
         };
@@ -287,11 +312,11 @@ impl Lines<'_> {
         let meta = automerge.get_change_meta_by_hash(&change);
         let message = meta.as_ref().and_then(|meta| meta.message.as_deref());
         let message = message.ok_or(Refusal::WrongReversal)?;
-        let all_seen = self.document.heads().iter().all(|head| past.heads.contains(head));
+        let all_seen = self.document.heads().iter().all(|head| past.heads().contains(head));
         if !all_seen {
             // Asked once for each set of heads: a draft on an old base may take back a change a thousand times.
-            let beyond = self.beyond.entry(past.heads.clone()).or_insert_with(|| {
-                let changes = automerge.get_changes_meta(&past.heads);
+            let beyond = self.beyond.entry(past.heads().to_vec()).or_insert_with(|| {
+                let changes = automerge.get_changes_meta(past.heads());
                 changes.iter().map(|change| change.hash).collect()
             });
             if beyond.contains(&change) {

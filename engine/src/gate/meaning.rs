@@ -1,13 +1,16 @@
 //! Meaning: what each operation does in terms of the schema, and whether the message says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
-use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
-use automerge::{ChangeHash, ExpandedChange, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
+use automerge::legacy::OpType;
+use automerge::{Change, ChangeHash, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
 
 use super::Refusal;
-use super::lines::Past;
-use super::places::{Learned, Name};
+use super::lines::{At, Past};
+use super::names::{Actors, Name};
+use super::operation::{Key, Mark, Operation};
+use super::places::Learned;
 use crate::card::{
     FieldValue, TextField, TextName, check_file_name, check_line, check_mime, check_name, key,
 };
@@ -19,9 +22,6 @@ use crate::limits::{
 };
 use crate::op::{Note, Notes};
 use crate::position::is_position;
-
-/// Which change of the batch: (segment, index).
-type At = (usize, usize);
 
 /// Where an object is in the schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,15 +40,17 @@ pub(super) enum Place {
 }
 
 /// What an operation of this batch left, for later ones to refer to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
-    Key(Option<Name>, String),
-    Element(Option<Name>),
+    /// In a map, by the number that its key has in this batch.
+    Key(Name, usize),
+    /// In a text.
+    Element(Name),
 }
 
 struct Made {
     at: At,
-    place: Place,
+    place: Rc<Place>,
 }
 
 /// The parts that a new object still lacks.
@@ -61,10 +63,14 @@ type Elements = BTreeMap<(Name, Vec<ChangeHash>), BTreeSet<Name>>;
 pub(super) struct Meaning<'a> {
     document: &'a Document,
     heads: Vec<ChangeHash>,
+    actors: Actors,
+    keys: HashMap<String, usize>,
     made: BTreeMap<Name, Made>,
-    left: BTreeMap<Name, (At, Target)>,
+    left: HashMap<Name, (At, Target)>,
     elements: Elements,
-    places: BTreeMap<Name, Place>,
+    places: BTreeMap<Name, Rc<Place>>,
+    /// Those of them that the document did not remember.
+    asked: Vec<Name>,
     cards_made: BTreeMap<CardId, Vec<At>>,
     /// The further texts that the batch began, by the map that they are in.
     texts_made: BTreeMap<Name, Vec<(String, At)>>,
@@ -76,6 +82,8 @@ pub(super) struct Meaning<'a> {
 struct Step<'c> {
     at: At,
     past: &'c Past,
+    /// The actors that it names, by their numbers in this batch.
+    actors: Vec<u32>,
     did: BTreeSet<Note>,
     lacking: Lacking,
     cards: BTreeSet<CardId>,
@@ -86,10 +94,13 @@ impl<'a> Meaning<'a> {
         Self {
             document,
             heads: document.heads(),
+            actors: Actors::default(),
+            keys: HashMap::new(),
             made: BTreeMap::new(),
-            left: BTreeMap::new(),
+            left: HashMap::new(),
             elements: BTreeMap::new(),
             places: BTreeMap::new(),
+            asked: Vec::new(),
             cards_made: BTreeMap::new(),
             texts_made: BTreeMap::new(),
             texts: BTreeMap::new(),
@@ -99,34 +110,38 @@ impl<'a> Meaning<'a> {
     /// Checks the operations of one change, and its message against them.
     pub(super) fn check(
         &mut self,
-        change: &ExpandedChange,
+        change: &Change,
+        operations: &[Operation<'_>],
         notes: &Notes,
         past: &Past,
         at: At,
     ) -> Result<(), Refusal> {
+        let own = std::iter::once(change.actor_id());
+        let actors = own.chain(change.other_actor_ids());
         let mut step = Step {
             at,
             past,
+            actors: actors.map(|actor| self.actors.number(actor)).collect(),
             did: BTreeSet::new(),
             lacking: Lacking::new(),
             cards: BTreeSet::new(),
         };
-        for (number, op) in (change.start_op.get()..).zip(&change.operations) {
-            self.op(&mut step, op, (number, change.actor_id.clone()))?;
+        for (number, operation) in (change.start_op().get()..).zip(operations) {
+            let unknown = Refusal::UnknownReference { op: number };
+            let name = step.name((number, 0)).ok_or(unknown)?;
+            self.op(&mut step, operation, name)?;
         }
         if step.lacking.values().any(|parts| !parts.is_empty()) {
             return Err(Refusal::Incomplete);
         }
-        let mut said: BTreeSet<Note> = notes.as_slice().iter().cloned().collect();
-        said.retain(|note| !note.is_verdict());
         // A new card's texts and position are part of adding it; saying so again is neither needed nor wrong.
         let implied = |note: &Note| match note {
             Note::CardText { card, .. } | Note::CardMove { card } => step.cards.contains(card),
             _ => false,
         };
-        said.retain(|note| !implied(note));
-        step.did.retain(|note| !implied(note));
-        if said == step.did {
+        let said = notes.as_slice().iter();
+        let said: BTreeSet<&Note> = said.filter(|note| !note.is_verdict() && !implied(note)).collect();
+        if said.into_iter().eq(step.did.iter().filter(|note| !implied(note))) {
             Ok(())
         } else {
             Err(Refusal::MessageLies)
@@ -141,7 +156,7 @@ impl<'a> Meaning<'a> {
         for (text, (inserted, deleted)) in &self.texts {
             let present = match self.made.contains_key(text) {
                 true => 0,
-                false => self.document.automerge().length(object_id(text)),
+                false => self.document.automerge().length(self.actors.object_id(*text)),
             };
             // A byte is a character at least, so what its author could make within the limit in bytes is within this one.
             if *inserted > 0 && (present + inserted).saturating_sub(*deleted) > TEXT_BYTES_MAX {
@@ -153,35 +168,43 @@ impl<'a> Meaning<'a> {
 
     /// The places that this batch asked for and made.
     pub(super) fn learned(self) -> Learned {
-        let made = self.made.into_iter().map(|(object, made)| (object, made.place));
-        Learned(self.places.into_iter().chain(made).collect())
+        let asked = self
+            .asked
+            .iter()
+            .filter_map(|object| Some((*object, self.places.get(object)?)));
+        let made = self.made.iter().map(|(object, made)| (*object, &made.place));
+        let all = asked.chain(made);
+        let full = all.filter_map(|(object, place)| Some((self.actors.full(object)?, Place::clone(place))));
+        Learned(full.collect())
     }
 
-    fn op(&mut self, step: &mut Step<'_>, op: &Op, name: Name) -> Result<(), Refusal> {
-        let schema = |what: &'static str| Refusal::Schema { op: name.0, what };
-        let object = match &op.obj {
-            ObjectId::Root => None,
-            ObjectId::Id(OpId(counter, actor)) => Some((*counter, actor.clone())),
+    fn op(&mut self, step: &mut Step<'_>, op: &Operation<'_>, name: Name) -> Result<(), Refusal> {
+        let schema = |what: &'static str| Refusal::Schema {
+            op: name.counter,
+            what,
         };
-        let place = match &object {
-            None => Place::Root,
-            Some(object) => self
-                .place(step, object)
-                .ok_or(Refusal::UnknownObject { op: name.0 })?,
+        let unknown = || Refusal::UnknownReference { op: name.counter };
+        let no_object = || Refusal::UnknownObject { op: name.counter };
+        let object = match op.object {
+            None => None,
+            Some(object) => Some(step.name(object).ok_or_else(no_object)?),
         };
-        let references: Vec<Name> = op
-            .pred
-            .iter()
-            .map(|OpId(counter, actor)| (*counter, actor.clone()))
-            .collect();
+        let place = match object {
+            None => Rc::new(Place::Root),
+            Some(object) => self.place(step, object).ok_or_else(no_object)?,
+        };
+        let references = op.references.iter().map(|mark| step.name(*mark));
+        let references: Vec<Name> = references.collect::<Option<_>>().ok_or_else(unknown)?;
         if references.windows(2).any(|pair| pair.first() == pair.last())
-            || references.iter().any(|reference| reference.0 >= name.0)
+            || references
+                .iter()
+                .any(|reference| reference.counter >= name.counter)
             || (matches!(op.action, OpType::Delete) && references.is_empty())
         {
-            return Err(Refusal::UnknownReference { op: name.0 });
+            return Err(unknown());
         }
-        if let (Place::Text(card, field), Some(text)) = (&place, &object) {
-            self.text(step, op, &name, text, &references)?;
+        if let (Place::Text(card, field), Some(text)) = (&*place, object) {
+            self.text(step, op, name, text, &references)?;
             step.did.insert(Note::CardText {
                 card: card.clone(),
                 field: field.clone(),
@@ -191,24 +214,24 @@ impl<'a> Meaning<'a> {
         let Key::Map(map_key) = &op.key else {
             return Err(schema("a list where a map is"));
         };
-        let map_key = map_key.as_str();
+        let map_key: &str = map_key;
         if op.insert {
             return Err(schema("an insertion into a map"));
         }
         for reference in &references {
-            if !self.is_left(step, reference, object.as_ref(), map_key) {
-                return Err(Refusal::UnknownReference { op: name.0 });
+            if !self.is_left(step, *reference, object, map_key) {
+                return Err(unknown());
             }
         }
         let made = matches!(op.action, OpType::Make(_));
-        if made && !references.is_empty() && !matches!(place, Place::Audio(_)) {
+        if made && !references.is_empty() && !matches!(*place, Place::Audio(_)) {
             return Err(schema("something made in another's place"));
         }
-        let fresh = match (&op.action, &object) {
-            (OpType::Make(ObjType::Map), _) if place == Place::Cards => {
-                Some(self.card(step, map_key, &name)?)
+        let fresh = match (&op.action, object) {
+            (OpType::Make(ObjType::Map), _) if *place == Place::Cards => {
+                Some(self.card(step, map_key, name)?)
             }
-            (OpType::Make(ObjType::Text), Some(texts)) if matches!(place, Place::Texts(_)) => {
+            (OpType::Make(ObjType::Text), Some(texts)) if matches!(*place, Place::Texts(_)) => {
                 self.begin_text(step, texts, map_key).map_err(schema)?;
                 None
             }
@@ -219,32 +242,30 @@ impl<'a> Meaning<'a> {
                 Some(Note::CardAdd { card: card.clone() }),
                 Some(Place::Card(card)),
             ),
-            None => meant(step, &place, object.as_ref(), map_key, &op.action).map_err(schema)?,
+            None => meant(step, &place, object, map_key, &op.action).map_err(schema)?,
         };
         step.did.extend(note);
         if let Some(new_place) = new_place {
             if let Some(parts) = parts_of(&new_place) {
-                step.lacking.insert(name.clone(), parts);
+                step.lacking.insert(name, parts);
             }
-            self.made.insert(
-                name.clone(),
-                Made {
-                    at: step.at,
-                    place: new_place,
-                },
-            );
+            let place = Rc::new(new_place);
+            self.made.insert(name, Made { at: step.at, place });
         }
-        if !matches!(op.action, OpType::Delete) {
-            self.left
-                .insert(name, (step.at, Target::Key(object, map_key.to_owned())));
+        if let (Some(object), false) = (object, matches!(op.action, OpType::Delete)) {
+            let target = Target::Key(object, self.key_number(map_key));
+            self.left.insert(name, (step.at, target));
         }
         Ok(())
     }
 
     /// A new card: its id is one, and its past has no card of that id. (Elsewhere there may be one; 80 random bits make that a hostile
     /// device's doing, and Automerge then shows one of the two everywhere.)
-    fn card(&mut self, step: &mut Step<'_>, map_key: &str, name: &Name) -> Result<CardId, Refusal> {
-        let schema = |what: &'static str| Refusal::Schema { op: name.0, what };
+    fn card(&mut self, step: &mut Step<'_>, map_key: &str, name: Name) -> Result<CardId, Refusal> {
+        let schema = |what: &'static str| Refusal::Schema {
+            op: name.counter,
+            what,
+        };
         let card: CardId = map_key.parse().map_err(|_| schema("a card's id that is none"))?;
         let cards = self
             .document
@@ -252,7 +273,7 @@ impl<'a> Meaning<'a> {
             .get(automerge::ROOT, key::CARDS)
             .ok()
             .flatten()
-            .ok_or(Refusal::UnknownObject { op: name.0 })?;
+            .ok_or(Refusal::UnknownObject { op: name.counter })?;
         let made_before = self
             .cards_made
             .get(&card)
@@ -267,18 +288,18 @@ impl<'a> Meaning<'a> {
 
     /// A further text: its past has none of that name, and not too many others. (Elsewhere one may begin at the same time;
     /// Automerge then shows one of the two everywhere, and both are kept.)
-    fn begin_text(&mut self, step: &Step<'_>, texts: &Name, map_key: &str) -> Result<(), &'static str> {
-        let mut names: BTreeSet<String> = match self.made.contains_key(texts) {
+    fn begin_text(&mut self, step: &Step<'_>, texts: Name, map_key: &str) -> Result<(), &'static str> {
+        let mut names: BTreeSet<String> = match self.made.contains_key(&texts) {
             true => BTreeSet::new(),
             false => {
-                let (automerge, texts) = (self.document.automerge(), object_id(texts));
+                let (automerge, texts) = (self.document.automerge(), self.actors.object_id(texts));
                 match self.is_now(step.past) {
                     true => automerge.keys(&texts).collect(),
-                    false => automerge.keys_at(&texts, &step.past.heads).collect(),
+                    false => automerge.keys_at(&texts, step.past.heads()).collect(),
                 }
             }
         };
-        let made = self.texts_made.entry(texts.clone()).or_default();
+        let made = self.texts_made.entry(texts).or_default();
         let seen = made.iter().filter(|(_, at)| step.past.sees(*at));
         names.extend(seen.map(|(name, _)| name.clone()));
         if names.contains(map_key) {
@@ -295,26 +316,30 @@ impl<'a> Meaning<'a> {
     fn text(
         &mut self,
         step: &Step<'_>,
-        op: &Op,
-        name: &Name,
-        text: &Name,
+        op: &Operation<'_>,
+        name: Name,
+        text: Name,
         references: &[Name],
     ) -> Result<(), Refusal> {
-        let schema = |what: &'static str| Refusal::Schema { op: name.0, what };
-        let unknown = Refusal::UnknownReference { op: name.0 };
-        let Key::Seq(element) = &op.key else {
-            return Err(schema("a key where a text is"));
+        let schema = |what: &'static str| Refusal::Schema {
+            op: name.counter,
+            what,
         };
-        let element = match element {
-            ElementId::Head => None,
-            ElementId::Id(OpId(counter, actor)) => Some((*counter, actor.clone())),
+        let unknown = Refusal::UnknownReference { op: name.counter };
+        let element = match op.key {
+            Key::Map(_) => return Err(schema("a key where a text is")),
+            Key::Head => None,
+            Key::Element(mark) => match step.name(mark) {
+                Some(element) => Some(element),
+                None => return Err(unknown),
+            },
         };
-        if let Some(element) = &element
-            && (element.0 >= name.0 || !self.has_element(step, text, element))
+        if let Some(element) = element
+            && (element.counter >= name.counter || !self.has_element(step, text, element))
         {
             return Err(unknown);
         }
-        let sizes = self.texts.entry(text.clone()).or_default();
+        let sizes = self.texts.entry(text).or_default();
         match (&op.action, op.insert) {
             (OpType::Put(ScalarValue::Str(content)), true) => {
                 if content.chars().count() != 1 {
@@ -324,8 +349,7 @@ impl<'a> Meaning<'a> {
                     return Err(unknown);
                 }
                 sizes.0 += 1;
-                self.left
-                    .insert(name.clone(), (step.at, Target::Element(Some(text.clone()))));
+                self.left.insert(name, (step.at, Target::Element(text)));
                 Ok(())
             }
             (OpType::Delete, false) => {
@@ -340,27 +364,15 @@ impl<'a> Meaning<'a> {
         }
     }
 
-    fn place(&mut self, step: &Step<'_>, object: &Name) -> Option<Place> {
-        if let Some(made) = self.made.get(object) {
-            return step.past.sees(made.at).then(|| made.place.clone());
+    fn place(&mut self, step: &Step<'_>, object: Name) -> Option<Rc<Place>> {
+        if let Some(made) = self.made.get(&object) {
+            return step.past.sees(made.at).then(|| Rc::clone(&made.place));
         }
-        let id = object_id(object);
-        let automerge = self.document.automerge();
-        let known = self.places.get(object);
-        let place = match known.or_else(|| self.document.places().get(object)) {
-            Some(place) => place.clone(),
+        let place = match self.places.get(&object) {
+            Some(place) => Rc::clone(place),
             None => {
-                let kind = automerge.object_type(&id).ok()?;
-                let path = automerge.parents(&id).ok()?.path();
-                let keys: Option<Vec<String>> = path
-                    .into_iter()
-                    .map(|(_, prop)| match prop {
-                        Prop::Map(key) => Some(key),
-                        Prop::Seq(_) => None,
-                    })
-                    .collect();
-                let place = place_of(&keys?, kind)?;
-                self.places.insert(object.clone(), place.clone());
+                let place = Rc::new(self.place_in_document(object)?);
+                self.places.insert(object, Rc::clone(&place));
                 place
             }
         };
@@ -369,80 +381,102 @@ impl<'a> Meaning<'a> {
         }
         // The document may know more than this change's past. What the gate lets in is never replaced, save audio, so it can be seen from
         // wherever it is in the past.
-        let parent = automerge.parents(&id).ok()?.next()?;
+        let id = self.actors.object_id(object);
+        let parent = self.document.automerge().parents(&id).ok()?.next()?;
         let Prop::Map(map_key) = parent.prop else {
             return None;
         };
         self.values_at(step.past, &parent.obj, &map_key)
-            .contains(object)
+            .contains(&object)
             .then_some(place)
     }
 
+    fn place_in_document(&mut self, object: Name) -> Option<Place> {
+        if let Some(place) = self.document.places().get(&self.actors.full(object)?) {
+            return Some(place.clone());
+        }
+        let (automerge, id) = (self.document.automerge(), self.actors.object_id(object));
+        let kind = automerge.object_type(&id).ok()?;
+        let path = automerge.parents(&id).ok()?.path();
+        let keys: Option<Vec<String>> = path
+            .into_iter()
+            .map(|(_, prop)| match prop {
+                Prop::Map(key) => Some(key),
+                Prop::Seq(_) => None,
+            })
+            .collect();
+        let place = place_of(&keys?, kind)?;
+        self.asked.push(object);
+        Some(place)
+    }
+
     fn is_now(&self, past: &Past) -> bool {
-        self.heads.iter().all(|head| past.heads.contains(head))
+        self.heads.iter().all(|head| past.heads().contains(head))
     }
 
     /// The operations whose values can be seen at a key.
-    fn values_at(&self, past: &Past, object: &ObjId, map_key: &str) -> Vec<Name> {
+    fn values_at(&mut self, past: &Past, object: &ObjId, map_key: &str) -> Vec<Name> {
         let automerge = self.document.automerge();
         let values = match self.is_now(past) {
             true => automerge.get_all(object, map_key),
-            false => automerge.get_all_at(object, map_key, &past.heads),
+            false => automerge.get_all_at(object, map_key, past.heads()),
         };
-        values
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|(_, id)| name_of(&id))
-            .collect()
+        let values = values.unwrap_or_default().into_iter();
+        values.filter_map(|(_, id)| self.actors.name_of(&id)).collect()
     }
 
     /// Whether a reference is to something that the past left at this key.
-    fn is_left(&self, step: &Step<'_>, reference: &Name, object: Option<&Name>, map_key: &str) -> bool {
-        if let Some((at, target)) = self.left.get(reference) {
-            let here =
-                matches!(target, Target::Key(of, key) if of.as_ref() == object && key.as_str() == map_key);
+    fn is_left(&mut self, step: &Step<'_>, reference: Name, object: Option<Name>, map_key: &str) -> bool {
+        let Some(object) = object else { return false };
+        if let Some((at, target)) = self.left.get(&reference) {
+            let key = self.keys.get(map_key);
+            let here = key.is_some_and(|key| *target == Target::Key(object, *key));
             return here && step.past.sees(*at);
         }
-        match object {
-            // An object of this batch has nothing that the batch did not put there.
-            Some(object) if self.made.contains_key(object) => false,
-            Some(object) => self
-                .values_at(step.past, &object_id(object), map_key)
-                .contains(reference),
-            None => false,
+        // An object of this batch has nothing that the batch did not put there.
+        if self.made.contains_key(&object) {
+            return false;
         }
+        let id = self.actors.object_id(object);
+        self.values_at(step.past, &id, map_key).contains(&reference)
     }
 
-    fn has_element(&mut self, step: &Step<'_>, text: &Name, element: &Name) -> bool {
-        if let Some((at, target)) = self.left.get(element) {
-            return *target == Target::Element(Some(text.clone())) && step.past.sees(*at);
+    fn has_element(&mut self, step: &Step<'_>, text: Name, element: Name) -> bool {
+        if let Some((at, target)) = self.left.get(&element) {
+            return *target == Target::Element(text) && step.past.sees(*at);
         }
-        if self.made.contains_key(text) {
+        if self.made.contains_key(&text) {
             return false;
         }
         let now = self.is_now(step.past);
-        let heads = if now { Vec::new() } else { step.past.heads.clone() };
-        let automerge = self.document.automerge();
+        let heads = if now { Vec::new() } else { step.past.heads().to_vec() };
+        let (automerge, actors) = (self.document.automerge(), &mut self.actors);
         // All at once: asking Automerge for one element panics where the element is another object's.
-        let seen = self.elements.entry((text.clone(), heads)).or_insert_with(|| {
+        let seen = self.elements.entry((text, heads)).or_insert_with(|| {
+            let text = actors.object_id(text);
             let range = match now {
-                true => automerge.list_range(object_id(text), ..),
-                false => automerge.list_range_at(object_id(text), .., &step.past.heads),
+                true => automerge.list_range(text, ..),
+                false => automerge.list_range_at(text, .., step.past.heads()),
             };
-            range.filter_map(|item| name_of(&item.id())).collect()
+            range.filter_map(|item| actors.name_of(&item.id())).collect()
         });
-        seen.contains(element)
+        seen.contains(&element)
+    }
+
+    fn key_number(&mut self, key: &str) -> usize {
+        if let Some(number) = self.keys.get(key) {
+            return *number;
+        }
+        let number = self.keys.len();
+        self.keys.insert(key.to_owned(), number);
+        number
     }
 }
 
-fn object_id(name: &Name) -> ObjId {
-    ObjId::Id(name.0, name.1.clone(), 0)
-}
-
-fn name_of(id: &ObjId) -> Option<Name> {
-    match id {
-        ObjId::Root => None,
-        ObjId::Id(counter, actor, _) => Some((*counter, actor.clone())),
+impl Step<'_> {
+    fn name(&self, (counter, actor): Mark) -> Option<Name> {
+        let actor = *self.actors.get(actor)?;
+        Some(Name { counter, actor })
     }
 }
 
@@ -495,12 +529,12 @@ fn parts_of(place: &Place) -> Option<BTreeSet<&'static str>> {
 fn meant(
     step: &mut Step<'_>,
     place: &Place,
-    object: Option<&Name>,
+    object: Option<Name>,
     map_key: &str,
     action: &OpType,
 ) -> Result<(Option<Note>, Option<Place>), &'static str> {
     let mut part = |made: Option<Place>| {
-        let wanted = object.and_then(|object| step.lacking.get_mut(object));
+        let wanted = object.and_then(|object| step.lacking.get_mut(&object));
         match wanted.is_some_and(|parts| parts.remove(map_key)) {
             true => Ok((None, made)),
             false => Err("a part of something that is complete, or another's part"),
@@ -578,7 +612,7 @@ fn meant(
             if position.len() > POSITION_BYTES_MAX || !is_position(position) {
                 return Err("a position that cannot be one");
             }
-            if let Some(parts) = object.and_then(|object| step.lacking.get_mut(object)) {
+            if let Some(parts) = object.and_then(|object| step.lacking.get_mut(&object)) {
                 parts.remove(key::POSITION);
             }
             noted(Note::CardMove { card: card.clone() })

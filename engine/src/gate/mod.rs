@@ -36,7 +36,9 @@
 mod chunk;
 mod lines;
 mod meaning;
+mod names;
 mod one;
+mod operation;
 mod places;
 
 use std::collections::BTreeMap;
@@ -126,7 +128,7 @@ impl Admitted {
         self.changes.iter().map(Change::hash)
     }
 
-    /// What the changes did, by their (checked) messages.
+    /// What the changes did, by their (checked) messages: what several say alike, once.
     #[must_use]
     pub fn notes(&self) -> &[Notes] {
         &self.notes

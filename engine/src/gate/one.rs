@@ -5,17 +5,20 @@
 //! such a change. What is spelled in any other way is not judged here, but by being spelled anew: it may be a change of
 //! several operations. A test compares the two, over every byte of many changes.
 
-use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, Change, ExpandedChange, ObjType, ScalarValue};
+use std::borrow::Cow;
+
+use automerge::legacy::OpType;
+use automerge::{Change, ObjType, ScalarValue};
 
 use super::chunk::{Input, column, unsigned_length};
+use super::operation::{Key, Mark, Operation};
 
 /// One value that is not repeated.
 const ONE: u8 = 0x7f;
 
 /// What the bytes of a change say, if it is of one operation and spelled in the one way. They were checked, and `change` is
 /// how Automerge reads them.
-pub(super) fn read(change: &Change, bytes: &[u8]) -> Option<ExpandedChange> {
+pub(super) fn read<'a>(change: &Change, bytes: &'a [u8]) -> Option<Operation<'a>> {
     let mut input = Strict(Input(bytes));
     input.0.take(9, "").ok()?;
     input.unsigned()?;
@@ -29,33 +32,18 @@ pub(super) fn read(change: &Change, bytes: &[u8]) -> Option<ExpandedChange> {
         1 => Some(input.string()?).filter(|other| *other != own),
         _ => return None,
     };
-    let has_other = change.other_actor_ids().len() == usize::from(other.is_some());
-    if start_op == 0 || !has_other {
+    let has_other = other.is_some();
+    if start_op == 0 || change.other_actor_ids().len() != usize::from(has_other) {
         return None;
     }
     let columns = Columns::of(&mut input)?;
-    let actors = Actors {
-        own: change.actor_id(),
-        other: change.other_actor_ids().first(),
-    };
-    let operation = columns.operation(&actors)?;
+    let operation = columns.operation(1 + usize::from(has_other))?;
     // One that nothing names would not be listed.
     let names_other = |name: Option<u64>| name == Some(1);
     let is_named = names_other(columns.one(column::OBJECT_ACTOR))
         || names_other(columns.one(column::KEY_ACTOR))
         || names_other(columns.one(column::REFERENCE_ACTOR));
-    (is_named == other.is_some()).then(|| ExpandedChange {
-        operations: vec![operation],
-        actor_id: change.actor_id().clone(),
-        hash: Some(change.hash()),
-        seq: change.seq(),
-        start_op: change.start_op(),
-        time: change.timestamp(),
-        message: change.message().map(str::to_owned),
-        deps: change.deps().to_vec(),
-        extra_bytes: Vec::new(),
-        author: None,
-    })
+    (is_named == has_other).then_some(operation)
 }
 
 /// Numbers in as few bytes as they take.
@@ -90,28 +78,13 @@ const fn signed_length(value: i64) -> usize {
     (65 - magnitude.leading_zeros() as usize).div_ceil(7)
 }
 
-struct Actors<'a> {
-    own: &'a ActorId,
-    other: Option<&'a ActorId>,
-}
-
-impl Actors<'_> {
-    fn get(&self, number: u64) -> Option<ActorId> {
-        match number {
-            0 => Some(self.own.clone()),
-            1 => self.other.cloned(),
-            _ => None,
-        }
-    }
-}
-
 /// The columns of a change, none of them empty.
 struct Columns<'a>(Vec<(u64, &'a [u8])>);
 
 impl<'a> Columns<'a> {
     fn of(input: &mut Strict<'a>) -> Option<Self> {
         let count = input.unsigned()?;
-        let mut lengths = Vec::with_capacity(16);
+        let mut lengths = Vec::with_capacity(column::COUNT);
         for _ in 0..count {
             lengths.push((input.unsigned()?, input.unsigned()?));
         }
@@ -144,9 +117,13 @@ impl<'a> Columns<'a> {
         u64::try_from(value).ok().filter(|value| *value > 0)
     }
 
-    fn operation(&self, actors: &Actors<'_>) -> Option<Op> {
+    /// The operation, of a change that names so many actors.
+    fn operation(&self, actors: usize) -> Option<Operation<'a>> {
         let mut seen = 5;
-        let name = |counter: u64, actor: u64| Some(OpId(counter, actors.get(actor)?));
+        let name = |counter: u64, actor: u64| -> Option<Mark> {
+            let actor = usize::try_from(actor).ok().filter(|actor| *actor < actors)?;
+            Some((counter, actor))
+        };
         // The root has no name, and nothing else has that number.
         let counter = self.one(column::OBJECT_COUNTER).filter(|counter| *counter > 0)?;
         let object = name(counter, self.one(column::OBJECT_ACTOR)?)?;
@@ -155,7 +132,7 @@ impl<'a> Columns<'a> {
                 seen += 1;
                 let mut input = Strict(Input(key.strip_prefix(&[ONE])?));
                 let key = input.string().filter(|_| input.is_empty())?;
-                Key::Map(std::str::from_utf8(key).ok()?.into())
+                Key::Map(Cow::Borrowed(std::str::from_utf8(key).ok()?))
             }
             None => {
                 seen += 2;
@@ -163,7 +140,7 @@ impl<'a> Columns<'a> {
                     self.one_from_zero(column::KEY_COUNTER)?,
                     self.one(column::KEY_ACTOR)?,
                 )?;
-                Key::Seq(ElementId::Id(element))
+                Key::Element(element)
             }
         };
         let insert = match self.get(column::INSERT)? {
@@ -190,11 +167,11 @@ impl<'a> Columns<'a> {
             _ => return None,
         };
         // Every column was looked at.
-        (seen == self.0.len()).then(|| Op {
+        (seen == self.0.len()).then_some(Operation {
             action,
-            obj: ObjectId::Id(object),
+            object: Some(object),
             key,
-            pred: references.into(),
+            references,
             insert,
         })
     }
@@ -233,19 +210,21 @@ mod tests {
     use super::*;
     use crate::card::FieldValue;
     use crate::gate::chunk;
+    use crate::gate::operation::decoded;
     use crate::gate::tests::Pair;
 
     /// As it is without this: decoded, and spelled anew.
-    fn by_spelling(bytes: &[u8]) -> Option<ExpandedChange> {
+    fn by_spelling(bytes: &[u8]) -> Option<Vec<Operation<'static>>> {
         chunk::check(bytes).ok()?;
         let change = Change::try_from(bytes).ok()?;
         let expanded = change.decode();
-        (Change::from(expanded.clone()).raw_bytes() == bytes).then_some(expanded)
+        let is_it = Change::from(expanded.clone()).raw_bytes() == bytes;
+        is_it.then(|| decoded(&change, expanded).unwrap())
     }
 
-    fn by_this(bytes: &[u8]) -> Option<ExpandedChange> {
+    fn by_this(bytes: &[u8]) -> Option<Vec<Operation<'_>>> {
         chunk::check(bytes).ok()?;
-        read(&Change::try_from(bytes).ok()?, bytes)
+        Some(vec![read(&Change::try_from(bytes).ok()?, bytes)?])
     }
 
     /// With the checksum that its content has: otherwise all would end there.

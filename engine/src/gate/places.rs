@@ -11,7 +11,7 @@ use automerge::ActorId;
 use super::meaning::Place;
 
 /// An operation's name: its number and its actor.
-pub(super) type Name = (u64, ActorId);
+pub(super) type FullName = (u64, ActorId);
 
 /// Places of one generation. Two of them take some 3 MiB, and hold the objects of two thousand cards.
 const GENERATION_MAX: usize = 8_192;
@@ -19,12 +19,12 @@ const GENERATION_MAX: usize = 8_192;
 /// What is remembered: the places asked for since the last turn, and those of the generation before.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
-    young: BTreeMap<Name, Place>,
-    old: BTreeMap<Name, Place>,
+    young: BTreeMap<FullName, Place>,
+    old: BTreeMap<FullName, Place>,
 }
 
 impl Places {
-    pub(super) fn get(&self, object: &Name) -> Option<&Place> {
+    pub(super) fn get(&self, object: &FullName) -> Option<&Place> {
         self.young.get(object).or_else(|| self.old.get(object))
     }
 
@@ -41,13 +41,13 @@ impl Places {
 
 /// What a batch asked for and made: true once it is applied.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Learned(pub(super) Vec<(Name, Place)>);
+pub(crate) struct Learned(pub(super) Vec<(FullName, Place)>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn object(number: u64) -> Name {
+    fn object(number: u64) -> FullName {
         (number, ActorId::from([1; 32]))
     }
 
