@@ -8,7 +8,7 @@ use automerge::{ActorId, Change, ChangeHash, ObjId, ReadDoc};
 
 use super::meaning::Meaning;
 use super::places::Learned;
-use super::{Admitted, Kind, Refusal, Segment, chunk};
+use super::{Admitted, Kind, Refusal, Segment, ahead};
 use crate::document::Document;
 use crate::limits::{DECK_OPS_MAX, SLICE_BYTES_MAX};
 use crate::op::{Note, Notes, Reversal};
@@ -108,9 +108,13 @@ pub(super) fn admit(
         if !segment.changes.is_empty() {
             lines.check_start(segment)?;
         }
-        for (index, bytes) in segment.changes.iter().enumerate() {
-            let seq = segment.line.next_seq.saturating_add(index as u64);
-            let (change, operations) = chunk::read(bytes)?;
+        let mut index = 0;
+        ahead::each(&segment.changes, |change, operations| {
+            let (at, seq) = (
+                (number, index),
+                segment.line.next_seq.saturating_add(index as u64),
+            );
+            index += 1;
             let message = change.message().ok_or(Refusal::NoMessage)?;
             let known = said.get(message).and_then(|at| admitted.notes.get(*at));
             let parsed = match known {
@@ -120,8 +124,8 @@ pub(super) fn admit(
             let Some(notes) = known.or(parsed.as_ref()) else {
                 return Err(Refusal::Fault);
             };
-            let past = lines.next(segment, &change, notes, (number, index), seq, previous)?;
-            meaning.check(&change, &operations, notes, &past, (number, index))?;
+            let past = lines.next(segment, &change, notes, at, seq, previous)?;
+            meaning.check(&change, &operations, notes, &past, at)?;
             if let Some(notes) = parsed {
                 said.insert(message.to_owned(), admitted.notes.len());
                 admitted.notes.push(notes);
@@ -132,7 +136,8 @@ pub(super) fn admit(
             heads.insert(change.hash());
             previous = change.hash();
             admitted.changes.push(change);
-        }
+            Ok(())
+        })?;
     }
     meaning.check_sizes()?;
     let mut allowed = BTreeSet::from([head]);
@@ -181,9 +186,7 @@ impl Lines<'_> {
                         heads: vec![*dependency],
                         reach: BTreeMap::new(),
                     });
-                    ops.ok_or(Refusal::MissingDependency {
-                        missing: *dependency,
-                    })?
+                    ops.ok_or(Refusal::MissingDependency { missing: *dependency })?
                 }
             };
             below = below.max(max_op);
@@ -312,7 +315,11 @@ impl Lines<'_> {
         let meta = automerge.get_change_meta_by_hash(&change);
         let message = meta.as_ref().and_then(|meta| meta.message.as_deref());
         let message = message.ok_or(Refusal::WrongReversal)?;
-        let all_seen = self.document.heads().iter().all(|head| past.heads().contains(head));
+        let all_seen = self
+            .document
+            .heads()
+            .iter()
+            .all(|head| past.heads().contains(head));
         if !all_seen {
             // Asked once for each set of heads: a draft on an old base may take back a change a thousand times.
             let beyond = self.beyond.entry(past.heads().to_vec()).or_insert_with(|| {

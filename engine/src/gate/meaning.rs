@@ -449,7 +449,11 @@ impl<'a> Meaning<'a> {
             return false;
         }
         let now = self.is_now(step.past);
-        let heads = if now { Vec::new() } else { step.past.heads().to_vec() };
+        let heads = if now {
+            Vec::new()
+        } else {
+            step.past.heads().to_vec()
+        };
         let (automerge, actors) = (self.document.automerge(), &mut self.actors);
         // All at once: asking Automerge for one element panics where the element is another object's.
         let seen = self.elements.entry((text, heads)).or_insert_with(|| {

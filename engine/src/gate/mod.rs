@@ -33,6 +33,7 @@
 //! [role](crate::role) to say. A whole deck, from a device or from a file, comes as its changes do, slice by slice: nobody
 //! else's snapshot of a document is taken.
 
+mod ahead;
 mod chunk;
 mod lines;
 mod meaning;
