@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::core::{
     Applied, BlobTask, CloseWhy, Core, EditError, Input, LinkId, LinkQuality, Output, StoreHasFailed, Ticket,
-    Typed, Work,
+    Typed, Work, unless_it_panics,
 };
 use crate::event::Event;
 use crate::id::{BlobId, DeckId};
@@ -142,6 +142,14 @@ impl Shared {
         self.waking
             .send_if_modified(|was| std::mem::replace(was, waking) != waking);
         result
+    }
+
+    /// Tells who has the core something, and has to go on: a panic costs what came, and not the thread or the link that others
+    /// wait for. What the core wanted by then is carried out.
+    fn tell(&self, core: &mut Core, think: impl FnOnce(&mut Core, Time)) {
+        self.drive_held(core, |core, now| {
+            unless_it_panics("what the engine was told", || think(core, now));
+        });
     }
 
     /// Reads from the core.
@@ -566,7 +574,7 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
         let Some(shared) = shared.upgrade() else { return };
         let input = task.run(shared.store.as_ref());
         let is_counted = matches!(input, Input::SnapshotPut { .. } | Input::DeckFound { .. });
-        shared.drive(|core, now| core.handle(now, input));
+        shared.tell(&mut lock(&shared.core), |core, now| core.handle(now, input));
         if is_counted {
             shared.one_saved();
         }

@@ -34,11 +34,15 @@ pub const LOG_READ_BYTES_MAX: usize = SLICE_BYTES_MAX + 16 * SLICE_CHANGES_MAX;
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.
 pub const SLICES_UNACKED_MAX: usize = 16;
-/// Bytes of slices that came, of all links together, and wait to be taken in with those behind them, or are being checked,
-/// and of what waits behind them: as much as an honest device sends ahead, and a batch.
+/// Bytes of slices that came by one link and wait to be taken in with those behind them, or are being checked, and of what
+/// waits behind them: as much as an honest device sends ahead, and a batch. What is beyond is asked for again.
 ///
 /// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_and_no_more`.
 pub const HELD_BYTES_MAX: usize = UNACKED_BYTES_MAX + SLICE_BYTES_MAX;
+/// The same of all links together: one that takes all that it may leaves room for others.
+///
+/// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_of_all_links_together`.
+pub const HELD_BYTES_ALL_MAX: usize = 4 * HELD_BYTES_MAX;
 /// Changes in a batch that is checked outside of the core: below, making a copy of the document would not be worth it.
 ///
 /// Test: `tests/tests/held.rs::what_cannot_wait_for_a_check_does_it_itself`.

@@ -17,6 +17,8 @@ use crate::sync::message::{DraftItem, Item, Message, Position};
 pub(super) const RECORDS_PER_MESSAGE_MAX: usize = 200;
 /// Bytes of changes after which a slice ends at the last seal before: what the store takes well in one batch.
 const SLICE_BYTES_AIM: usize = 1024 * 1024;
+/// Slices of one deck that are being read or made anew for links that are gone.
+const READS_LEFT_MAX: usize = 4;
 
 impl Core {
     pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {
@@ -160,6 +162,11 @@ impl Core {
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
+        // An answer that a status came before is still on its way, and costs what it costs: the next is asked for after it. So is
+        // one for a link that is gone: of those that come and go, copies of the document would add up.
+        let is_left = |(by, of): &&(LinkId, DeckId)| *of == deck && !self.links.contains_key(by);
+        let is_asked = self.reading.values().any(|asked| *asked == (link, deck))
+            || self.reading.values().filter(is_left).count() >= READS_LEFT_MAX;
         let session = self
             .links
             .get_mut(&link)
@@ -179,9 +186,7 @@ impl Core {
             let shared = log.find(&session.locator);
             session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
         }
-        // An answer that a status came before is still on its way, and costs what it costs: the next is asked for after it.
-        let is_asked = || self.reading.values().any(|asked| *asked == (link, deck));
-        if !session.has_room() || is_asked() {
+        if !session.has_room() || is_asked {
             return self.send_records(link, deck, items);
         }
         if !session.first.is_empty() {
@@ -281,6 +286,13 @@ impl Core {
         let Some((link, deck)) = self.reading.remove(&read) else {
             return;
         };
+        if !self.links.contains_key(&link) {
+            // Others may wait for that.
+            for link in self.links_of(deck) {
+                self.catch_up(link, deck);
+            }
+            return;
+        }
         let session = self
             .links
             .get_mut(&link)

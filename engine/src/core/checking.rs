@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cuecard_store::Batch;
 
 use super::log::{Due, Log, Slice, line_of, records_of};
-use super::{Core, LinkId, unless_it_panics};
+use super::{Core, LinkId, of_work};
 use crate::disk;
 use crate::document::{DeckChange, Document};
 use crate::gate::{self, Kind, Line, Segment};
@@ -87,7 +87,7 @@ impl Check {
             number,
             link,
             deck,
-            grown: unless_it_panics(|| self.grow()).flatten(),
+            grown: of_work(|| self.grow()).flatten(),
         }
     }
 

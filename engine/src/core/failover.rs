@@ -169,7 +169,9 @@ impl Core {
             };
         }
         let patience = watch.patience(policy, holders.len());
-        self.listen_for(deck, editor, patience);
+        if !self.listen_for(deck, editor, patience) {
+            return self.keep_watch(deck);
+        }
         let is_held = self.is_held(deck);
         let Some(state) = self.decks.get_mut(&deck) else {
             return;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::checking::{Check, Checked, Grown, large_run};
 use crate::core::{Core, LinkId, Output, Work};
 use crate::id::DeckId;
-use crate::limits::{BEHIND_MAX, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
+use crate::limits::{BEHIND_MAX, HELD_AT_MOST, HELD_BYTES_ALL_MAX, HELD_BYTES_MAX, SLICE_BYTES_MAX};
 use crate::sync::message::{Item, Message};
 use crate::time::Time;
 
@@ -27,23 +27,37 @@ pub(crate) struct Held {
     changes: u64,
     bytes: usize,
     since: Option<Time>,
-    /// What came behind them and speaks of them, to be looked at when they are taken in.
-    behind: Vec<Message>,
+    behind: Behind,
     /// Whether something of that is not to wait for more.
     is_ended: bool,
+    /// Whether nothing that comes may be taken in together with them: the next slices, too, wait behind.
+    is_shut: bool,
     /// What came before them, and is being checked.
     checking: Option<Box<Checking>>,
 }
 
+/// What came behind entries and speaks of them, to be looked at when they are taken in.
+#[derive(Debug, Default)]
+struct Behind {
+    messages: Vec<Message>,
+    bytes: usize,
+}
+
 /// A batch that is being checked outside of the core.
 #[derive(Debug)]
-struct Checking {
+pub(crate) struct Checking {
     number: u64,
     items: Arc<Vec<Item>>,
     messages: u64,
     changes: u64,
     bytes: usize,
-    behind: Vec<Message>,
+    behind: Behind,
+}
+
+impl Checking {
+    fn all_bytes(&self) -> usize {
+        self.bytes + self.behind.bytes
+    }
 }
 
 impl Held {
@@ -59,12 +73,14 @@ impl Held {
 
     /// Messages that wait behind it.
     fn all_behind(&self) -> usize {
-        self.behind.len() + self.checking.as_ref().map_or(0, |checking| checking.behind.len())
+        let checking = self.checking.as_ref();
+        self.behind.messages.len() + checking.map_or(0, |checking| checking.behind.messages.len())
     }
 
     /// Bytes of all that is held.
     fn all_bytes(&self) -> usize {
-        self.bytes + self.checking.as_ref().map_or(0, |checking| checking.bytes)
+        let checking = self.checking.as_ref();
+        self.bytes + self.behind.bytes + checking.map_or(0, |checking| checking.all_bytes())
     }
 
     fn push(&mut self, items: Vec<Item>, now: Time) {
@@ -106,7 +122,7 @@ fn bytes_behind(message: &Message) -> usize {
         Message::Word { bytes, .. } | Message::Playback { bytes, .. } => bytes.len(),
         Message::Status { locator, .. } => size_of_val(locator.as_slice()),
         Message::Doubt { devices, .. } => size_of_val(devices.as_slice()),
-        Message::Branches { items, .. } => bytes_of(items),
+        Message::Entries { items, .. } | Message::Branches { items, .. } => bytes_of(items),
         Message::Ping { decks, .. } => size_of_val(decks.as_slice()),
         _ => 0,
     };
@@ -118,15 +134,19 @@ impl Core {
     pub(super) fn hear_entries(&mut self, link: LinkId, deck: DeckId, items: Vec<Item>) {
         let now = self.now;
         // However much is under way, this has an end.
-        let is_full = self.held_bytes() + bytes_of(&items) > HELD_BYTES_MAX;
+        let is_full = !self.has_room_for(link, bytes_of(&items));
+        let is_busy = is_full && self.decks.keys().any(|deck| self.is_checked(*deck));
         let Some(session) = self.session(link, deck) else {
             return;
         };
+        if is_busy || session.held.is_shut {
+            // It is asked for again when there is room: taken in here and now, all that is held would stop everything else.
+            session.taken += 1;
+            session.dropped = true;
+            return;
+        }
         session.held.push(items, now);
-        if is_full {
-            // Also while a batch that came from another is checked.
-            self.take_held(link, deck);
-        } else if !self.waits_for_more(link, deck) {
+        if is_full || !self.waits_for_more(link, deck) {
             self.take_batch(link, deck);
         } else {
             self.outputs.push_back(Output::WakeAt(now + HELD_AT_MOST));
@@ -134,8 +154,23 @@ impl Core {
     }
 
     /// Bytes of all that is held, of all links together.
-    fn held_bytes(&self) -> usize {
-        self.sessions().map(|session| session.held.all_bytes()).sum()
+    pub(crate) fn held_bytes(&self) -> usize {
+        let left = self.decks.values().filter_map(|state| state.left.as_ref());
+        let left: usize = left.map(|checking| checking.all_bytes()).sum();
+        left + self
+            .sessions()
+            .map(|session| session.held.all_bytes())
+            .sum::<usize>()
+    }
+
+    /// Whether so many bytes more may be held of a link.
+    fn has_room_for(&self, link: LinkId, bytes: usize) -> bool {
+        let sessions = self.links.get(&link).map(|state| state.sessions.values());
+        let of_link = sessions
+            .into_iter()
+            .flatten()
+            .map(|session| session.held.all_bytes());
+        of_link.sum::<usize>() + bytes <= HELD_BYTES_MAX && self.held_bytes() + bytes <= HELD_BYTES_ALL_MAX
     }
 
     /// Whether what is held of a session is better taken in with what follows.
@@ -178,15 +213,13 @@ impl Core {
         };
         let held = std::mem::take(&mut session.held);
         let (mut before, messages, behind, since) = (held.items, held.messages, held.behind, held.since);
-        let is_ended = held.is_ended;
+        let (is_ended, is_shut) = (held.is_ended, held.is_shut);
         let rest = before.split_off(run.end);
         let items = Arc::new(before.split_off(run.start));
         if !before.is_empty() && !self.take_entries(link, deck, &before, 0, None) {
             // What does not fit ends it, for what follows as well.
             self.took(link, deck, messages);
-            return behind
-                .into_iter()
-                .for_each(|message| self.take_message(link, message));
+            return self.take_behind(link, behind);
         }
         let check = self.check_of(link, deck, &items);
         let Some(session) = self.session(link, deck) else {
@@ -208,7 +241,7 @@ impl Core {
             held.messages = std::mem::take(&mut checking.messages);
             held.behind = std::mem::take(&mut checking.behind);
             held.since = since;
-            held.is_ended = is_ended;
+            (held.is_ended, held.is_shut) = (is_ended, is_shut);
             held.items = rest;
         }
         held.checking = Some(Box::new(checking));
@@ -220,14 +253,15 @@ impl Core {
 
     /// Whether a batch of this deck is being checked.
     pub(crate) fn is_checked(&self, deck: DeckId) -> bool {
+        let is_left = self.decks.get(&deck).is_some_and(|state| state.left.is_some());
         let mut sessions = self.links.values().filter_map(|link| link.sessions.get(&deck));
-        sessions.any(|session| session.held.checking.is_some())
+        is_left || sessions.any(|session| session.held.checking.is_some())
     }
 
     /// Whether something of this deck is held, or being checked.
     pub(super) fn is_held(&self, deck: DeckId) -> bool {
         let mut sessions = self.links.values().filter_map(|link| link.sessions.get(&deck));
-        sessions.any(|session| !session.held.is_empty())
+        self.is_checked(deck) || sessions.any(|session| !session.held.is_empty())
     }
 
     /// Whether something of this deck came and is not judged yet, though no more of it is waited for: what others said since may
@@ -251,6 +285,11 @@ impl Core {
         let session = self.session(link, deck);
         if let Some(checking) = session.and_then(|session| session.held.checking.take_if(is_it)) {
             self.take_checking(link, deck, *checking, grown);
+        } else {
+            let state = self.decks.get_mut(&deck);
+            if let Some(checking) = state.and_then(|state| state.left.take_if(is_it)) {
+                self.take_left(deck, &checking, grown);
+            }
         }
         // What waited for it, from whomever.
         for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
@@ -258,12 +297,60 @@ impl Core {
                 self.take_batch(link, deck);
             }
         }
+        self.ask_for_dropped();
+    }
+
+    /// What came while there was no room for it is asked for again, as soon as what was taken in meanwhile is durable.
+    fn ask_for_dropped(&mut self) {
+        let sessions = self.links.iter().flat_map(|(&link, state)| {
+            let dropped = state.sessions.iter().filter(|(_, session)| session.dropped);
+            dropped.map(move |(&deck, _)| (link, deck))
+        });
+        let sessions: Vec<(LinkId, DeckId)> = sessions.filter(|(_, deck)| !self.is_checked(*deck)).collect();
+        for (link, deck) in sessions {
+            let is_saving = self.saving.values().any(|saving| saving.deck == deck);
+            if let Some(session) = self.session(link, deck) {
+                session.dropped = false;
+                session.early |= is_saving;
+            }
+            if !is_saving {
+                self.send_status(link, deck);
+            }
+        }
     }
 
     fn take_checking(&mut self, link: LinkId, deck: DeckId, checking: Checking, grown: Option<Grown>) {
         self.take_entries(link, deck, &checking.items, checking.messages, grown);
-        for message in checking.behind {
+        self.take_behind(link, checking.behind);
+    }
+
+    fn take_behind(&mut self, link: LinkId, behind: Behind) {
+        for message in behind.messages {
             self.take_message(link, message);
+        }
+    }
+
+    /// A link is gone, and this had come by it. Nobody is told what became of it.
+    fn take_left(&mut self, deck: DeckId, checking: &Checking, grown: Option<Grown>) {
+        if let (Err(error), _) = self.take_in_order(deck, &checking.items, grown) {
+            tracing::warn!(deck = %deck.short(), %error, "not all was taken in");
+        }
+    }
+
+    /// A link ends: what is checked of it goes on being checked, and what little else is held of it is taken in. More than a
+    /// little is as if it were still on its way.
+    pub(super) fn leave_held(&mut self, link: LinkId) {
+        for deck in self.held_on(link) {
+            let held = self.session(link, deck).map(|session| &mut session.held);
+            let checking = held.and_then(|held| held.checking.take());
+            let is_left = checking.is_some();
+            if let Some(state) = self.decks.get_mut(&deck) {
+                state.left = checking.or(state.left.take());
+            }
+            let held = self.session(link, deck).map(|session| &session.held);
+            if !is_left && held.is_some_and(|held| large_run(&held.items).is_none()) {
+                self.take_held(link, deck);
+            }
         }
     }
 
@@ -278,9 +365,7 @@ impl Core {
         }
         if held.messages > 0 {
             self.take_entries(link, deck, &held.items, held.messages, None);
-            for message in held.behind {
-                self.take_message(link, message);
-            }
+            self.take_behind(link, held.behind);
         }
     }
 
@@ -293,9 +378,18 @@ impl Core {
                 let deck = *deck;
                 return self.put_behind(link, deck, message);
             }
-            // The next slice, and what has nothing to do with it.
-            Message::Entries { .. }
-            | Message::Ack { .. }
+            // The next slice.
+            Message::Entries { deck, .. } => {
+                let deck = *deck;
+                if self
+                    .session(link, deck)
+                    .is_some_and(|session| session.held.is_shut)
+                {
+                    return self.put_behind(link, deck, message);
+                }
+            }
+            // What has nothing to do with it.
+            Message::Ack { .. }
             | Message::Pull { .. }
             | Message::Lack { .. }
             | Message::Have { .. }
@@ -308,6 +402,11 @@ impl Core {
             | Message::Status { deck, .. }
             | Message::Doubt { deck, .. }
             | Message::Whence { deck, .. }
+            | Message::Lineage { deck, .. }
+            | Message::Propose { deck, .. }
+            | Message::Withdraw { deck, .. }
+            | Message::NewKey { deck, .. }
+            | Message::Knock { deck, .. }
             | Message::DraftRefused { deck, .. } => {
                 let deck = *deck;
                 return self.end_batch(link, deck, message);
@@ -317,7 +416,7 @@ impl Core {
                 self.take_what_is_newer(link, deck);
                 return self.put_behind(link, deck, message);
             }
-            Message::Ping { .. } => {
+            Message::Ping { .. } | Message::Greet { .. } => {
                 let held: Vec<DeckId> = self.held_on(link);
                 for &deck in &held {
                     self.take_batch(link, deck);
@@ -327,7 +426,6 @@ impl Core {
                     None => Some(message),
                 };
             }
-            _ => self.take_all_held(|of, _| of == link),
         }
         Some(message)
     }
@@ -343,54 +441,51 @@ impl Core {
         self.take_batch(link, deck);
         let rest = self.put_behind(link, deck, message);
         if let Some(session) = self.session(link, deck).filter(|_| rest.is_none()) {
-            session.held.is_ended |= !session.held.behind.is_empty();
+            session.held.is_ended |= !session.held.behind.messages.is_empty();
         }
         rest
     }
 
     /// What is sent beside the path may be what the slice behind it accepts. That must not join what is held, and be taken in
-    /// with it, before this: so nothing is held from now on but what is being checked already.
+    /// with it, before this: what waits for a batch that is being checked is shut.
     fn take_what_is_newer(&mut self, link: LinkId, deck: DeckId) {
-        let held = self.session(link, deck).map(|session| &session.held);
-        let run = held.and_then(|held| Some((large_run(&held.items)?, held.items.len())));
-        if run.is_none_or(|(run, len)| run.end == len) {
-            self.take_batch(link, deck);
-        }
-        if self
-            .session(link, deck)
-            .is_some_and(|session| session.held.messages > 0)
-        {
-            self.take_held(link, deck);
+        self.take_batch(link, deck);
+        let held = self.session(link, deck).map(|session| &mut session.held);
+        if let Some(held) = held.filter(|held| held.messages > 0) {
+            (held.is_ended, held.is_shut) = (true, true);
         }
     }
 
     fn put_behind(&mut self, link: LinkId, deck: DeckId, message: Message) -> Option<Message> {
-        let (all, bytes) = (self.held_bytes(), bytes_behind(&message));
+        let bytes = bytes_behind(&message);
+        let has_room = self.has_room_for(link, bytes);
         let session = self.session(link, deck);
         let Some(session) = session.filter(|session| !session.held.is_empty()) else {
             return Some(message);
         };
         let held = &mut session.held;
-        if all + bytes > HELD_BYTES_MAX || held.all_behind() >= BEHIND_MAX {
-            self.take_held(link, deck);
+        if !has_room || held.all_behind() >= BEHIND_MAX {
+            // It goes before: as if what is held were still on its way.
             return Some(message);
         }
-        match &mut held.checking {
-            Some(checking) if held.messages == 0 => {
-                checking.bytes += bytes;
-                checking.behind.push(message);
-            }
-            _ => {
-                held.bytes += bytes;
-                held.behind.push(message);
-            }
-        }
+        let behind = match &mut held.checking {
+            Some(checking) if held.messages == 0 => &mut checking.behind,
+            _ => &mut held.behind,
+        };
+        behind.bytes += bytes;
+        behind.messages.push(message);
         None
     }
 
     /// What is held of a deck counts from now on: this device is about to say something that rests on it.
     pub(super) fn take_held_of(&mut self, deck: DeckId) {
-        self.take_all_held(|_, of| of == deck);
+        let left = self.decks.get_mut(&deck).and_then(|state| state.left.take());
+        if let Some(left) = left {
+            self.take_left(deck, &left, None);
+        }
+        for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
+            self.take_held(link, deck);
+        }
     }
 
     /// What has waited for long enough. A wake-up that was for something else must not be the last one.
@@ -405,11 +500,10 @@ impl Core {
         }
     }
 
-    pub(super) fn take_all_held(&mut self, which: impl Fn(LinkId, DeckId) -> bool) {
-        for (link, deck) in self.all_held() {
-            if which(link, deck) {
-                self.take_held(link, deck);
-            }
+    pub(super) fn take_all_held(&mut self) {
+        let decks: Vec<DeckId> = self.decks.keys().copied().collect();
+        for deck in decks {
+            self.take_held_of(deck);
         }
     }
 

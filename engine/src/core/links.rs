@@ -110,7 +110,7 @@ impl Core {
             .collect();
         let is_known = !older.is_empty();
         for older in older {
-            self.take_all_held(|of, _| of == older);
+            self.leave_held(older);
             self.outputs.push_back(Output::Close {
                 link: older,
                 reason: CloseWhy::Replaced,
@@ -162,7 +162,7 @@ impl Core {
     }
 
     pub(super) fn link_down(&mut self, link: LinkId, reason: &str) {
-        self.take_all_held(|of, _| of == link);
+        self.leave_held(link);
         let Some(peer) = self.peer_of(link) else { return };
         self.forget_link(link);
         self.event(Event::Unlinked {
@@ -184,7 +184,6 @@ impl Core {
                 });
             }
         }
-        self.reading.retain(|_, (reader, _)| *reader != link);
         self.fetches.link_down(link);
         self.doubt_way(link);
     }
@@ -256,7 +255,7 @@ impl Core {
         let device = state.peer;
         tracing::warn!(device = %device.short(), why, "refused");
         // What had come of other decks is judged for itself.
-        self.take_all_held(|of, _| of == link);
+        self.leave_held(link);
         self.forget_link(link);
         self.outputs.push_back(Output::Close {
             link,

@@ -101,6 +101,7 @@ pub use self::playback::{NowPlaying, PlaybackError, PlaybackRefusal};
 pub use self::policy::{
     AdmitPolicy, AudioPolicy, AutoClaim, AutoGrant, DraftPolicy, LateWorkPolicy, Policies, SettlePolicy,
 };
+use self::ports::of_work;
 pub(crate) use self::ports::unless_it_panics;
 pub use self::ports::{BlobDone, BlobTask, CloseWhy, Input, Output, Work, WriteResult};
 pub use self::presence::{PresenceError, Present};
@@ -171,6 +172,8 @@ pub(crate) struct DeckState {
     heard: BTreeMap<DeviceId, Heard>,
     /// What the app was told of catching up, while that is under way.
     syncing: Option<SyncProgress>,
+    /// A batch that is being checked, of a link that is gone.
+    left: Option<Box<held::Checking>>,
     /// Who is there, and what is played.
     live: DeckLive,
     /// Whether it is spoken of with other devices; one that is not is kept.
@@ -189,6 +192,7 @@ impl DeckState {
             role,
             heard: BTreeMap::new(),
             syncing: None,
+            left: None,
             live: DeckLive::default(),
             followed: true,
         }

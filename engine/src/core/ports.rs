@@ -110,17 +110,22 @@ impl Work {
 }
 
 /// What comes of a work: a panic costs that, and not the thread that others wait for.
-pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let done = catch_unwind(AssertUnwindSafe(|| {
+pub(super) fn of_work<T>(work: impl FnOnce() -> T) -> Option<T> {
+    unless_it_panics("a batch that was checked, or changes that were made anew", || {
         #[cfg(feature = "sim")]
         assert!(
             !crate::sim::is_broken(crate::sim::Rule::WorksDoNotPanic),
             "broken on purpose"
         );
         work()
-    }));
+    })
+}
+
+/// What comes of this, or nothing.
+pub(crate) fn unless_it_panics<T>(what: &str, done: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(done));
     if done.is_err() {
-        tracing::error!("a batch that was checked, or changes that were made anew, panicked");
+        tracing::error!("{what} panicked; please report it");
     }
     done.ok()
 }

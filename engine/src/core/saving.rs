@@ -10,6 +10,9 @@ use crate::id::DeckId;
 use crate::role::RecordId;
 use crate::sync::message::Position;
 
+/// So many times more than else is in the log before it is compacted, while a deck grows by what others send.
+const GROWING: u8 = 128;
+
 /// What becomes true when a batch is durable.
 #[derive(Debug)]
 pub(super) struct Saving {
@@ -41,10 +44,13 @@ impl Core {
             },
         );
         self.outputs.push_back(Output::Save { ticket, batch });
-        let when = self.compact_when;
-        // More is coming: a snapshot of now would be of a part, and take as long.
-        let is_growing = self.is_held(deck);
-        if let Some(log) = self.log_mut(deck).ok().filter(|_| !is_growing) {
+        let mut when = self.compact_when;
+        // More is coming: a snapshot of now would be of a part, and take as long. But that it comes is another's word.
+        if self.is_held(deck) {
+            when.changes = when.changes.saturating_mul(GROWING.into());
+            when.bytes = when.bytes.saturating_mul(GROWING.into());
+        }
+        if let Ok(log) = self.log_mut(deck) {
             log.compact_when_due(when, ticket);
         }
         ticket

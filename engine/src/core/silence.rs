@@ -100,19 +100,24 @@ impl Silence {
 }
 
 impl Core {
-    /// Tells the app when the editor falls silent, and when it is heard of again. `patience`: how long it may be silent.
-    pub(super) fn listen_for(&mut self, deck: DeckId, editor: DeviceId, patience: Duration) {
+    /// Tells the app when the editor falls silent, and when it is heard of again. `patience`: how long it may be silent. False
+    /// where something was taken in first, by which another may be the editor.
+    pub(super) fn listen_for(&mut self, deck: DeckId, editor: DeviceId, patience: Duration) -> bool {
         let (me, now) = (self.device(), self.now);
         let mut links = self.links.values();
         let is_linked = links.any(|link| link.peer == editor && link.sessions.contains_key(&deck));
         let silence = self.decks.get(&deck).map(|state| &state.role.silence);
         let is_due = silence.and_then(|silence| silence.due(editor, patience));
         // A sign of it that others passed on may be behind what is not judged yet.
-        if !is_linked && is_due.is_some_and(|due| due <= now) && self.is_unjudged(deck) {
-            return self.outputs.push_back(Output::WakeAt(now + patience));
+        if !is_linked && is_due.is_some_and(|due| due <= now) && self.is_held(deck) {
+            let is_unjudged = self.is_unjudged(deck);
+            if is_unjudged {
+                self.outputs.push_back(Output::WakeAt(now + patience));
+            }
+            return is_unjudged;
         }
         let Some(state) = self.decks.get_mut(&deck) else {
-            return;
+            return true;
         };
         let silence = &mut state.role.silence;
         if is_linked {
@@ -128,6 +133,7 @@ impl Core {
             Look::Silent => self.event(Event::EditorSilent { deck, editor }),
             Look::Heard => self.event(Event::EditorHeard { deck, editor }),
         }
+        true
     }
 }
 

@@ -84,7 +84,7 @@ impl Core {
     /// What waits in all decks leaves now, and what is held is taken in: before the engine is closed.
     pub fn leave_all_typing(&mut self, now: Time) {
         self.set_now(now);
-        self.take_all_held(|_, _| true);
+        self.take_all_held();
         self.leave_what_is_typed();
     }
 

@@ -97,7 +97,7 @@ impl Shared {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Some(input),
         };
-        self.drive_held(&mut core, |core, now| core.handle(now, input));
+        self.tell(&mut core, |core, now| core.handle(now, input));
         None
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Weak;
 use std::sync::mpsc::Receiver;
 
-use super::Shared;
+use super::{Shared, lock};
 use crate::core::Work;
 
 /// Of two kinds each has its turn. What is quick goes first: else a slice that somebody waits for would wait for large
@@ -46,7 +46,7 @@ pub(super) fn run(shared: &Weak<Shared>, queue: &Receiver<Work>) {
         let _ = shared
             .runtime
             .block_on(sleep.wait_for(|sleep| !sleep.is_falling()));
-        shared.drive(|core, now| core.handle(now, input));
+        shared.tell(&mut lock(&shared.core), |core, now| core.handle(now, input));
     }
 }
 

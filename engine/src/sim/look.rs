@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cuecard_transport::RouteKind;
 
 use crate::core::log::Log;
-use crate::core::{Fate, LinkQuality, Safety, SyncState};
+use crate::core::{Core, Fate, LinkQuality, Safety, SyncState};
 use crate::document::Document;
 use crate::history::{self, Writer, WriterKind};
 use crate::id::{ChangeHash, DeckId, DeviceId, DraftId};
@@ -34,6 +34,13 @@ impl Sim {
     pub fn is_checking(&self, peer: Peer, deck: DeckId) -> bool {
         let core = self.devices.get(peer.0).and_then(|device| device.core.as_ref());
         core.is_some_and(|core| core.is_checked(deck))
+    }
+
+    /// Bytes that came to a device and wait to be taken in, or are being checked.
+    #[must_use]
+    pub fn held_bytes(&self, peer: Peer) -> usize {
+        let core = self.devices.get(peer.0).and_then(|device| device.core.as_ref());
+        core.map_or(0, Core::held_bytes)
     }
 
     /// How much is being done outside of a device's core, or waits for its turn there: batches that are checked, and changes

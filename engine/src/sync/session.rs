@@ -63,6 +63,8 @@ pub(crate) struct Session {
     pub(crate) missed: bool,
     /// Whether something of its path came too early, and it was told where we stand.
     pub(crate) early: bool,
+    /// Whether something of its path came when there was no room for it: it is told where we stand when there is.
+    pub(crate) dropped: bool,
     /// The term that it was last asked about: which terms lead to it.
     pub(crate) asked_lineage: Option<TermId>,
     /// The question to our own log that is being answered.

@@ -3,16 +3,23 @@
 
 use std::time::Duration;
 
+use cuecard::core::CompactWhen;
 use cuecard::document::Document;
-use cuecard::limits::{BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_MAX, SLICE_BYTES_MAX};
-use cuecard::role::Seal;
+use cuecard::limits::{
+    BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_ALL_MAX, HELD_BYTES_MAX, HOLDINGS_MAX,
+    SLICE_BYTES_MAX,
+};
+use cuecard::role::{Cause, Cut, Seal, Term};
 use cuecard::sim::Intruder;
+use cuecard::store::Store;
+use cuecard::sync::holdings::Holding;
 use cuecard::sync::message::{DraftItem, Item, Message, PROTOCOL_VERSION, Position};
 use cuecard::transport::DeviceKey;
-use cuecard::{Member, Rights, TermId};
+use cuecard::transport::memory::Conditions;
+use cuecard::{Event, Member, Rights, Role, TermId};
 
 use super::authority::sealed;
-use super::limits::large_and_sealed;
+use super::limits::{large, large_and_sealed};
 use super::world::*;
 
 /// A deck whose editor mallory is.
@@ -68,20 +75,24 @@ impl Handed {
     /// Mallory is linked, and says that it has far more than it will ever send.
     fn promise(&mut self) -> Intruder {
         let intruder = self.world.intrude();
+        let status = self.promised();
+        self.world.sim.say(intruder, &status);
+        intruder
+    }
+
+    fn promised(&self) -> Message {
         let at = Position {
             term: self.term,
             len: 0,
             head: self.document.heads()[0],
         };
-        let status = Message::Status {
+        Message::Status {
             deck: self.world.deck,
             charter: Some((0, 0)),
             locator: vec![at],
             beside: NOTHING,
             changes: 1_000_000,
-        };
-        self.world.sim.say(intruder, &status);
-        intruder
+        }
     }
 
     fn say(&mut self, intruder: Intruder, item: Item) {
@@ -294,16 +305,19 @@ fn what_is_wrong_in_a_large_batch_is_found_outside_and_ends_it_there() {
     }
 }
 
-/// While a batch is checked, more comes: as much as an honest device sends ahead, and no more.
+/// While a batch is checked, more comes: as much as an honest device sends ahead, and no more. Nothing of it is taken in here
+/// and now, which would stop everything else.
 #[test]
 fn so_much_is_held_and_no_more() {
+    const MEBIBYTE: usize = 1024 * 1024;
     for what in ["changes", "a long seal", "seals", "drafts", "beside", "words"] {
         let mut handed = Handed::new(186);
         let intruder = handed.promise();
         let count = handed.check(intruder);
-        let (deck, term, after) = (handed.world.deck, handed.term, handed.document.heads()[0]);
-        let mut sent = 0;
-        while handed.cards() == 3 {
+        let (laptop, deck) = (handed.world.laptop, handed.world.deck);
+        let (term, after) = (handed.term, handed.document.heads()[0]);
+        let mut most = 0;
+        for _ in 0..HELD_BYTES_MAX / MEBIBYTE + 2 {
             // What it is will be looked at when it is taken in: each has a mebibyte.
             let parts = vec![vec![7_u8; 128 * 1024].into(); 8];
             let changes = |changes, seal: Vec<u8>| Item::Changes {
@@ -321,30 +335,104 @@ fn so_much_is_held_and_no_more() {
             };
             let items: Vec<Item> = match what {
                 "changes" => vec![changes(parts, vec![1])],
-                "a long seal" => vec![changes(vec![], vec![7; 1024 * 1024])],
+                "a long seal" => vec![changes(vec![], vec![7; MEBIBYTE])],
                 "drafts" => parts.into_iter().map(draft).collect(),
                 _ => parts.into_iter().map(Item::Seal).collect(),
             };
             let message = match what {
                 "beside" => Message::Branches { deck, items },
                 "words" => {
-                    let bytes = vec![7; 1024 * 1024].into();
+                    let bytes = vec![7; MEBIBYTE].into();
                     Message::Word { deck, bytes }
                 }
                 _ => Message::Entries { deck, items },
             };
-            sent += 1024 * 1024;
             handed.world.sim.say(intruder, &message);
-            let most = HELD_BYTES_MAX + 1024 * 1024;
-            assert!(sent <= most, "{what}: {sent} bytes are held");
+            assert_eq!(handed.cards(), 3, "{what}: nothing is taken in");
+            most = most.max(handed.world.sim.held_bytes(laptop));
         }
-        assert!(sent > HELD_BYTES_MAX - 2 * 1024 * 1024, "{what}: {sent}");
-        assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap(), "{what}");
+        assert!(most <= HELD_BYTES_MAX, "{what}: {most} bytes are held");
+        assert!(most > HELD_BYTES_MAX - 2 * MEBIBYTE, "{what}: {most}");
+        assert!(handed.world.sim.is_checking(laptop, deck), "{what}");
         handed.world.sim.run_for(2 * HELD_AT_MOST);
+        assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap(), "{what}");
+        assert_eq!(handed.world.sim.held_bytes(laptop), 0, "{what}");
         // What is beside the path and is none of it is no offence by itself.
         let is_out = handed.world.sim.is_thrown_out(intruder);
         assert!(is_out || what == "beside", "{what}: for what that was");
     }
+}
+
+/// What there is no room for, as others fill all of it, is asked for when there is.
+#[test]
+fn so_much_is_held_of_all_links_together() {
+    let mut handed = Handed::new(190);
+    let (laptop, phone) = (handed.world.laptop, handed.world.sim.device("phone"));
+    let own = act(&mut handed.world.sim, phone, |core, now| {
+        core.create_deck(now, "French").unwrap().value
+    });
+    let own_key = act(&mut handed.world.sim, phone, |core, _| {
+        core.deck_key(own).unwrap()
+    });
+    act(&mut handed.world.sim, laptop, |core, now| {
+        core.join_deck(now, own, own_key)
+    });
+    handed.world.sim.connect(laptop, phone, Conditions::PERFECT);
+    handed.world.sim.run_for(SOON);
+    let intruder = handed.promise();
+    handed.world.sim.work_slowly(laptop, Duration::from_secs(1));
+    let count = handed.check(intruder);
+    let (deck, key) = (handed.world.deck, handed.world.deck_key);
+    const KIBIBYTE: usize = 1024;
+    for number in 1..=6 {
+        let device = DeviceKey::from_bytes(&[number; 32]).id();
+        let other = handed.world.sim.intrude_with_key(laptop, device, deck, &key);
+        for (size, times) in [(6_000, 3), (1_000, 6), (100, 10)] {
+            let items = vec![Item::Seal(vec![7; size * KIBIBYTE].into())];
+            for _ in 0..times {
+                let items = items.clone();
+                handed.world.sim.say(other, &Message::Entries { deck, items });
+            }
+        }
+    }
+    let held = handed.world.sim.held_bytes(laptop);
+    let full = HELD_BYTES_ALL_MAX - 101 * KIBIBYTE..=HELD_BYTES_ALL_MAX;
+    assert!(full.contains(&held), "{held}");
+    // An honest device's edit of another deck, larger than what is left.
+    act(&mut handed.world.sim, phone, |core, now| {
+        core.edit(now, own, |edit| large(edit, 1)).unwrap()
+    });
+    handed.world.sim.run_for(Duration::from_millis(500));
+    let same = |sim: &cuecard::sim::Sim| sim.head(laptop, own) == sim.head(phone, own);
+    assert!(!same(&handed.world.sim), "there is no room for it");
+    assert!(handed.world.sim.is_checking(laptop, deck));
+    assert_eq!(handed.cards(), 3, "nothing is taken in");
+    assert!(handed.world.sim.held_bytes(laptop) <= HELD_BYTES_ALL_MAX);
+    let came = handed.world.sim.run_until("it is asked for", SOON, same);
+    came.unwrap();
+    assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap());
+}
+
+/// What a batch's own messages list is held with it, wherever it goes.
+#[test]
+fn what_waits_behind_slices_that_become_a_batch_counts() {
+    let mut handed = Handed::new(191);
+    let intruder = handed.promise();
+    let slice = handed.slice(1);
+    handed.say(intruder, slice);
+    let (laptop, deck) = (handed.world.laptop, handed.world.deck);
+    let held = vec![Holding::Record([7; 32]); HOLDINGS_MAX];
+    let bytes = size_of_val(held.as_slice());
+    handed.world.sim.say(intruder, &Message::Holdings { deck, held });
+    for number in 2..=CHECKED_OUTSIDE_MIN as u64 + 10 {
+        let slice = handed.slice(number);
+        handed.say(intruder, slice);
+    }
+    assert!(handed.world.sim.held_bytes(laptop) > bytes);
+    let checks = |sim: &cuecard::sim::Sim| sim.is_checking(laptop, deck);
+    let begun = handed.world.sim.run_until("it is being checked", SOON, checks);
+    begun.unwrap();
+    assert!(handed.world.sim.held_bytes(laptop) > bytes);
 }
 
 #[test]
@@ -352,20 +440,181 @@ fn what_waits_behind_a_batch_has_an_end() {
     let mut handed = Handed::new(187);
     let intruder = handed.promise();
     let count = handed.check(intruder);
+    handed.world.sim.heard(intruder);
+    let pongs = |handed: &mut Handed| {
+        let heard = handed.world.sim.heard(intruder).into_iter();
+        let numbers = heard.filter_map(|message| match message {
+            Message::Pong { number, .. } => Some(number),
+            _ => None,
+        });
+        numbers.collect::<Vec<u32>>()
+    };
     for number in 0..u32::try_from(BEHIND_MAX).unwrap() {
         let decks = vec![];
         handed.world.sim.say(intruder, &Message::Ping { number, decks });
-        assert_eq!(handed.cards(), 3, "number {number} waits");
+        assert!(pongs(&mut handed).is_empty(), "number {number} waits");
     }
     let (number, decks) = (99, vec![]);
     handed.world.sim.say(intruder, &Message::Ping { number, decks });
-    assert_eq!(
-        handed.cards(),
-        3 + usize::try_from(count).unwrap(),
-        "one more does not"
-    );
+    assert_eq!(pongs(&mut handed), [99], "one more does not");
+    assert_eq!(handed.cards(), 3, "and nothing is taken in for that");
     handed.world.sim.run_for(2 * HELD_AT_MOST);
+    assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap());
+    assert_eq!(pongs(&mut handed).len(), BEHIND_MAX);
     assert!(!handed.world.sim.is_thrown_out(intruder));
+}
+
+/// Whatever is said meanwhile, a batch goes on being checked where nothing waits for it.
+#[test]
+fn nothing_that_is_said_has_a_batch_taken_in_at_once() {
+    let mut handed = Handed::new(192);
+    let intruder = handed.promise();
+    let count = handed.check(intruder);
+    let (laptop, deck, key) = (handed.world.laptop, handed.world.deck, handed.world.deck_key);
+    let draft = DraftItem {
+        record: vec![1].into(),
+        changes: vec![],
+    };
+    let said = [
+        Message::Greet {
+            version: PROTOCOL_VERSION,
+            name: "intruder".to_owned(),
+            proofs: vec![intruder.proof(deck, &key)],
+        },
+        Message::Knock {
+            deck,
+            draft: false,
+            signature: None,
+        },
+        Message::Lineage {
+            deck,
+            term: handed.term,
+            terms: vec![],
+        },
+        Message::NewKey {
+            deck,
+            proof: intruder.proof(deck, &key),
+            genesis: vec![1].into(),
+            charters: vec![],
+            keys: vec![1].into(),
+        },
+        Message::Withdraw {
+            deck,
+            record: vec![1].into(),
+        },
+        Message::Propose { deck, draft },
+    ];
+    for message in &said {
+        handed.world.sim.say(intruder, message);
+        assert_eq!(handed.cards(), 3, "{message:?}");
+    }
+    assert!(handed.world.sim.is_checking(laptop, deck));
+    handed.world.sim.leave(intruder);
+    assert_eq!(handed.cards(), 3, "it left");
+    assert!(handed.world.sim.is_checking(laptop, deck));
+    handed.world.sim.run_for(2 * HELD_AT_MOST);
+    assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap());
+    assert_eq!(handed.world.sim.held_bytes(laptop), 0);
+}
+
+/// Who may read a deck can say all the time that more of it is coming.
+#[test]
+fn what_never_comes_does_not_keep_a_deck_from_being_compacted() {
+    let mut world = World::new(193, Some(Rights::Read));
+    let (laptop, deck) = (world.laptop, world.deck);
+    let (document, at) = world.document();
+    let when = CompactWhen {
+        changes: 2,
+        ..CompactWhen::default()
+    };
+    world.sim.compact_when(laptop, when);
+    let intruder = world.intrude();
+    let status = Message::Status {
+        deck,
+        charter: Some((0, 0)),
+        locator: vec![at],
+        beside: NOTHING,
+        changes: 1_000_000,
+    };
+    world.sim.say(intruder, &status);
+    let snapshots = |world: &World| world.sim.store(laptop).unwrap().snapshots().list().unwrap().len();
+    for number in 0..300 {
+        let mut slice = known_slice(&document, at);
+        if let Item::Changes { term, .. } = &mut slice {
+            *term = TermId::from_bytes([9; 32]);
+        }
+        let items = vec![slice];
+        world.sim.say(intruder, &Message::Entries { deck, items });
+        let title = format!("title {number}");
+        act(&mut world.sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| edit.rename_deck(&title)).unwrap()
+        });
+        world.sim.run_for(HELD_AT_MOST * 4 / 5);
+        assert!(number > 100 || snapshots(&world) == 0, "as if more came");
+    }
+    assert!(!world.sim.is_thrown_out(intruder));
+    assert!(snapshots(&world) > 0);
+}
+
+/// What says that the role went to another may be held while the patience with the one before ends.
+#[test]
+fn an_editor_that_handed_over_is_not_said_to_be_silent() {
+    let begin = || {
+        let mut handed = Handed::new(194);
+        let (laptop, deck, key) = (handed.world.laptop, handed.world.deck, handed.world.deck_key);
+        let neighbour = DeviceKey::from_bytes(&[0x66; 32]).id();
+        let neighbour = handed.world.sim.intrude_with_key(laptop, neighbour, deck, &key);
+        let status = handed.promised();
+        handed.world.sim.say(neighbour, &status);
+        // The editor was there just now.
+        let editor = handed.world.intrude();
+        handed.world.sim.leave(editor);
+        handed.world.sim.take_events(laptop);
+        (handed, neighbour)
+    };
+    let is_silent = |handed: &mut Handed| {
+        let told = handed.world.sim.take_events(handed.world.laptop);
+        told.iter()
+            .any(|event| matches!(event, Event::EditorSilent { .. }))
+    };
+    let step = HELD_AT_MOST / 5;
+    let (mut handed, _) = begin();
+    let steps = (0..10_000).take_while(|_| {
+        handed.world.sim.run_for(step);
+        !is_silent(&mut handed)
+    });
+    let steps = steps.count();
+    assert!((100..9_000).contains(&steps), "{steps}");
+    let (mut handed, neighbour) = begin();
+    for _ in 0..steps - 1 {
+        handed.world.sim.run_for(step);
+    }
+    let (laptop, deck, mallory) = (
+        handed.world.laptop,
+        handed.world.deck,
+        handed.world.mallory.clone(),
+    );
+    let handover = Term {
+        deck,
+        parent: handed.term,
+        cause: Cause::Handover,
+        cut: Cut {
+            len: 0,
+            head: handed.document.heads()[0],
+        },
+        holder: Some(handed.world.sim.id(laptop)),
+        nonce: [1; 16],
+        signer: mallory.id(),
+    };
+    let handover = handover.sign(&mallory).unwrap().encode();
+    handed.say(neighbour, Item::Term(handover.into()));
+    assert!(!is_silent(&mut handed));
+    let role = handed.world.sim.role(laptop, deck);
+    assert!(matches!(role, Some(Role::Viewer { .. })), "it is held: {role:?}");
+    handed.world.sim.run_for(SOON);
+    assert!(!is_silent(&mut handed));
+    let role = handed.world.sim.role(laptop, deck);
+    assert!(matches!(role, Some(Role::Editor { .. })), "{role:?}");
 }
 
 /// What is promised and never comes keeps what did come for a moment, and in bounds.

@@ -305,12 +305,10 @@ fn names_of_made_up_devices_are_not_kept_without_end() {
     world.assert_unharmed();
 }
 
-/// To say where one stands is a few bytes. What leads on from there is made anew of a copy of the document, where only a
-/// snapshot holds it any more.
-#[test]
-fn a_flood_of_statuses_costs_one_copy_of_the_document_at_a_time() {
-    let mut world = World::new(207, None);
-    let (laptop, deck, key) = (world.laptop, world.deck, world.deck_key);
+/// A deck of which only a snapshot holds what goes before the end.
+fn compacted(seed: u64) -> World {
+    let mut world = World::new(seed, None);
+    let (laptop, deck) = (world.laptop, world.deck);
     let when = CompactWhen {
         changes: 10,
         ..CompactWhen::default()
@@ -324,6 +322,43 @@ fn a_flood_of_statuses_costs_one_copy_of_the_document_at_a_time() {
         world.sim.run_for(Duration::from_millis(200));
     }
     world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
+    world
+}
+
+/// Each has a link of its own, and is gone before it is answered.
+#[test]
+fn who_comes_and_goes_costs_few_copies_of_the_document_at_a_time() {
+    let mut world = compacted(208);
+    let (laptop, deck, key) = (world.laptop, world.deck, world.deck_key);
+    world.sim.work_slowly(laptop, Duration::from_millis(50));
+    let mut most = 0;
+    for number in 1..=50 {
+        let device = DeviceKey::from_bytes(&[number; 32]).id();
+        let intruder = world.sim.intrude_with_key(laptop, device, deck, &key);
+        world.sim.say(intruder, &has_nothing(deck));
+        world.sim.leave(intruder);
+        most = most.max(world.sim.works(laptop));
+    }
+    assert!((1..=4).contains(&most), "{most} copies at a time");
+    // Who comes while they are there waits for them, and is sent what it lacks.
+    let intruder = world.intrude();
+    world.sim.say(intruder, &has_nothing(deck));
+    assert_eq!(world.sim.works(laptop), most);
+    world.sim.run_for(SOON);
+    let heard = world.sim.heard(intruder).into_iter();
+    let is_slice = |item: &Item| matches!(item, Item::Changes { from: 1, .. });
+    let begins = heard
+        .filter(|message| matches!(message, Message::Entries { items, .. } if items.iter().any(is_slice)));
+    assert_eq!(begins.count(), 1);
+    world.assert_unharmed();
+}
+
+/// To say where one stands is a few bytes. What leads on from there is made anew of a copy of the document, where only a
+/// snapshot holds it any more.
+#[test]
+fn a_flood_of_statuses_costs_one_copy_of_the_document_at_a_time() {
+    let mut world = compacted(207);
+    let (laptop, deck, key) = (world.laptop, world.deck, world.deck_key);
     let intruder = world.intrude();
     world.sim.say(intruder, &has_nothing(deck));
     assert_eq!(world.sim.works(laptop), 1, "only a snapshot holds what it lacks");

@@ -14,7 +14,7 @@ use super::seals::SealsKept;
 use super::{Log, Position};
 
 use crate::core::own_log;
-use crate::core::{Input, ReadId, unless_it_panics};
+use crate::core::{Input, ReadId, of_work};
 use crate::disk::snapshot::{self, Kept, SnapshotImage, TermImage};
 use crate::disk::{LogRecord, TermTail};
 use crate::document::Document;
@@ -85,7 +85,7 @@ impl Remake {
         Input::LogRead {
             read: self.read,
             // None: then the core makes them, for itself.
-            result: Ok(unless_it_panics(|| self.cut_off.records(&self.document)).unwrap_or_default()),
+            result: Ok(of_work(|| self.cut_off.records(&self.document)).unwrap_or_default()),
         }
     }
 }
