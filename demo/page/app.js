@@ -132,7 +132,7 @@ function head() {
   document.title = `${summary.title} · Cuecard`;
   put(byId('title'), summary.title || 'A deck without a title');
   const { role } = summary;
-  put(byId('role'), h('i', { class: 'dot' }), role.mine ? 'this device is editor' : role.editor ? `${role.editor.name} is editor` : 'nobody is editor', !summary.followed && ', not followed');
+  put(byId('role'), h('i', { class: 'dot' }), role.mine ? 'this device is editor' : role.editor ? `${role.editor.name} is editor${role.silent ? ', silent' : ''}` : 'nobody is editor', !summary.followed && ', not followed');
   const editor = summary.devices.findIndex((device) => device.id === role.editor?.id);
   byId('role').className = `chip ${editor >= 0 ? `lane-${(summary.devices[editor].lane ?? 0) % 8}` : ''}`;
   choices();

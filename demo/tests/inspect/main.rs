@@ -12,6 +12,7 @@
 //! | any two points compared | the same |
 //! | conflicts: every value, who wrote it, which shows and why | the same |
 //! | devices: role, route, round trip, what each has | the same |
+//! | an editor that is silent, and heard of again | `silent::a_person_sees_that_…` |
 //! | who is there, what is played for everybody | `person::two_people_see_…`; over real links `linking::the_running_peer_…` |
 //! | audio that is coming, how fast | `linking::a_transfer_that_is_interrupted_…` (the same numbers) |
 //! | drafts: previewed, accepted, declined with a reason | `person::a_person_cuts_the_link_…` |
@@ -42,4 +43,5 @@ mod late;
 mod looks;
 mod person;
 mod served;
+mod silent;
 mod sounds;
