@@ -17,6 +17,8 @@ use crate::id::{ChangeHash, DeckId};
 use crate::op::OpError;
 
 mod draft;
+#[cfg(test)]
+mod full;
 mod members;
 mod role;
 mod sync;

@@ -101,7 +101,7 @@ pub const UNACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Changes in a deck, over all its terms, and in what any record says. What a draft or late work brought in counts as one: its
 /// acceptance.
 ///
-/// Test: `engine/src/role/chain.rs::a_deck_has_at_most_so_many_changes_over_all_its_terms`.
+/// Test: `engine/src/deck/full.rs::a_deck_that_has_all_its_changes_is_read_and_still_reaches_others`.
 pub const DECK_CHANGES_MAX: u64 = 1_000_000;
 /// Cards in a deck, tombstones included.
 ///
@@ -259,7 +259,7 @@ pub const POSITION_BYTES_CROWDED: usize = 128;
 pub const CARDS_MOVED_UP_MAX: usize = 512;
 /// Operations in a deck, over all changes. Automerge numbers them in 32 bits and panics beyond.
 ///
-/// Test: `engine/src/gate/tests/structure.rs::a_first_operation_that_is_not_next`.
+/// Test: `engine/src/document/tests.rs::a_deck_has_at_most_so_many_operations`.
 pub const DECK_OPS_MAX: u64 = 1 << 31;
 /// References from one change's operations to what they replace: one for most, more where concurrent values are settled.
 ///

@@ -532,3 +532,30 @@ fn a_text_has_at_most_so_many_bytes() {
     })
     .unwrap();
 }
+
+/// The numbers of operations are Automerge's, and near their end it panics: so a deck stops well before.
+#[test]
+fn a_deck_has_at_most_so_many_operations() {
+    use crate::limits::DECK_OPS_MAX;
+    let (document, cards) = three();
+    let most = DECK_OPS_MAX - CHANGE_OPS_MAX as u64;
+    for (ops, fits) in [(most, true), (most + 1, false)] {
+        // As after two thousand million others.
+        let made = edit(&mut document.clone(), |edit| edit.rename_deck("many")).unwrap();
+        let mut change = automerge::Change::try_from(made.change.unwrap().bytes.as_slice())
+            .unwrap()
+            .decode();
+        change.start_op = std::num::NonZeroU64::new(ops).unwrap();
+        let change = automerge::Change::from(change);
+        let mut full = document.clone();
+        full.restore_more([change.raw_bytes()]).unwrap();
+        let (heads, deck, read) = (full.heads(), full.deck(), fronts(&full));
+        let more = edit(&mut full, |edit| edit.tag(&cards[0], "one more"));
+        if fits {
+            assert!(more.unwrap().change.is_some(), "{ops}");
+            continue;
+        }
+        assert!(matches!(more, Err(OpError::DeckFull)), "{more:?}");
+        assert_eq!((full.heads(), full.deck(), fronts(&full)), (heads, deck, read));
+    }
+}

@@ -379,6 +379,16 @@ pub(super) struct Records {
     pub(super) terms: BTreeMap<TermId, Node>,
 }
 
+#[cfg(test)]
+impl Chain {
+    /// As if so many changes had been made before what is here: nobody waits for a million.
+    pub(crate) fn pretend_before(&mut self, changes: u64) {
+        for node in self.records.terms.values_mut() {
+            node.before += changes;
+        }
+    }
+}
+
 impl Records {
     pub(super) fn settled(&self) -> Point {
         self.charters.settled(|term| self.terms.contains_key(&term))

@@ -63,7 +63,7 @@ impl Log {
         let before = self.chain.changes_before(canonical.tip).unwrap_or_default();
         let here = self.chain.line(canonical.tip).map_or(0, |line| line.end().len);
         if before.saturating_add(here) >= DECK_CHANGES_MAX {
-            return Err(role::Refusal::Full("changes").into());
+            return Err(OpError::DeckFull.into());
         }
         if self.opened.contains(&canonical.tip) {
             return Ok(None);
