@@ -49,7 +49,10 @@ fn a_person_sees_that_the_editor_is_silent_and_that_it_is_heard_of_again() {
     // The log says both, each once.
     page.click("#tab-live");
     let lines = |words: &str| {
-        format!("[...document.querySelectorAll('.live-line.link')].filter(l => l.innerText.includes({})).length === 1", json!(words))
+        format!(
+            "[...document.querySelectorAll('.live-line.link')].filter(l => l.innerText.includes({})).length === 1",
+            json!(words)
+        )
     };
     page.wait_for(&lines("laptop, the editor, is silent"));
     page.wait_for(&lines("laptop, the editor, is heard of again"));

@@ -124,6 +124,14 @@ impl Check {
     }
 }
 
+#[cfg(feature = "sim")]
+impl Checked {
+    /// The deck, if it has passed.
+    pub(crate) fn passed(&self) -> Option<DeckId> {
+        self.grown.is_some().then_some(self.deck)
+    }
+}
+
 impl Grown {
     /// Whether it is what became of this document, where this was due.
     pub(super) fn is_of(&self, document: &Document, due: &Due) -> bool {
@@ -169,6 +177,9 @@ impl Core {
 /// The first slices that go on one from the other, and are so many that they are checked outside: where they are among the
 /// items. What accepts a draft needs it beside, and is taken in with it.
 pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
+    let least = CHECKED_OUTSIDE_MIN;
+    #[cfg(feature = "sim")]
+    let least = least.min(crate::sim::checked_from());
     let mut at = 0;
     while let Some(rest) = items.get(at..).filter(|rest| !rest.is_empty()) {
         let has_draft = at
@@ -176,7 +187,7 @@ pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
             .and_then(|before| items.get(before))
             .is_some_and(|item| matches!(item, Item::Draft(_)));
         match Slice::joined(rest).filter(|_| !has_draft) {
-            Some((slice, count)) if slice.changes.len() >= CHECKED_OUTSIDE_MIN => {
+            Some((slice, count)) if slice.changes.len() >= least => {
                 return Some(at..at + count);
             }
             Some((_, count)) => at += count,

@@ -22,6 +22,12 @@ pub enum Rule {
     HoldNeedsTheRight,
     /// What is done outside of the core does not panic.
     WorksDoNotPanic,
+    /// The gate: a change touches keys of the schema only.
+    KeysAreTheSchemas,
+    /// The gate: an operation is on what is in its change's past.
+    ObjectsAreInThePast,
+    /// The gate: a change's message says what the change does.
+    MessagesAreTrue,
 }
 
 thread_local! {

@@ -16,6 +16,7 @@ use crate::sim::EPOCH_MS;
 use crate::tasks::StoreTask;
 use crate::time::Time;
 
+use super::outside::Outside;
 use super::unsaved::Unsaved;
 
 /// What a disk says that does nothing more.
@@ -35,6 +36,7 @@ pub(super) struct SimDevice {
     works: VecDeque<(Duration, Work)>,
     /// How long each of them takes, where it is not a moment.
     pub(super) work_takes: Option<Duration>,
+    pub(super) outside: Outside,
     wake: Option<Duration>,
     clock: SimClock,
     pub(super) events: Vec<Event>,
@@ -67,6 +69,7 @@ impl SimDevice {
             tasks: VecDeque::new(),
             works: VecDeque::new(),
             work_takes: None,
+            outside: Outside::default(),
             wake: None,
             clock: SimClock::default(),
             events: Vec::new(),
@@ -118,7 +121,9 @@ impl SimDevice {
         self.saving.clear();
         self.unsaved.is_lost();
         self.tasks.clear();
-        self.works.clear();
+        for (_, work) in self.works.drain(..) {
+            self.outside.is_lost(&work);
+        }
         self.wake = None;
     }
 
@@ -268,6 +273,7 @@ impl SimDevice {
                         .push_back((later(1_000).max(earliest), StoreTask::Blob(task)));
                 }
                 Output::Work(work) => {
+                    self.outside.begins(&work);
                     let earliest = self.works.back().map_or(now, |(at, _)| *at);
                     let at = later(50_000).max(earliest);
                     // One after the other.

@@ -23,6 +23,18 @@ impl Sim {
         log.document.fork_at(log.head()).ok()
     }
 
+    /// The documents of all drafts that a device holds: with what each is written on.
+    #[must_use]
+    pub fn draft_documents(&self, peer: Peer, deck: DeckId) -> Vec<Document> {
+        let Some(core) = self.devices.get(peer.0).and_then(|device| device.core.as_ref()) else {
+            return vec![];
+        };
+        let drafts = self.log(peer, deck).into_iter().flat_map(|log| log.drafts.keys());
+        drafts
+            .filter_map(|draft| core.draft_document(deck, *draft).ok())
+            .collect()
+    }
+
     /// Where a deck stands on a device.
     #[must_use]
     pub fn position(&self, peer: Peer, deck: DeckId) -> Option<Position> {

@@ -10,6 +10,7 @@ mod device;
 mod intruder;
 mod link;
 mod look;
+mod outside;
 mod tamper;
 mod unsaved;
 
@@ -41,6 +42,8 @@ use self::device::{SimClock, SimDevice};
 use self::intruder::Heard;
 pub use self::intruder::{Backup, Intruder};
 use self::link::SimLink;
+pub(crate) use self::outside::checked_from;
+pub use self::outside::{Outside, with_checked_from};
 use self::tamper::Tampering;
 pub use crate::core::Fate;
 
@@ -536,9 +539,18 @@ impl Sim {
     }
 
     fn hand_in(&mut self, device: usize, input: Input) {
+        let passed = outside::passed(&input);
         if let Some(state) = self.devices.get_mut(device) {
             let time = state.time(self.now);
-            state.run(|core| core.handle(time, input));
+            let is_put_in = state.run(|core| {
+                let head = |core: &Core| core.log(passed?).ok().map(crate::core::log::Log::head);
+                let before = head(core);
+                core.handle(time, input);
+                head(core) != before
+            });
+            if passed.is_some() {
+                state.outside.ends(is_put_in == Some(true));
+            }
         }
         self.settle(device);
     }

@@ -7,6 +7,7 @@ use cuecard::core::{Core, DeckError};
 use cuecard::time::Time;
 use cuecard::{Event, Fate, Role};
 
+use crate::forged::what_is_no_deck;
 use crate::world::{Outcome, World};
 
 const LONG: Duration = Duration::from_secs(180);
@@ -146,8 +147,17 @@ impl World {
             }
             _ => false,
         };
+        let is_forged = |event: &Event| match event {
+            Event::Refused { device, why } if !honest.contains(device) => {
+                let rules = ["not part of the schema", "not in its past", "does not say what"];
+                rules.iter().any(|rule| why.contains(rule))
+            }
+            _ => false,
+        };
         for peer in self.peers.clone() {
-            if let Some(blame) = self.sim.take_events(peer).into_iter().find(is_blame) {
+            let told = self.sim.take_events(peer);
+            self.refused += told.iter().filter(|event| is_forged(event)).count() as u64;
+            if let Some(blame) = told.into_iter().find(is_blame) {
                 return Some(format!("{peer:?} was told {blame:?}"));
             }
         }
@@ -215,6 +225,15 @@ impl World {
         }
         if editors != 1 {
             return wrong(format!("{editors} may edit"));
+        }
+        // Only she makes what would be no deck; all hold the same of it, and the same drafts.
+        if self.forged > 0 {
+            let documents = self.sim.document(first, deck).into_iter();
+            for document in documents.chain(self.sim.draft_documents(first, deck)) {
+                if let Some(what) = what_is_no_deck(&document) {
+                    return wrong(format!("what {first:?} holds is no deck: {what}"));
+                }
+            }
         }
         let left = |core: &mut Core, _: Time, deck| {
             let mut late = core.late_work(deck)?;

@@ -1,15 +1,18 @@
 //! A member that says whatever it likes: what others said before, bent; records that it has no right to sign; numbers out of
 //! nowhere. Of some worlds it may hold the role, and signs one line after the other of a term of its own, and seals what is
-//! none. Whoever asks it for audio is not answered, or with other bytes, or with those of another place.
+//! none; and of all, it signs changes that no engine makes, as lines and as drafts. Whoever asks it for audio is not answered, or with other bytes, or with those of another place.
 
+use automerge::ActorId;
 use cuecard::ChangeHash;
-use cuecard::role::{self, Cause, Cut, Seal, Term};
+use cuecard::document::{Document, NewChange};
+use cuecard::role::{self, Cause, Cut, Draft, Seal, Term};
 use cuecard::sim::{Intruder, Peer};
 use cuecard::sync::envelope::open;
 use cuecard::sync::holdings::Digest;
-use cuecard::sync::message::{Item, Message, Position};
+use cuecard::sync::message::{DraftItem, Item, Message, Position};
 use cuecard::transport::Lane;
 
+use crate::forged::{FAULTS, forge};
 use crate::world::World;
 
 impl World {
@@ -41,10 +44,14 @@ impl World {
             }
             self.sign_a_line(intruder);
             self.sign_a_line(intruder);
+            if self.sim.random(2) == 0 {
+                self.propose(intruder, to);
+            }
             return true;
         }
         for _ in 0..4 {
-            match self.sim.random(8) {
+            match self.sim.random(9) {
+                8 => self.propose(intruder, to),
                 0 => self.claim_falsely(intruder),
                 5 => self.claim_truly(intruder, to),
                 6 | 7 => self.sign_a_line(intruder),
@@ -139,13 +146,7 @@ impl World {
         let Ok(mut line) = document.fork_at(after) else {
             return;
         };
-        let committed = line.commit(
-            &role::actor_of_term(term),
-            1_750_000_000_000,
-            &mut || [number as u8; 10],
-            |edit| edit.add_card(&format!("mallory's {number}"), "?"),
-        );
-        let Some(change) = committed.ok().and_then(|committed| committed.change) else {
+        let Some(change) = self.change(&mut line, &role::actor_of_term(term), number) else {
             return;
         };
         let head = match is_bent {
@@ -164,6 +165,50 @@ impl World {
         };
         let items = vec![begins, line];
         self.sim.say(intruder, &Message::Entries { deck, items });
+    }
+
+    /// The first change of a line, or of a draft: as it should be, or one that no engine makes.
+    fn change(&mut self, line: &mut Document, actor: &ActorId, number: u64) -> Option<NewChange> {
+        if let Some(&fault) = FAULTS.get(self.sim.random(6) as usize) {
+            self.forged += 1;
+            return forge(line, actor, number, fault);
+        }
+        let committed = line.commit(actor, 1_750_000_000_000, &mut || [number as u8; 10], |edit| {
+            edit.add_card(&format!("mallory's {number}"), "?")
+        });
+        committed.ok()?.change
+    }
+
+    /// A draft of one change, on the deck as it stands: each member may.
+    fn propose(&mut self, intruder: Intruder, to: Peer) {
+        let (deck, author, number) = (self.deck, self.mallory.id(), self.sim.random(1 << 40));
+        let Some(mut line) = self.sim.document(to, deck) else {
+            return;
+        };
+        let (base, nonce) = (line.heads()[0], [number as u8; 16]);
+        let actor = role::actor_of_draft(deck, author, nonce);
+        let Some(change) = self.change(&mut line, &actor, number) else {
+            return;
+        };
+        let record = Draft {
+            deck,
+            base,
+            author,
+            nonce,
+            version: 1,
+            signed_ms: 1_750_000_000_000,
+            len: 1,
+            head: change.hash,
+            note: String::new(),
+        };
+        let Ok(record) = record.sign(&self.mallory) else {
+            return;
+        };
+        let draft = DraftItem {
+            record: record.encode().into(),
+            changes: vec![change.bytes.into()],
+        };
+        self.sim.say(intruder, &Message::Propose { deck, draft });
     }
 
     /// Whoever asked it for audio meanwhile waits in vain, or is sent what is not that.

@@ -39,6 +39,9 @@ pub(crate) struct World {
     pub(crate) intruders: Vec<Intruder>,
     /// How often she was asked for audio, and sent what is none of it.
     pub(crate) answered: u64,
+    /// How many changes she signed that no engine makes, and how often she was thrown out for one.
+    pub(crate) forged: u64,
+    pub(crate) refused: u64,
     /// Proofs that she signed two lines, at all devices in the end.
     pub(crate) proofs: u64,
     /// A term that she signed, its record, and the deck as it was where that begins.
@@ -72,8 +75,8 @@ impl World {
             .map(|number| sim.device(&format!("device {number}")))
             .collect();
         // In some worlds what is done outside of a core takes its time, on each device another one, up to two seconds.
-        if seed % 4 == 1 {
-            for (number, &peer) in (seed / 4..).zip(&peers) {
+        if seed % 3 == 1 {
+            for (number, &peer) in (seed / 3..).zip(&peers) {
                 sim.work_slowly(peer, Duration::from_millis(number % 5 * 500));
             }
         }
@@ -130,6 +133,8 @@ impl World {
             mallory,
             intruders: vec![],
             answered: 0,
+            forged: 0,
+            refused: 0,
             proofs: 0,
             her_term: None,
             done: [0; crate::deeds::KINDS],
