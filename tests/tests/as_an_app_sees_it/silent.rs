@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cuecard::core::Core;
+use cuecard::core::{Core, EditError};
 use cuecard::sim::{Peer, Sim};
 use cuecard::sync::message::Message;
 use cuecard::transport::memory::Conditions;
@@ -160,16 +160,25 @@ fn of_an_editor_that_is_gone_everybody_is_told_and_again_when_it_is_back() {
         assert!(chain.heard_ago(tablet) > 5 * MINUTE);
         let sign = chain.sign(tablet).unwrap();
         assert_eq!((sign.editor, sign.is_silent), (chain.sim.id(chain.laptop), true));
-        // Everybody reads on, and writes drafts.
-        assert!(matches!(
-            chain.sim.role(tablet, chain.deck),
-            Some(Role::Viewer { .. })
-        ));
-        let deck = chain.deck;
-        let draft = chain
-            .sim
-            .act(tablet, |core, now| core.open_draft(now, deck, "meanwhile"));
-        draft.unwrap().unwrap();
+        // Everybody reads on and writes drafts, and nobody edits.
+        let (deck, laptop) = (chain.deck, chain.sim.id(chain.laptop));
+        let head = chain.sim.head(tablet, deck);
+        for peer in [phone, tablet] {
+            let edited = chain.sim.act(peer, |core, now| {
+                core.edit(now, deck, |edit| edit.add_card("not to be", "").map(drop))
+            });
+            assert!(
+                matches!(edited, Some(Err(EditError::NotEditor { holder })) if holder == Some(laptop)),
+                "{rights:?}: {edited:?}"
+            );
+            assert_eq!(chain.sim.head(peer, deck), head);
+            chain.sim.act(peer, |core, now| {
+                let draft = core.open_draft(now, deck, "meanwhile").unwrap().value;
+                core.edit_draft(now, deck, draft, |edit| edit.add_card("draft", "").map(drop))
+                    .unwrap();
+                core.propose_draft(now, deck, draft).unwrap();
+            });
+        }
 
         chain.sim.restart(chain.laptop).unwrap();
         chain.live(every + Duration::from_secs(5));
@@ -179,6 +188,22 @@ fn of_an_editor_that_is_gone_everybody_is_told_and_again_when_it_is_back() {
             "{rights:?}"
         );
         assert!(!chain.is_silent(tablet));
+        // And all comes right: it has the drafts of both, and what it makes of them reaches both.
+        for draft in chain.sim.drafts(chain.laptop, deck) {
+            let accepted = chain.sim.act(chain.laptop, |core, now| {
+                core.accept_draft(now, deck, draft.draft).map(drop)
+            });
+            accepted.unwrap().unwrap();
+        }
+        chain.live(Duration::from_secs(10));
+        for peer in [chain.laptop, phone, tablet] {
+            let fronts = chain.sim.cards(peer, deck).into_iter().map(|card| card.front);
+            assert_eq!(
+                fronts.collect::<Vec<_>>(),
+                ["draft", "draft"],
+                "{rights:?}, {peer:?}"
+            );
+        }
     }
 }
 

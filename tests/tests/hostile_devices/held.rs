@@ -435,6 +435,41 @@ fn what_waits_behind_slices_that_become_a_batch_counts() {
     assert!(handed.world.sim.held_bytes(laptop) > bytes);
 }
 
+/// Where several times as much is still to come, what is there is begun with: nothing stands idle meanwhile.
+#[test]
+fn of_a_long_catch_up_the_first_batch_begins_early() {
+    const FIRST: u64 = 4_096;
+    for (count, times, begins) in [
+        (FIRST - 1, 100, false),
+        (FIRST, 100, true),
+        // With as little still to come, better all at once.
+        (FIRST, 3, false),
+    ] {
+        let mut handed = Handed::new(189);
+        let (laptop, deck) = (handed.world.laptop, handed.world.deck);
+        let have = handed.world.sim.sync_state(laptop, deck).unwrap().changes;
+        let intruder = handed.world.intrude();
+        let mut status = handed.promised();
+        if let Message::Status { changes, .. } = &mut status {
+            *changes = have + count + times * count;
+        }
+        handed.world.sim.say(intruder, &status);
+        let slice = Item::Changes {
+            term: handed.term,
+            from: 1,
+            changes: vec![vec![7_u8; 9].into(); count as usize],
+            seal: vec![1].into(),
+            after: handed.document.heads()[0],
+        };
+        handed.say(intruder, slice);
+        // It is no change: once it is looked at, it is thrown out.
+        let is_out = handed.world.sim.is_thrown_out(intruder);
+        assert_eq!(is_out, begins, "{count}, and {times} times as many to come");
+        handed.world.sim.run_for(2 * HELD_AT_MOST);
+        assert!(handed.world.sim.is_thrown_out(intruder), "and later in any case");
+    }
+}
+
 #[test]
 fn what_waits_behind_a_batch_has_an_end() {
     let mut handed = Handed::new(187);

@@ -38,6 +38,28 @@ fn stand(world: &mut World, peer: Peer, with_drafts: bool) -> String {
     format!("{head:?} {cards:?} {role:?} {owner:?} {rest}")
 }
 
+/// What would change, were a message of this kind believed. One that is new does not compile until somebody has thought of it.
+const fn at_stake(message: &Message) -> &'static str {
+    match message {
+        Message::Entries { .. } | Message::Branches { .. } => "the deck, its role and its members",
+        Message::Propose { .. }
+        | Message::Withdraw { .. }
+        | Message::DraftsHeld { .. }
+        | Message::DraftRefused { .. } => "drafts",
+        Message::Greet { .. } | Message::NewKey { .. } | Message::Knock { .. } => "who reads",
+        Message::Word { .. } | Message::Doubt { .. } => "the role",
+        Message::Presence { .. } | Message::Playback { .. } => "what is shown and heard",
+        Message::Status { .. }
+        | Message::Ack { .. }
+        | Message::Holdings { .. }
+        | Message::Whence { .. }
+        | Message::Lineage { .. }
+        | Message::Ping { .. }
+        | Message::Pong { .. } => "what others are believed to have",
+        Message::Pull { .. } | Message::Lack { .. } | Message::Have { .. } => "audio",
+    }
+}
+
 /// What mallory says, to the editor and to the phone.
 fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
     let (deck, key) = (world.deck, world.mallory.clone());
@@ -360,6 +382,8 @@ fn no_message_of_a_viewer_changes_a_deck() {
         let lies = lies(&mut world, phone);
         let said: BTreeSet<&str> = lies.iter().map(Message::name).collect();
         assert_eq!(said, names(), "every message of the page is lied with");
+        let stakes: BTreeSet<&str> = lies.iter().map(at_stake).collect();
+        assert_eq!(stakes.len(), 7, "{stakes:?}");
         let with_drafts = rights == Rights::Read;
         let before = peers.map(|peer| stand(&mut world, peer, with_drafts));
         let mut thrown_out = 0;
@@ -392,4 +416,126 @@ fn no_message_of_a_viewer_changes_a_deck() {
             super::authority::assert_unharmed(&mut world, phone);
         }
     }
+}
+
+/// The other lane: frames that are none, of other questions, of other places, of other bytes; from one who was asked, and to the
+/// editor, who asked nobody.
+#[test]
+fn no_frame_of_a_viewer_changes_a_deck_or_its_audio() {
+    let mut world = World::new(91, Some(Rights::Read));
+    let phone = phone(&mut world);
+    let (laptop, deck, card) = (world.laptop, world.deck, world.before.1[0].id.clone());
+    // The editor does not answer for now.
+    world
+        .sim
+        .swallow(laptop, phone, |message| matches!(message, Message::Pull { .. }));
+    let sound: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+    let audio = world.sim.import_audio(laptop, &sound).unwrap();
+    let blob = audio.blob;
+    act(&mut world.sim, laptop, |core, now| {
+        core.edit(now, deck, |edit| edit.attach_audio(&card, "front", audio))
+            .unwrap()
+    });
+    world.sim.run_for(SOON);
+    world.before = (world.sim.head(laptop, deck), world.sim.cards(laptop, deck));
+    let peers = [laptop, phone];
+    let before = peers.map(|peer| stand(&mut world, peer, true));
+    for peer in peers {
+        world.sim.take_events(peer);
+    }
+    let (_, at) = world.document();
+    let group = |first: u32| first.to_le_bytes().to_vec();
+    type Frame<'a> = Box<dyn Fn(u32, u32) -> Vec<u8> + 'a>;
+    let with = |transfer: u32, first: u32, bytes: &[u8]| {
+        [&transfer.to_le_bytes()[..], &group(first), bytes].concat()
+    };
+    let frames: Vec<(&str, Frame<'_>)> = vec![
+        ("nothing", Box::new(|_, _| vec![])),
+        (
+            "half a header",
+            Box::new(|transfer, _| transfer.to_le_bytes().to_vec()),
+        ),
+        ("a header", Box::new(|transfer, first| with(transfer, first, &[]))),
+        ("a byte", Box::new(|transfer, first| with(transfer, first, &[7]))),
+        (
+            "the bytes, unproven",
+            Box::new(|transfer, first| with(transfer, first, &sound)),
+        ),
+        (
+            "other bytes",
+            Box::new(|transfer, first| with(transfer, first, &[7; 20_000])),
+        ),
+        (
+            "too many",
+            Box::new(|transfer, first| with(transfer, first, &[7; 65_000])),
+        ),
+        (
+            "another place",
+            Box::new(|transfer, first| with(transfer, first + 3, &[7; 20_000])),
+        ),
+        (
+            "no place",
+            Box::new(|transfer, _| with(transfer, u32::MAX, &[7; 20_000])),
+        ),
+        (
+            "another question",
+            Box::new(|transfer, first| with(transfer + 1, first, &[7; 20_000])),
+        ),
+        (
+            "no question",
+            Box::new(|_, first| with(u32::MAX, first, &[7; 20_000])),
+        ),
+    ];
+    let (mut asked, key) = (0, world.deck_key);
+    for (number, (what, frame)) in (0_u8..).zip(&frames) {
+        // Who lies is not asked again for a while, so it is another one each time.
+        let device = cuecard::transport::DeviceKey::from_bytes(&[number ^ 0xa5; 32]).id();
+        for peer in peers {
+            let intruder = world.sim.intrude_with_key(peer, device, deck, &key);
+            let status = Message::Status {
+                deck,
+                charter: Some((0, 0)),
+                locator: vec![at],
+                beside: NOTHING,
+                changes: 1,
+            };
+            world.sim.say(intruder, &status);
+            world.sim.say(intruder, &Message::Have { blob });
+            world.sim.say_raw(intruder, Lane::Binary, frame(0, 0).into());
+            world.sim.run_for(Duration::from_millis(500));
+            for message in world.sim.heard(intruder) {
+                if let Message::Pull { transfer, first, .. } = message {
+                    asked += 1;
+                    world
+                        .sim
+                        .say_raw(intruder, Lane::Binary, frame(transfer, first).into());
+                }
+            }
+            world.sim.run_for(Duration::from_secs(1));
+            world.sim.leave(intruder);
+        }
+        assert!(!world.sim.holds_audio(phone, blob), "{what}");
+        let after = peers.map(|peer| stand(&mut world, peer, true));
+        assert_eq!(after, before, "{what}");
+    }
+    assert!(asked >= frames.len(), "each was asked: {asked}");
+    for peer in peers {
+        let told = world.sim.take_events(peer);
+        let is_harm = |event: &&Event| {
+            matches!(
+                event,
+                Event::Changed { .. } | Event::DeckBroken { .. } | Event::StoreFailed { .. }
+            )
+        };
+        assert_eq!(told.iter().find(is_harm), None);
+    }
+    assert!(world.sim.holds_audio(laptop, blob), "the editor's is whole");
+    world.sim.swallow(laptop, phone, |_| false);
+    // One that did not answer for long is left alone for a minute at the most.
+    let has_it = |sim: &cuecard::sim::Sim| sim.holds_audio(phone, blob);
+    world
+        .sim
+        .run_until("the phone has it from there", 5 * SOON, has_it)
+        .unwrap();
+    super::authority::assert_unharmed(&mut world, phone);
 }
