@@ -6,135 +6,21 @@
 //! others. An editor that knows itself to be heard by a majority, and finds itself claimed all the same, says so by a
 //! handover to itself, which wins.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::core::log::Log;
 use crate::core::policy::AutoClaim;
+use crate::core::watch::{INTERVAL_BOUNDS, Question, Watch, answered_within, shown_every, silence};
 use crate::core::{Core, LinkId, Output};
-use crate::id::{DeckId, DeviceId, TermId};
-use crate::role::{Cause, Cut, Says, Seal, Signed, Verified, Word};
-use crate::time::Time;
+use crate::id::{DeckId, TermId};
+use crate::role::{Cause, Says, Seal, Signed, Verified, Word};
 
-/// How often an editor shows itself where nothing is to follow from its absence: it costs every link a signed word, and
-/// an answer of each that may hold the role.
-const INTERVAL: Duration = Duration::from_secs(10);
-/// And where nobody else may have the role: others only want to know whether it is there.
-const INTERVAL_ALONE: Duration = Duration::from_secs(30);
-/// And where something is to follow: never more rarely than this.
-const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
-/// What is taken for it until the editor was heard: whoever just started waits twice and a half as long at least, as links
-/// take their time to come up where all started together.
-const INTERVAL_UNHEARD: Duration = Duration::from_secs(2);
-/// Nobody is to shorten the time of others to nothing, or stretch it for ever. Nor does an editor show itself more often
-/// than that, however many come.
-const INTERVAL_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 /// Claimers start in the order of their rank, so far apart: longer than a claim takes to get around in most networks.
 const RANK_APART: Duration = Duration::from_millis(120);
-/// Signs of the editor's that others may still answer: an answer counts for three intervals.
-const BEATS_ANSWERED: usize = 4;
 /// A sign overtakes the changes that it speaks of: what it shows to be missing is asked for no more often than this.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// An editor that was not heard by a majority for a moment counts as heard throughout again after so long.
 const HEARD_AGAIN: Duration = Duration::from_secs(60);
-
-/// Who hears whom.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    /// The time as editor that all below is about.
-    since: Option<TermId>,
-    /// The last term when this was last looked at, and when its holder's time began.
-    seen: Option<(TermId, TermId)>,
-    /// When that was first seen here.
-    began: Time,
-    /// When the editor was last heard, and the interval that it stated, or the one before it.
-    heard: Time,
-    interval: Option<Duration>,
-    /// The last term that the editor was heard in, and the highest number of its signs there.
-    newest: Option<(TermId, u64)>,
-    /// When others were last asked for what the editor has and this device has not.
-    looked: Option<Time>,
-    /// As the editor: the number of its last sign, and the interval that it stated.
-    said: u64,
-    stated: Option<Duration>,
-    /// As the editor: when it last showed itself, and whether anybody came since, who is not to wait for the next sign.
-    shown: Option<Time>,
-    came: bool,
-    /// As the editor: its last signs, by their record ids. An answer to an older one is said again by somebody else.
-    beats: VecDeque<[u8; 32]>,
-    /// As the editor: when each other was last known to hear it.
-    echoes: BTreeMap<DeviceId, Time>,
-    /// As the editor: when it was last not heard by a majority.
-    lacking: Option<Time>,
-    /// The question that is being asked.
-    question: Option<Question>,
-}
-
-#[derive(Debug)]
-struct Question {
-    id: [u8; 32],
-    asked: Time,
-    /// Who does not hear the editor either.
-    unheard: BTreeSet<DeviceId>,
-    /// What others know to be sealed.
-    upto: Option<Cut>,
-}
-
-impl Watch {
-    /// The device slept: nothing is known of who hears whom. What was said before is still old.
-    pub(super) fn slept(&mut self) {
-        *self = Self {
-            newest: self.newest,
-            ..Self::default()
-        };
-    }
-
-    /// Whether a sign of the editor's was not said before one that was heard, or before a change that is here: others can
-    /// keep what was said, and say it again when the editor is gone. What the editor says itself is no repetition, and its
-    /// clock may have been set back.
-    pub(super) fn is_news(&self, log: &Log, word: &Verified<Word>, from: DeviceId) -> bool {
-        let Says::Beat { number, end, .. } = &word.says else {
-            return false;
-        };
-        let canonical = log.chain.canonical();
-        let is_newer = self.newest_in(word.term).is_none_or(|newest| newest < *number);
-        from == word.signer || (word.term == canonical.tip && end.len >= canonical.len && is_newer)
-    }
-
-    /// The highest number of the signs that were heard in a term, if that is the last one.
-    fn newest_in(&self, term: TermId) -> Option<u64> {
-        let newest = self.newest.filter(|(of, _)| *of == term);
-        newest.map(|(_, number)| number)
-    }
-
-    fn interval(&self) -> Duration {
-        self.interval.unwrap_or(INTERVAL_UNHEARD)
-    }
-
-    /// How long an editor that others pass on the signs of may be silent: as long as a failover takes to count it so. What it has not
-    /// stated yet is not taken for shorter than it may be.
-    fn patience(&self, policy: AutoClaim, holders: usize) -> Duration {
-        let stated = self.interval.unwrap_or(shown_every(AutoClaim::Never, holders));
-        match policy {
-            AutoClaim::After(after) => after.max(silence(stated)),
-            AutoClaim::Never => silence(stated),
-        }
-    }
-
-    fn is_heard_by_majority(
-        &self,
-        me: DeviceId,
-        holders: &[DeviceId],
-        interval: Duration,
-        now: Time,
-    ) -> bool {
-        let hears = |device: &&DeviceId| {
-            let echo = self.echoes.get(device);
-            **device == me || echo.is_some_and(|echo| now.since(*echo) <= interval * 3)
-        };
-        holders.iter().filter(hears).count() * 2 > holders.len()
-    }
-}
 
 impl Core {
     /// What is due by now, of one deck.
@@ -183,7 +69,7 @@ impl Core {
         if editor == me {
             let interval = shown_every(policy, holders.len());
             let is_heard = watch.is_heard_by_majority(me, &holders, interval, now);
-            if !is_heard && now.since(watch.began) > interval * 3 {
+            if !is_heard && now.since(watch.began) > answered_within(interval) {
                 watch.lacking = Some(now);
             }
             // What is said of a term that nobody can have yet is taken by nobody: the first sign follows the term.
@@ -198,8 +84,9 @@ impl Core {
                 return self.outputs.push_back(Output::WakeAt(due));
             }
             (watch.shown, watch.came, watch.stated) = (Some(now), false, Some(interval));
+            let asks = holders.len() > 1 && (is_soon || watch.is_to_ask(interval, now));
             self.outputs.push_back(Output::WakeAt(now + interval));
-            return self.beat(deck, interval);
+            return self.beat(deck, interval, asks);
         }
         let AutoClaim::After(after) = policy else { return };
         // Two cannot tell which of them is gone.
@@ -252,7 +139,22 @@ impl Core {
         }
     }
 
-    fn beat(&mut self, deck: DeckId, interval: Duration) {
+    /// A link speaks of the deck no more.
+    pub(super) fn lose_way(&mut self, link: LinkId, deck: DeckId) {
+        let now = self.now;
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.role.watch.lose(link, now);
+        }
+    }
+
+    /// Others say that somebody may have lost its way to the editor: the next sign asks.
+    pub(super) fn doubt_echoes(&mut self, deck: DeckId) {
+        if let Some(state) = self.decks.get_mut(&deck) {
+            state.role.watch.is_doubted = true;
+        }
+    }
+
+    fn beat(&mut self, deck: DeckId, interval: Duration, asks: bool) {
         let now = self.now;
         let Some(state) = self.decks.get_mut(&deck) else {
             return;
@@ -266,16 +168,14 @@ impl Core {
             number: *said,
             interval_ms,
             end,
+            asks,
         };
         let Ok(word) = self.say_word(deck, beat, None) else {
             return;
         };
         if let Some(state) = self.decks.get_mut(&deck) {
-            let beats = &mut state.role.watch.beats;
-            beats.push_back(*word.record_id().as_bytes());
-            while beats.len() > BEATS_ANSWERED {
-                beats.pop_front();
-            }
+            let id = *word.record_id().as_bytes();
+            state.role.watch.note_beat(id, asks, interval, now);
         }
     }
 
@@ -302,6 +202,7 @@ impl Core {
             number,
             interval_ms,
             end,
+            asks,
         } = &word.says
         else {
             return;
@@ -312,8 +213,12 @@ impl Core {
         let Some(log) = &state.log else { return };
         let watch = &mut state.role.watch;
         let stated = Duration::from_millis(u64::from(*interval_ms));
-        watch.interval = Some(stated.clamp(INTERVAL_BOUNDS.0, INTERVAL_BOUNDS.1));
+        let interval = stated.clamp(INTERVAL_BOUNDS.0, INTERVAL_BOUNDS.1);
+        watch.interval = Some(interval);
         watch.heard = now;
+        // Who did not hear it before says so by itself: the editor need not ask everybody for that.
+        let is_back = watch.sign.is_none_or(|sign| now.since(sign) >= silence(interval));
+        watch.sign = Some(now);
         state.role.silence.hear(word.signer, now);
         watch.question = None;
         watch.newest = Some((
@@ -327,7 +232,7 @@ impl Core {
         if is_behind {
             watch.looked = Some(now);
         }
-        if may_hold {
+        if may_hold && (*asks || is_back) {
             let beat = *word.record_id().as_bytes();
             drop(self.say_word(deck, Says::Echo { beat }, Some(link)));
         }
@@ -371,7 +276,6 @@ impl Core {
 
     /// Somebody hears this device, or answers it.
     pub(super) fn hear_answer(&mut self, deck: DeckId, word: &Verified<Word>) {
-        let now = self.now;
         let Some(state) = self.decks.get_mut(&deck) else {
             return;
         };
@@ -379,8 +283,9 @@ impl Core {
         let watch = &mut state.role.watch;
         match &word.says {
             Says::Echo { beat } => {
-                if watch.beats.contains(beat) {
-                    watch.echoes.insert(word.signer, now);
+                if let Some((_, said)) = watch.beats.iter().find(|(id, _)| id == beat) {
+                    let answered = watch.echoes.entry(word.signer).or_default();
+                    *answered = (*said).max(*answered);
                 }
             }
             Says::Answer {
@@ -427,7 +332,8 @@ impl Core {
             return;
         }
         let watch = &state.role.watch;
-        let heard = watch.is_heard_by_majority(me, &holders, interval_of(policy), now)
+        let interval = shown_every(policy, holders.len());
+        let heard = watch.is_heard_by_majority(me, &holders, interval, now)
             && watch
                 .lacking
                 .is_none_or(|lacking| now.since(lacking) > HEARD_AGAIN);
@@ -449,25 +355,5 @@ impl Core {
         if let Err(error) = done {
             tracing::warn!(deck = %deck.short(), %error, "a claim was not answered");
         }
-    }
-}
-
-/// Two signs missed, and half of one for the way.
-fn silence(interval: Duration) -> Duration {
-    interval * 2 + interval / 2
-}
-
-/// How often an editor shows itself, where so many may hold the role.
-fn shown_every(policy: AutoClaim, holders: usize) -> Duration {
-    match holders {
-        0 | 1 => INTERVAL_ALONE,
-        _ => interval_of(policy),
-    }
-}
-
-pub(super) fn interval_of(policy: AutoClaim) -> Duration {
-    match policy {
-        AutoClaim::Never => INTERVAL,
-        AutoClaim::After(after) => (after / 3).clamp(INTERVAL_BOUNDS.0, INTERVAL_FAILOVER),
     }
 }

@@ -178,6 +178,7 @@ impl Core {
         if let Some(state) = gone {
             for &deck in state.sessions.keys() {
                 self.forget_progress(deck);
+                self.lose_way(link, deck);
                 self.event(Event::ReachChanged {
                     deck,
                     device: state.peer,
@@ -203,10 +204,11 @@ impl Core {
         let mut gone = Vec::new();
         for (&link, state) in &mut self.links {
             if which(link, state.peer) && state.sessions.remove(&deck).is_some() {
-                gone.push(state.peer);
+                gone.push((link, state.peer));
             }
         }
-        for device in gone {
+        for (link, device) in gone {
+            self.lose_way(link, deck);
             self.event(Event::ReachChanged { deck, device });
         }
     }
@@ -224,7 +226,7 @@ impl Core {
             return;
         };
         let intervals = state.sessions.keys().map(|deck| self.policies(*deck).auto_claim);
-        let soonest = intervals.map(super::failover::interval_of).min();
+        let soonest = intervals.map(super::watch::interval_of).min();
         let every = soonest.map_or(LINK_HEARTBEAT, |every| every.min(LINK_HEARTBEAT));
         let Some(state) = self.links.get_mut(&link) else {
             return;

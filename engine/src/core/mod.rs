@@ -66,6 +66,7 @@ mod silence;
 mod sync_state;
 mod typing;
 mod undo;
+mod watch;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -354,6 +354,7 @@ impl Core {
             self.show(deck);
         }
         self.doubt(deck, |other| asked(other.shown.signer), Some(link));
+        self.doubt_echoes(deck);
     }
 
     /// Passes the question on, once: those who are doubted already were asked for.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use cuecard_store::Batch;
 use cuecard_transport::DeviceKey;
 
-use crate::core::failover::Watch;
 use crate::core::key_turn::Planned;
 use crate::core::log::{Log, RoleError};
 use crate::core::policy::SettlePolicy;
 use crate::core::silence::Silence;
+use crate::core::watch::Watch;
 use crate::core::words::Words;
 use crate::core::{Applied, Core, DeckError, LinkId, Output};
 use crate::event::Event;

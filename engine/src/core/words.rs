@@ -174,9 +174,17 @@ impl Core {
     }
 
     fn pass_on(&mut self, deck: DeckId, word: &Verified<Word>, from: Option<LinkId>) {
-        let sessions = self.links.iter();
-        let others =
-            sessions.filter(|(link, state)| Some(**link) != from && state.sessions.contains_key(&deck));
+        let me = self.device();
+        // Two that have the editor's signs from others would bring them to each other: one of them is enough, and notices by
+        // the next that the other has lost its way.
+        let watch = self.decks.get(&deck).map(|state| &state.role.watch);
+        let is_sign = matches!(word.says, Says::Beat { .. }) && word.signer != me;
+        let has_it = |link: LinkId, peer: DeviceId| {
+            is_sign && peer < me && watch.is_some_and(|watch| watch.brought_last(link))
+        };
+        let others = self.links.iter().filter(|(link, state)| {
+            Some(**link) != from && state.sessions.contains_key(&deck) && !has_it(**link, state.peer)
+        });
         let links: Vec<LinkId> = others.map(|(&link, _)| link).collect();
         for link in links {
             self.send_word(link, deck, word);
@@ -211,8 +219,11 @@ impl Core {
         };
         let Some(log) = &state.log else { return };
         // What is of another editor's time is nothing to this one, and what was said before is known.
-        if !log.is_same_stretch(word.term) || !state.role.words.is_new(word.record_id(), Some(link)) {
+        if !log.is_same_stretch(word.term) {
             return;
+        }
+        if !state.role.words.is_new(word.record_id(), Some(link)) {
+            return state.role.watch.note_bringer(link, &word);
         }
         if !state.role.words.has_room(word.signer, now) {
             // Who passes it on may not have known.
@@ -243,6 +254,9 @@ impl Core {
                     return;
                 }
                 self.pass_on(deck, &word, Some(link));
+                if let Some(state) = self.decks.get_mut(&deck) {
+                    state.role.watch.note_bringer(link, &word);
+                }
                 self.hear_beat(link, deck, &word);
             }
             Says::Question => {

@@ -50,6 +50,8 @@ pub enum Says {
         interval_ms: u32,
         /// Where its term ends.
         end: Cut,
+        /// Whether those who may hold the role are to answer.
+        asks: bool,
     },
     /// "I hear you."
     Echo {
@@ -97,12 +99,14 @@ impl Layout for Word {
                 number,
                 interval_ms,
                 end,
+                asks,
             } => {
                 to.u8(2);
                 to.u64(*number);
                 to.u32(*interval_ms);
                 to.u64(end.len);
                 to.bytes(end.head.as_ref());
+                to.u8(u8::from(*asks));
             }
             Says::Echo { beat } => {
                 to.u8(3);
@@ -144,6 +148,7 @@ impl Layout for Word {
                         len: from.u64()?,
                         head: from.change()?,
                     },
+                    asks: from.flag("beat")?,
                 },
                 3 => Says::Echo { beat: from.array()? },
                 4 => Says::Question,

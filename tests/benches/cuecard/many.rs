@@ -1,10 +1,11 @@
 //! Several devices, each a process: what an edit costs each of them, and what a deck costs that nobody edits.
 
 use std::cell::Cell;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use cuecard_tests::real::{Ask, Process, Settings, Status, pair_up, star};
+use cuecard_tests::real::{Ask, Process, Settings, Status, mesh, star};
 
 use crate::runner::{Table, Target, Unit};
 
@@ -101,84 +102,158 @@ pub(crate) fn against_the_number_of_devices(table: &mut Table) {
     }
 }
 
-/// Where this runs in a network of its own, so that all that passes there is ours.
+/// Where this runs in a network of its own, so that all that passes there is ours: which deck it is about.
 const OWN_NETWORK: &str = "CUECARD_BENCH_OWN_NETWORK";
+/// How long nobody edits.
+const IDLE_FOR: Duration = Duration::from_secs(60);
 
-/// Two devices with a deck that nobody edits, for a minute.
+/// A deck that nobody edits, and who has it.
+struct Idle {
+    /// What it is called between processes.
+    key: &'static str,
+    name: &'static str,
+    devices: fn(&Path) -> Vec<Process>,
+    /// Whether the target is about it.
+    has_target: bool,
+}
+
+const IDLE: [Idle; 4] = [
+    Idle {
+        key: "reader",
+        name: "an editor and one that reads",
+        devices: |folder| star(2, folder, PATIENT),
+        has_target: true,
+    },
+    Idle {
+        key: "holder",
+        name: "two that may hold the role",
+        devices: |folder| mesh(2, folder, PATIENT),
+        has_target: true,
+    },
+    Idle {
+        key: "three",
+        name: "three that may, each linked with each",
+        devices: |folder| mesh(3, folder, PATIENT),
+        has_target: true,
+    },
+    Idle {
+        key: "after",
+        name: "two that may, the role is claimed after 1 s",
+        devices: |folder| {
+            let auto_claim = Some(Duration::from_secs(1));
+            mesh(
+                2,
+                folder,
+                Settings {
+                    auto_claim,
+                    ..PATIENT
+                },
+            )
+        },
+        has_target: false,
+    },
+];
+
+/// Several devices with a deck that nobody edits, for a minute; each kind of deck in a network of its own, at the same time.
 pub(crate) fn idle(table: &mut Table) {
-    if std::env::var_os(OWN_NETWORK).is_none() && in_own_network(table) {
-        return;
+    if let Ok(key) = std::env::var(OWN_NETWORK) {
+        let idle = IDLE.iter().find(|idle| idle.key == key).expect("a known deck");
+        return idle.say();
     }
-    let (share, bytes) = idle_cost();
-    tell_idle(table, share, bytes);
+    let alone: Vec<_> = IDLE.iter().map(Idle::in_own_network).collect();
+    for (idle, alone) in IDLE.iter().zip(alone) {
+        let cost = alone.and_then(|child| heard(child.wait_with_output().ok()?));
+        let cost = cost.unwrap_or_else(|| {
+            eprintln!(
+                "  no network of its own here: bytes are those of messages, without headers and heartbeats"
+            );
+            idle.cost(false)
+        });
+        idle.tell(table, cost);
+    }
 }
 
-fn tell_idle(table: &mut Table, share: f64, bytes: f64) {
-    table.add_one(
-        "a deck that nobody edits: share of a core and link, in per mille (target: 2)",
-        Unit::Count,
-        Target::None,
-        share * 1e3,
-    );
-    table.add_one(
-        "the same: bytes a minute and link, both ways, with all headers (target: 8 KiB)",
-        Unit::Kibibytes,
-        Target::None,
-        bytes,
-    );
-}
+impl Idle {
+    /// Runs this measure again, of one deck, in a network namespace: `None` where the machine does not let us.
+    fn in_own_network(&self) -> Option<Child> {
+        Command::new("unshare")
+            .args(["-n", "sh", "-c", "ip link set lo up && exec \"$0\" idle"])
+            .arg(std::env::current_exe().expect("this program"))
+            .env(OWN_NETWORK, self.key)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .ok()
+    }
 
-/// Runs this measure again in a network namespace, and takes over what it says. False where the machine does not let us.
-fn in_own_network(table: &mut Table) -> bool {
-    let program = std::env::current_exe().expect("this program");
-    let output = Command::new("unshare")
-        .args(["-n", "sh", "-c", "ip link set lo up && exec \"$0\" idle"])
-        .arg(program)
-        .env(OWN_NETWORK, "1")
-        .output();
-    let Some(output) = output.ok().filter(|output| output.status.success()) else {
-        eprintln!(
-            "  no network of its own here: bytes are those of messages alone, without headers and heartbeats"
+    fn say(&self) {
+        let (share, bytes) = self.cost(true);
+        eprintln!("SHARE {share}\nBYTES {bytes}");
+    }
+
+    /// The share of a core that one end of a link costs, and the bytes a minute that pass on a link.
+    fn cost(&self, in_own_network: bool) -> (f64, f64) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut devices = (self.devices)(folder.path());
+        let ends = devices
+            .iter_mut()
+            .map(|device| device.status().linked)
+            .sum::<usize>();
+        // What comes right after a link comes up is none of this.
+        std::thread::sleep(Duration::from_secs(5));
+        let mut stand = || {
+            let stands: Vec<Status> = devices.iter_mut().map(Process::status).collect();
+            let cpu_ms = stands.iter().map(|status| status.cpu_ms).sum::<u64>();
+            let messages = stands.iter().map(|status| status.sent.0 + status.sent.1).sum();
+            (
+                cpu_ms,
+                if in_own_network {
+                    loopback_bytes()
+                } else {
+                    messages
+                },
+            )
+        };
+        let before = stand();
+        std::thread::sleep(IDLE_FOR);
+        let after = stand();
+        let share = (after.0 - before.0) as f64 / 1e3 / IDLE_FOR.as_secs_f64() / ends as f64;
+        let minutes = IDLE_FOR.as_secs_f64() / 60.0;
+        (share, (after.1 - before.1) as f64 / minutes / (ends as f64 / 2.0))
+    }
+
+    fn tell(&self, table: &mut Table, (share, bytes): (f64, f64)) {
+        let target = |most| {
+            if self.has_target {
+                Target::Most(most)
+            } else {
+                Target::None
+            }
+        };
+        let name = self.name;
+        table.add_one(
+            &format!("nobody edits, {name}: share of a core and link, in per mille"),
+            Unit::Count,
+            target(2.0),
+            share * 1e3,
         );
-        return false;
-    };
+        table.add_one(
+            "the same: bytes a minute and link, both ways, with all headers",
+            Unit::Kibibytes,
+            target(8.0 * 1024.0),
+            bytes,
+        );
+    }
+}
+
+/// What a measure in a network of its own said.
+fn heard(output: Output) -> Option<(f64, f64)> {
     let said = String::from_utf8_lossy(&output.stderr);
     let number = |name: &str| -> Option<f64> {
-        said.lines()
-            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        let rest = said.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.trim().parse().ok()
     };
-    let (Some(share), Some(bytes)) = (number("SHARE"), number("BYTES")) else {
-        return false;
-    };
-    tell_idle(table, share, bytes);
-    true
-}
-
-/// The share of a core that one device uses for one link, and the bytes a minute that pass on it.
-fn idle_cost() -> (f64, f64) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let start = |name| Process::start(&folder.path().join(name), PATIENT);
-    let (mut here, mut there) = (start("here"), start("there"));
-    here.ask(&Ask::Create);
-    pair_up(&mut here, &mut there, true);
-    let head = here.until("they are linked", |status| status.linked == 1).head;
-    there.until("the deck is there", |status| status.head == head);
-    // What comes right after a link comes up is none of this.
-    std::thread::sleep(Duration::from_secs(5));
-    let own_network = std::env::var_os(OWN_NETWORK).is_some();
-    let stand = |here: &mut Process, there: &mut Process| {
-        let (here, there) = (here.status(), there.status());
-        let messages = here.sent.0 + here.sent.1 + there.sent.0 + there.sent.1;
-        let bytes = if own_network { loopback_bytes() } else { messages };
-        (here.cpu_ms + there.cpu_ms, bytes)
-    };
-    let before = stand(&mut here, &mut there);
-    std::thread::sleep(Duration::from_secs(60));
-    let after = stand(&mut here, &mut there);
-    let share = (after.0 - before.0) as f64 / 1e3 / 60.0 / 2.0;
-    let bytes = (after.1 - before.1) as f64;
-    eprintln!("SHARE {share}\nBYTES {bytes}");
-    (share, bytes)
+    Some((number("SHARE")?, number("BYTES")?))
 }
 
 /// All that has passed on this network's loopback.

@@ -12,6 +12,8 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// In less time than this; there is no base.
     Within(Duration),
+    /// No more than this number, as it is; there is no base.
+    Most(f64),
     /// To be read beside another row.
     None,
 }
@@ -113,6 +115,7 @@ impl Table {
                 let time = Unit::TimeOfOne(1).show(most.as_secs_f64());
                 (format!("below {time}"), Some(each < most.as_secs_f64()))
             }
+            Target::Most(most) => (format!("at most {}", unit.show(most)), Some(ours_mid <= most)),
             Target::None => (String::new(), None),
         };
         let shown = if ratios.is_empty() {

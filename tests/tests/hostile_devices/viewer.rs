@@ -175,6 +175,7 @@ fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
                 len: ahead.len,
                 ..end
             },
+            asks: true,
         },
         Says::Echo { beat: [1; 32] },
         Says::Question,

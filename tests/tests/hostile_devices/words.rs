@@ -67,6 +67,7 @@ fn requests_of_who_may_not_hold_the_role_and_signs_of_who_has_it_not_are_not_hea
             number: u64::MAX,
             interval_ms: 1,
             end,
+            asks: true,
         };
         let (to, reason) = (mallory.id(), "no".to_owned());
         let denial = Says::Denial {
@@ -252,6 +253,7 @@ fn old_signs_of_an_editor_that_is_gone_keep_nobody_from_following() {
             number: number.into(),
             interval_ms: 333,
             end,
+            asks: true,
         };
         Message::Word {
             deck,

@@ -292,6 +292,53 @@ fn an_editor_that_a_majority_hears_throughout_keeps_the_role_against_a_claim_by_
     assert!(!edits(&world.sim, phone, &world));
 }
 
+/// Where only a person claims, an editor asks for answers every five minutes, and neighbours pass them on.
+#[test]
+fn one_at_the_end_of_a_chain_keeps_the_role_against_a_claim_by_hand_for_as_long_as_most_hear_it() {
+    let names = ["laptop", "phone", "tablet", "watch", "desk"];
+    let (mut world, [laptop, phone, tablet, watch, desk]) = World::new(86, names);
+    let whole: [&[Peer]; 4] = [
+        &[laptop, phone],
+        &[phone, tablet],
+        &[tablet, watch],
+        &[watch, desk],
+    ];
+    world.split(&whole);
+    world.sim.run_for(SECOND * 60 * 11);
+    world.edit(laptop, "before");
+    world.sim.run_for(SOON);
+    world.claim(desk);
+    world.edit(desk, "claimed");
+    world.sim.run_for(SOON);
+    assert!(edits(&world.sim, laptop, &world), "it says that it was there");
+    // The chain breaks where the laptop does not see it, and what it asks next is not answered by most.
+    world.split(&[&[laptop, phone], &[tablet, watch], &[watch, desk]]);
+    world.sim.run_for(SECOND * 60 * 6);
+    world.claim(tablet);
+    world.edit(tablet, "claimed again");
+    world.split(&whole);
+    world.sim.run_for(SOON);
+    assert!(edits(&world.sim, tablet, &world), "{:?}", world.roles());
+    world.the_end();
+    assert_eq!(world.editor(), Some(tablet));
+    assert_eq!(world.fate("claimed again"), Some(Fate::Canonical));
+}
+
+/// It asks sooner where a link of its own ended: whoever claims a minute later does not find itself overruled.
+#[test]
+fn an_editor_that_was_cut_off_for_a_minute_yields_to_a_claim_by_hand() {
+    let (mut world, [laptop, phone, tablet]) = World::new(87, ["laptop", "phone", "tablet"]);
+    world.sim.run_for(SECOND * 60 * 7);
+    world.split(&[&[laptop], &[phone, tablet]]);
+    world.sim.run_for(SECOND * 75);
+    world.claim(phone);
+    world.edit(phone, "claimed");
+    world.meet();
+    world.the_end();
+    assert_eq!(world.editor(), Some(phone));
+    assert_eq!(world.fate("claimed"), Some(Fate::Canonical));
+}
+
 #[test]
 fn a_new_run_that_beat_a_claim_without_being_heard_hands_over_to_the_claimer() {
     let (mut world, [laptop, phone, tablet]) = World::new(76, ["laptop", "phone", "tablet"]);

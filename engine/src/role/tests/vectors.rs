@@ -174,6 +174,7 @@ fn words() {
             number: 7,
             interval_ms,
             end,
+            asks: true,
         },
         Says::Echo { beat: [9; 32] },
         Says::Question,
@@ -205,7 +206,7 @@ fn words() {
     );
     // After the same beginning: kind, interval, length and head; then the signature.
     let beat = hex(words[2].encode());
-    let body = "020700000000000000f40100000300000000000000e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97c";
+    let body = "020700000000000000f40100000300000000000000e3d5003ead1a936380020220637f7b8e1c2812992da64345e823b227195fb97c01";
     assert_eq!(&beat[2 * 114..beat.len() - 128], body);
 }
 

@@ -146,6 +146,7 @@ pub(super) fn records() -> Vec<(&'static str, &'static str, Vec<u8>)> {
                     len: 3,
                     head: at(3).head,
                 },
+                asks: true,
             },
         ),
         ("word: echo", Says::Echo { beat: [9; 32] }),
