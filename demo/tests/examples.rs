@@ -26,8 +26,9 @@ use std::time::Duration;
 
 use cuecard::store::conformance::{Place, check_contract};
 use cuecard::store::{Store, StoreError};
-use cuecard::transport::webrtc::Config;
-use cuecard::{AudioAbout, Engine};
+use cuecard::transport::Backoff;
+use cuecard::transport::webrtc::{Config, WebRtc};
+use cuecard::{AudioAbout, Deck, Engine, KeptLink, Rights};
 use serde_json::Value;
 
 use common::Running;
@@ -209,15 +210,16 @@ fn a_person_uses_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let data: PathBuf = folder.path().join("data");
     let sound = b"RIFF, more or less".to_vec();
-    runtime().block_on(a_deck_with_audio(&data, sound.clone()));
+    let runtime = runtime();
+    runtime.block_on(a_deck_with_audio(&data, sound.clone()));
+    let far = runtime.block_on(a_device_that_the_folder_knows(&data));
     let service = Service::start(&data);
+    what_is_edited_elsewhere_is_served(&service, &far.deck, &runtime);
 
     // Reading needs nothing but the address.
     let decks = service.get("/decks");
-    let [deck] = &decks.as_array().unwrap()[..] else {
-        panic!("{decks}")
-    };
-    assert_eq!(deck["title"], "Served");
+    assert_eq!(decks.as_array().unwrap().len(), 2, "{decks}");
+    let deck = the_one_called("Served", &decks);
     assert_eq!(
         (deck["cards"].as_u64(), deck["editable_here"].as_bool()),
         (Some(1), Some(true))
@@ -293,6 +295,63 @@ fn a_person_uses_the_service() {
     assert_eq!(again.get(&path)["list"][1]["front"], "adiós");
     again.running.signal("-INT");
     assert_eq!(again.running.end().0, Some(0));
+}
+
+fn the_one_called<'a>(title: &str, decks: &'a Value) -> &'a Value {
+    let mut decks = decks.as_array().unwrap().iter();
+    decks.find(|deck| deck["title"] == title).unwrap()
+}
+
+/// Another device: it dials the one on that folder, and has a deck that is there, too.
+struct Far {
+    deck: Deck,
+    _engine: Engine,
+    _kept: KeptLink,
+}
+
+async fn a_device_that_the_folder_knows(folder: &Path) -> Far {
+    let here = Engine::open(folder).await.unwrap();
+    let far = Engine::in_memory("far away").unwrap();
+    let deck = far.create_deck("From far away").await.unwrap();
+    let webrtc = |engine: &Engine| WebRtc::new(engine.key().clone(), Config::loopback());
+    let (at_here, at_far) = (webrtc(&here), webrtc(&far));
+    let offer = at_here.offer().await.unwrap();
+    let answer = at_far.answer(&offer.code()).await.unwrap();
+    let code = answer.code();
+    let (linked, linked_far) = tokio::try_join!(offer.accept(&code), answer.connect()).unwrap();
+    let copy = here.join(&deck.invite(Rights::Read).unwrap()).await.unwrap();
+    let mut events = here.events();
+    here.attach(linked.link);
+    far.attach(linked_far.link);
+    while copy.head().ok() != deck.head().ok() {
+        let event = tokio::time::timeout(Duration::from_secs(20), events.next()).await;
+        event.expect("the deck comes").unwrap();
+    }
+    let route = linked.route.to_bytes();
+    here.remember_route(far.device(), &route).await.unwrap();
+    here.shutdown().await.unwrap();
+    let dialer = at_far.dialer(linked_far.route).unwrap();
+    let _kept = far.keep_linked(dialer, Backoff::default());
+    Far {
+        deck,
+        _engine: far,
+        _kept,
+    }
+}
+
+/// The service is linked with the devices that its folder knows: what one of them edits is read over HTTP.
+fn what_is_edited_elsewhere_is_served(service: &Service, deck: &Deck, runtime: &tokio::runtime::Runtime) {
+    let mut listening = BufReader::new(service.connect("GET /events", "", "")).lines();
+    let mut hear = || listening.next().expect("the stream goes on").unwrap();
+    while !hear().contains("text/event-stream") {}
+    let edit = deck.edit(|edit| edit.add_card("lejos", "far away"));
+    runtime.block_on(async { edit.await.unwrap() });
+    let decks = service.get("/decks");
+    let id = the_one_called("From far away", &decks)["id"].as_str().unwrap();
+    let is_served = || service.get(&format!("/decks/{id}"))["list"][0]["front"] == "lejos";
+    while !is_served() {
+        hear();
+    }
 }
 
 async fn a_deck_with_audio(folder: &Path, sound: Vec<u8>) {

@@ -275,6 +275,9 @@ impl Engine {
     }
 
     /// Creates a deck. This device is its owner and its editor.
+    ///
+    /// # Errors
+    /// [`EditError`]: when the title is too long, and after the disk has failed.
     pub fn create_deck(&self, title: &str) -> Saving<Deck, EditError> {
         let shared = self.shared.clone();
         self.shared
@@ -285,6 +288,9 @@ impl Engine {
     /// Follows a deck of another device. It arrives when a device that has it is linked. With an invite that is newer than
     /// what this device has, one that was removed comes back; joining again by the same only follows it again
     /// ([`Deck::follow`]).
+    ///
+    /// # Errors
+    /// [`EditError::Deck`]: where that deck is damaged here, or is still being removed.
     pub fn join(&self, invite: &DeckInvite) -> Saving<Deck, EditError> {
         let (shared, deck) = (self.shared.clone(), invite.deck());
         let join = |core: &mut Core, now| {
@@ -366,6 +372,9 @@ impl Engine {
     }
 
     /// Uses a link until it is over. It is used whether or not what this returns is kept.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn attach(&self, link: Arc<dyn Link>) -> AttachedLink {
         let device = link.peer();
         AttachedLink {
@@ -396,6 +405,9 @@ impl Engine {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn keep_linked(&self, dialer: Arc<dyn Dialer>, backoff: Backoff) -> KeptLink {
         let (shared, mut closing) = (self.shared.clone(), self.shared.closing());
         let mut sleep = self.shared.sleep();

@@ -22,16 +22,19 @@
 //! # }
 //! ```
 //!
-//! A longer one, of two devices in one process: a link, audio, and events. Everything after the link is by itself.
+//! A longer one, of two devices in one process, each with a folder: a link, audio, and events. Everything after the link is by itself.
 //!
 #![cfg_attr(feature = "webrtc", doc = "```")]
 #![cfg_attr(not(feature = "webrtc"), doc = "```ignore")]
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let folder = |name| temporary.path().join(name);
 //! use cuecard::transport::webrtc::{Config, WebRtc};
 //! use cuecard::{AudioAbout, DeckInvite, Engine, Event, Rights};
 //!
-//! let (laptop, phone) = (Engine::in_memory("laptop")?, Engine::in_memory("phone")?);
+//! let laptop = Engine::open(folder("laptop")).await?;
+//! let phone = Engine::open(folder("phone")).await?;
 //! let deck = laptop.create_deck("Spanish 101").await?;
 //! let about = AudioAbout { mime: "audio/wav".into(), name: "hola.wav".into(), duration_ms: 900 };
 //! let audio = deck.import_audio(std::io::Cursor::new(vec![0; 50_000]), about).await?;

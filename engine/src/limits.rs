@@ -45,7 +45,7 @@ pub const HELD_BYTES_MAX: usize = UNACKED_BYTES_MAX + SLICE_BYTES_MAX;
 pub const HELD_BYTES_ALL_MAX: usize = 4 * HELD_BYTES_MAX;
 /// Changes in a batch that is checked outside of the core: below, making a copy of the document would not be worth it.
 ///
-/// Test: `tests/tests/held.rs::what_cannot_wait_for_a_check_does_it_itself`.
+/// Test: `tests/tests/held.rs::from_so_many_changes_on_a_batch_is_checked_outside`.
 pub const CHECKED_OUTSIDE_MIN: usize = 512;
 /// Messages that wait behind what is held of one deck: a few of each kind.
 ///

@@ -15,6 +15,15 @@ use std::sync::{Mutex, PoisonError};
 /// When a variable is not a number, or asks for none: a run of nothing must not look like one that passed.
 #[must_use]
 pub fn seeds(usual: u64) -> Range<u64> {
+    seeds_from(0, usual)
+}
+
+/// The same where each story of several has seeds of its own, from this one on.
+///
+/// # Panics
+/// As [`seeds`].
+#[must_use]
+pub fn seeds_from(first: u64, usual: u64) -> Range<u64> {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
         Some(
@@ -24,7 +33,7 @@ pub fn seeds(usual: u64) -> Range<u64> {
     };
     let seeds = match number("CUECARD_SEED") {
         Some(seed) => seed..seed.saturating_add(1),
-        None => 0..number("CUECARD_SEEDS").unwrap_or(usual),
+        None => first..first.saturating_add(number("CUECARD_SEEDS").unwrap_or(usual)),
     };
     assert!(!seeds.is_empty(), "no seed to run");
     seeds

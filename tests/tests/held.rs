@@ -50,8 +50,12 @@ impl World {
         peer
     }
 
-    /// A phone that is 700 changes behind, and not linked.
     fn new(seed: u64) -> Self {
+        Self::behind_by(seed, CHANGES)
+    }
+
+    /// A phone that is so many changes behind, and not linked.
+    fn behind_by(seed: u64, changes: usize) -> Self {
         let mut sim = Sim::new(seed);
         let (laptop, phone) = (sim.device("laptop"), sim.device("phone"));
         let deck = act(&mut sim, laptop, |core, now| {
@@ -83,7 +87,7 @@ impl World {
             deck,
             card,
         };
-        for number in 0..CHANGES {
+        for number in 0..changes {
             world.edit(&number.to_string());
         }
         world.sim.run_for(SOON);
@@ -187,6 +191,25 @@ fn slices_that_come_one_upon_the_other_are_one_batch() {
         .collect();
     assert_eq!(revisions.len(), 1, "told at once: {revisions:?}");
     world.settle();
+}
+
+#[test]
+fn from_so_many_changes_on_a_batch_is_checked_outside() {
+    for (changes, is_outside) in [(CHECKED_OUTSIDE_MIN - 1, false), (CHECKED_OUTSIDE_MIN, true)] {
+        let mut world = World::behind_by(17, changes);
+        world.sim.mend(world.laptop, world.phone);
+        let (end, mut was_checking) = (world.sim.elapsed() + SOON, false);
+        while world.behind() > 0 {
+            assert!(
+                world.sim.elapsed() < end,
+                "{changes}: still {} behind",
+                world.behind()
+            );
+            world.sim.run_for(Duration::from_millis(1));
+            was_checking |= world.is_checking();
+        }
+        assert_eq!(was_checking, is_outside, "{changes}");
+    }
 }
 
 #[test]

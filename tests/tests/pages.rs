@@ -1,4 +1,4 @@
-//! What is written about the code is true of it, as far as a program can see: every limit names a test in a file that names
+//! What is written about the code is true of it, as far as a program can see: every limit names a test that names
 //! the limit, every test and every file that a page names is there.
 
 use std::fs;
@@ -56,9 +56,19 @@ fn flaw_of_limit(limit: &str, file: &str, test: &str) -> Option<String> {
         return Some(flaw);
     }
     let source = read(&root().join(file));
-    let words = source.split(|at: char| !at.is_alphanumeric() && at != '_');
+    let words = body_of(&source, test).split(|at: char| !at.is_alphanumeric() && at != '_');
     let is_named = words.into_iter().any(|word| word == limit);
-    (!is_named).then(|| format!("{file} does not name {limit}"))
+    (!is_named).then(|| format!("{test} in {file} does not name {limit}"))
+}
+
+/// What a test does: up to the brace that stands below the line it begins in.
+fn body_of<'a>(source: &'a str, test: &str) -> &'a str {
+    let begins = source.find(&format!("fn {test}(")).unwrap_or(0);
+    let (before, body) = source.split_at(begins);
+    let indent = before.rsplit('\n').next().unwrap_or_default();
+    let indent: String = indent.chars().take_while(|at| at.is_whitespace()).collect();
+    let ends = body.find(&format!("\n{indent}}}")).unwrap_or(body.len());
+    &body[..ends]
 }
 
 #[test]
@@ -140,7 +150,13 @@ fn a_page_that_is_wrong_is_noticed() {
     let unnamed = ["NO_", "LIMIT"].concat();
     assert_eq!(
         flaw_of_limit(&unnamed, here.0, here.1),
-        Some(format!("{} does not name {unnamed}", here.0))
+        Some(format!("{} in {} does not name {unnamed}", here.1, here.0))
+    );
+    let beside = "every_test_that_a_page_names_is_there";
+    assert_eq!(
+        flaw_of_limit("NAMED_MAX", here.0, beside),
+        Some(format!("{beside} in {} does not name NAMED_MAX", here.0)),
+        "another test of that file does"
     );
     assert_eq!(
         flaw_of_limit("NAMED_MAX", here.0, here.1),

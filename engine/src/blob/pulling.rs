@@ -463,6 +463,7 @@ impl Fetches {
         let stalls = self.sources.values().filter_map(Source::stalls_at);
         // One that rests is of interest only while there is something to ask.
         let rests = self.sources.values().filter_map(Source::rests_until);
+        let rests = rests.chain(self.banned.values().copied());
         let rests = rests.chain(self.disk_rests_until).filter(|&until| until > now);
         let rests = rests.filter(|_| !self.ready.is_empty());
         let others = self.look_again.into_iter().chain(self.retries_at());

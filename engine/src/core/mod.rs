@@ -64,6 +64,8 @@ mod role;
 mod saving;
 mod silence;
 mod sync_state;
+#[cfg(test)]
+pub(crate) mod timers;
 mod typing;
 mod undo;
 mod watch;

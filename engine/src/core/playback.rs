@@ -25,11 +25,11 @@ use crate::time::Time;
 
 /// The time between a person's hand and what is heard, unless something else is set: longer than most paths, so that all
 /// begin together.
-const LEAD: Duration = Duration::from_millis(250);
+pub(super) const LEAD: Duration = Duration::from_millis(250);
 /// The editor says what it plays this often, though nothing changed.
-const AGAIN_EVERY: Duration = Duration::from_secs(3);
+pub(super) const AGAIN_EVERY: Duration = Duration::from_secs(3);
 /// Who has heard nothing of the editor for so long, stops: it can no longer be paused.
-const KEPT_FOR: Duration = Duration::from_secs(12);
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(12);
 
 /// What is played in one deck.
 #[derive(Debug)]

@@ -20,12 +20,12 @@ use crate::sync::message::{Device, Message, clean_name};
 use crate::time::Time;
 
 /// Who is there shows itself this often, though nothing changed.
-const AGAIN_EVERY: Duration = Duration::from_secs(90);
+pub(super) const AGAIN_EVERY: Duration = Duration::from_secs(90);
 /// Who does not, is gone: two are missed.
-const KEPT_FOR: Duration = Duration::from_secs(225);
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(225);
 /// Who was seen by a link that is no more has this long to show itself by another way: several times what that takes over
 /// a few hops by satellite.
-const DOUBTED_FOR: Duration = Duration::from_secs(5);
+pub(super) const DOUBTED_FOR: Duration = Duration::from_secs(5);
 
 /// What is known of who is there, of one deck.
 #[derive(Debug, Default)]

@@ -12,9 +12,9 @@ use crate::time::Time;
 
 /// How often an editor shows itself where nothing is to follow from its absence, but that others are told: it costs every
 /// link a signed word.
-const INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 /// And where something is to follow: never more rarely than this.
-const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
+pub(super) const INTERVAL_FAILOVER: Duration = Duration::from_millis(500);
 /// What is taken for it until the editor was heard: whoever just started waits twice and a half as long at least, as links
 /// take their time to come up where all started together.
 const INTERVAL_UNHEARD: Duration = Duration::from_secs(2);
@@ -26,9 +26,9 @@ pub(super) const INTERVAL_BOUNDS: (Duration, Duration) =
 const BEATS_ANSWERED: usize = 4;
 /// How often an editor asks for answers where nothing but claims by hand would follow from their absence, and no link
 /// ended: each that may hold the role answers, and along a chain one link carries all that.
-const ASKED_EVERY: Duration = Duration::from_secs(300);
+pub(super) const ASKED_EVERY: Duration = Duration::from_secs(300);
 /// How long an answer may take, at most; else three intervals.
-const ANSWERED_WITHIN_MAX: Duration = Duration::from_secs(30);
+pub(super) const ANSWERED_WITHIN_MAX: Duration = Duration::from_secs(30);
 
 /// Who hears whom.
 #[derive(Debug, Default)]

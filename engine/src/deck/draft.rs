@@ -13,6 +13,9 @@ use crate::time::Time;
 
 impl Deck {
     /// Opens a draft at the head of the deck: anybody may, also offline. Other members see it once it is proposed.
+    ///
+    /// # Errors
+    /// [`EditError`]: when the deck has not arrived, when this device has too many drafts open, and when the note is too long.
     pub fn draft(&self, note: &str) -> Saving<Draft, EditError> {
         let deck = self.clone();
         self.shared
@@ -39,12 +42,18 @@ impl Deck {
     }
 
     /// Makes a proposed draft part of the deck, whole. Only the editor can; its own drafts need not be proposed.
+    ///
+    /// # Errors
+    /// [`DraftError`]: by any device but the editor, when it is not known here, and when it cannot be merged.
     pub fn accept_draft(&self, draft: DraftId) -> Saving<(), DraftError> {
         self.apply_edit(|core, now| core.accept_draft(now, self.id, draft))
     }
 
     /// Says that a proposed draft is not wanted, and why: an entry of the deck's history, which its author sees as soon
     /// as it hears of the deck. Only the editor can. The draft stays with its author, who may propose it again.
+    ///
+    /// # Errors
+    /// [`DraftError`]: by any device but the editor, when it is not proposed, and when the reason is too long.
     pub fn decline_draft(&self, draft: DraftId, reason: &str) -> Saving<(), DraftError> {
         self.apply_edit(|core, now| core.decline_draft(now, self.id, draft, reason))
     }
@@ -95,16 +104,25 @@ impl Draft {
 
     /// Changes the draft, as [`Deck::edit`] changes a deck, and with the same bounds on what `edit` may do. A draft that
     /// was proposed, declined or withdrawn can be edited on, too; [`Draft::propose`] then offers all of it.
+    ///
+    /// # Errors
+    /// [`EditError`]: what the operations say, when it is not a draft of this device, was accepted, or is as long as it may be.
     pub fn edit<T>(&self, edit: impl FnOnce(&mut Edit<'_>) -> Result<T, OpError>) -> Saving<T, EditError> {
         self.apply_edit(|core, now| core.edit_draft(now, self.deck.id, self.id, edit))
     }
 
     /// Takes back the latest edit of the draft, as [`Deck::undo`] does in a deck.
+    ///
+    /// # Errors
+    /// [`UndoError`]: where there is nothing to undo, and as [`Draft::edit`].
     pub fn undo(&self) -> Saving<Undone, UndoError> {
         self.apply_edit(|core, now| core.undo_draft(now, self.deck.id, self.id))
     }
 
     /// Takes back the latest undo in the draft, as [`Deck::redo`] does in a deck.
+    ///
+    /// # Errors
+    /// [`UndoError`]: where there is nothing to redo, and as [`Draft::edit`].
     pub fn redo(&self) -> Saving<Undone, UndoError> {
         self.apply_edit(|core, now| core.redo_draft(now, self.deck.id, self.id))
     }
@@ -135,6 +153,9 @@ impl Draft {
 
     /// Signs all of the draft and offers it to the editor, now or as soon as there is a way to it. Called again it
     /// offers what was added since; and a draft that was declined or withdrawn, anew.
+    ///
+    /// # Errors
+    /// [`DraftError`]: when it is empty, accepted, or not this device's own.
     pub fn propose(&self) -> Saving<(), DraftError> {
         self.deck
             .shared
@@ -157,6 +178,9 @@ impl Draft {
 
     /// Takes the proposal back. The draft stays here, and can be edited on and proposed again. An editor who accepted it
     /// before hearing of this has accepted it.
+    ///
+    /// # Errors
+    /// [`DraftError`]: when it was not proposed, is accepted, or not this device's own.
     pub fn withdraw(&self) -> Saving<(), DraftError> {
         self.deck
             .shared
@@ -166,6 +190,9 @@ impl Draft {
     /// Writes the draft anew: what it did, done again on the deck as it is now, in a new draft, which is returned. The old
     /// one, if it is proposed, is withdrawn. For a draft that cannot be merged as it is: [`DraftError::BaseMissing`],
     /// [`DraftError::Unmergeable`], [`DraftRefusal::Rewritten`](crate::DraftRefusal::Rewritten).
+    ///
+    /// # Errors
+    /// [`DraftError`]: when it is not this device's own, is accepted, or does nothing any more.
     pub fn write_anew(&self) -> Saving<Self, DraftError> {
         let deck = self.deck.clone();
         self.deck
@@ -175,6 +202,9 @@ impl Draft {
     }
 
     /// Forgets the draft for good: one that was never proposed, or was withdrawn or declined.
+    ///
+    /// # Errors
+    /// [`DraftError`]: while it is proposed, once any of it is part of the deck, and when it is not this device's own.
     pub fn discard(&self) -> Saving<(), DraftError> {
         self.deck
             .shared
@@ -182,10 +212,16 @@ impl Draft {
     }
 
     /// As [`Deck::accept_draft`].
+    ///
+    /// # Errors
+    /// As [`Deck::accept_draft`].
     pub fn accept(&self) -> Saving<(), DraftError> {
         self.deck.accept_draft(self.id)
     }
 
+    /// As [`Deck::decline_draft`].
+    ///
+    /// # Errors
     /// As [`Deck::decline_draft`].
     pub fn decline(&self, reason: &str) -> Saving<(), DraftError> {
         self.deck.decline_draft(self.id, reason)

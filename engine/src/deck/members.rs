@@ -29,6 +29,9 @@ impl Deck {
 
     /// Admits a device to read or to draft, or gives a reader the right to draft. A member that may hold the role can.
     /// What the owner's charter says of a device goes before that.
+    ///
+    /// # Errors
+    /// [`AdmitError`]: by one that may not hold the role, where the owner's charter lists the device, and when the deck is full.
     pub fn admit(&self, device: DeviceId, rights: Rights) -> Saving<(), AdmitError> {
         self.shared
             .apply(|core, now| core.admit(now, self.id, device, rights))

@@ -148,15 +148,17 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused_before_it_is_inflated() {
-        let mut bomb = vec![LZ4];
-        bomb.extend_from_slice(&u32::MAX.to_le_bytes());
-        bomb.extend_from_slice(&[0; 100]);
-        assert_eq!(
-            open(&bomb),
-            Err(EnvelopeError::TooLarge {
-                bytes: u32::MAX as usize
-            })
-        );
+        let bomb = |bytes: usize| {
+            let mut bomb = vec![LZ4];
+            bomb.extend_from_slice(&u32::try_from(bytes).unwrap().to_le_bytes());
+            bomb.extend_from_slice(&[0; 100]);
+            open(&bomb).unwrap_err()
+        };
+        for bytes in [MESSAGE_BYTES_MAX + 1, u32::MAX as usize] {
+            assert_eq!(bomb(bytes), EnvelopeError::TooLarge { bytes });
+        }
+        let as_large_as_may_be = bomb(MESSAGE_BYTES_MAX);
+        assert!(!matches!(as_large_as_may_be, EnvelopeError::TooLarge { .. }));
         let position = Position {
             term: TermId::from_bytes([0; 32]),
             len: 0,

@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::time::Time;
 
 /// A link that is new is asked once, and so often again in a row: one answer in a few is good.
-const QUICK: u8 = 5;
+pub(crate) const QUICK: u8 = 5;
 /// At this interval.
-const QUICK_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const QUICK_EVERY: Duration = Duration::from_millis(250);
 /// While something is played: what clocks drift apart in that time is nothing, and a better answer comes soon.
-const PLAYING_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const PLAYING_EVERY: Duration = Duration::from_secs(2);
 /// With nothing going on: an answer is still found among the last 16 when something begins.
-const IDLE_EVERY: Duration = Duration::from_secs(30);
+pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(30);
 /// Questions without an answer before no more are asked: the path has stalled, and all would arrive at once.
 const UNANSWERED_MAX: usize = 16;
 /// Answers that are looked back on for what the path is like.

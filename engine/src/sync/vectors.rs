@@ -300,15 +300,27 @@ fn the_page_says_the_limits_as_they_are() {
         ),
         ("one piece of audio", limits::BLOB_BYTES_MAX),
     ]);
+    let listed = numbers(&page, "## Limits");
+    assert_eq!(listed, known, "on the left the page, on the right the code");
+}
+
+#[test]
+fn the_page_says_the_times_as_they_are() {
+    let page = std::fs::read_to_string(file("PROTOCOL.md")).unwrap();
+    let (listed, known) = (numbers(&page, "## Times"), crate::core::timers::timers());
+    assert_eq!(listed, known, "on the left the page, on the right the code");
+}
+
+/// What a table lists, and the number of each.
+fn numbers<'a>(page: &'a str, begin: &str) -> BTreeMap<&'a str, u64> {
     let mut listed = BTreeMap::new();
-    for row in rows(&page, "## Limits") {
-        let [what, most, ..] = row[..] else {
+    for row in rows(page, begin) {
+        let [what, number, ..] = row[..] else {
             panic!("{row:?}")
         };
-        if what == "what" {
-            continue;
+        if what != "what" {
+            listed.insert(what, number.replace(',', "").parse::<u64>().unwrap());
         }
-        listed.insert(what, most.replace(',', "").parse::<u64>().unwrap());
     }
-    assert_eq!(listed, known, "on the left the page, on the right the code");
+    listed
 }

@@ -16,8 +16,8 @@ use crate::world::{is_whole, sound};
 fn about() -> AudioAbout {
     AudioAbout {
         mime: "audio/wav".into(),
-        name: "word.wav".into(),
-        duration_ms: 1_000,
+        name: "señal 🙂.wav".into(),
+        duration_ms: 1_234,
     }
 }
 
@@ -89,6 +89,16 @@ async fn an_app_asks_for_audio_waits_for_it_and_reads_it() {
         copy.card(&card).is_ok_and(|card| card.is_some())
     })
     .await;
+    let arrived = copy.card(&card).unwrap().unwrap().audio["front"].clone();
+    assert_eq!(
+        (&arrived.name[..], &arrived.mime[..]),
+        ("señal 🙂.wav", "audio/wav")
+    );
+    assert_eq!(
+        (arrived.duration_ms, &arrived),
+        (1_234, &audio),
+        "as its author gave it"
+    );
     let mut read = Vec::new();
     copy.open_audio(audio.blob)
         .unwrap()

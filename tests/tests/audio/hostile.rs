@@ -78,10 +78,6 @@ fn a_source_that_lies_is_banned_for_ten_minutes_and_the_log_and_others_go_on() {
         Vec::<&Event>::new(),
         "said once"
     );
-    // Ten minutes later it is asked again, where there is something to ask for.
-    world.sim.crash(author);
-    world.sim.run_for(Duration::from_secs(590));
-    assert_eq!(world.pulls(again), []);
 }
 
 #[test]
@@ -103,13 +99,11 @@ fn a_ban_ends() {
     // What it was asked for before that was found out.
     world.pulls(liar);
     world.sim.crash(author);
-    world.sim.run_for(Duration::from_secs(595));
+    world.sim.run_for(Duration::from_secs(599));
     assert_eq!(world.pulls(liar), []);
-    world.sim.run_for(Duration::from_secs(60));
-    // Something has to happen on the link: it says anew where it stands.
-    let again = world.intrude(viewer, &mallory());
-    world.sim.run_for(Duration::from_secs(1));
-    assert!(!world.pulls(again).is_empty(), "it may be better now");
+    // Nothing has to happen on the link for that.
+    world.sim.run_for(Duration::from_secs(2));
+    assert!(!world.pulls(liar).is_empty(), "it may be better now");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use cuecard::sim::with_checked_from;
 use cuecard_tests::seeds;
@@ -87,7 +88,7 @@ fn live(seed: u64) -> Outcome<Done> {
 
 #[test]
 fn whatever_happens_all_end_with_one_deck_and_nothing_is_lost() {
-    let seeds = seeds(SEEDS);
+    let (seeds, began) = (seeds(SEEDS), Instant::now());
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let done = Mutex::new([0; deeds::KINDS + CAME_TO.len()]);
     std::thread::scope(|scope| {
@@ -114,6 +115,7 @@ fn whatever_happens_all_end_with_one_deck_and_nothing_is_lost() {
     for (kind, times) in names.zip(done) {
         println!("{times:>7} times: {kind}");
     }
+    println!("{} worlds in {:.0?}", seeds.end - seeds.start, began.elapsed());
     for (seed, why) in &failed {
         println!("{why}\nrun it again with CUECARD_SEED={seed}\n");
     }
