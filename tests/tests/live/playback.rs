@@ -175,38 +175,37 @@ fn story(seed: u64, shape: Shape, round_trip_ms: u64, count: usize) -> Duration 
     worst
 }
 
-/// The furthest apart that two were in any of these worlds, as many as are run of each kind.
-fn worlds(first: u64, shapes: &[Shape], round_trip_ms: u64) {
+/// So many worlds unless others are asked for, and how far apart two ever were in them.
+fn worlds(first: u64, usual: u64, shape: Shape, round_trip_ms: u64) {
     let mut worst = Duration::ZERO;
-    for seed in seeds_from(first, 2) {
-        for &shape in shapes {
-            let apart = story(seed, shape, round_trip_ms, 9);
-            println!("{shape:?}, {round_trip_ms} ms, seed {seed}: {apart:?} apart at the most");
-            worst = worst.max(apart);
-        }
+    for seed in seeds_from(first, usual) {
+        let apart = story(seed, shape, round_trip_ms, 9);
+        println!("{shape:?}, {round_trip_ms} ms, seed {seed}: {apart:?} apart at the most");
+        worst = worst.max(apart);
     }
-    println!("{round_trip_ms} ms: {worst:?} apart at the most in all of them");
+    println!("{shape:?}, {round_trip_ms} ms: {worst:?} apart at the most in all of them");
 }
 
 #[test]
 fn all_hear_the_same_on_a_path_without_delay() {
-    worlds(0, &[Shape::Mesh], 0);
+    worlds(0, 1, Shape::Mesh, 0);
 }
 
 #[test]
 fn all_hear_the_same_at_twenty_milliseconds() {
-    worlds(100, &[Shape::Mesh], 20);
+    worlds(100, 1, Shape::Mesh, 20);
 }
 
 #[test]
 fn all_hear_the_same_by_satellite() {
-    worlds(200, &[Shape::Mesh, Shape::Star], 600);
+    worlds(200, 1, Shape::Mesh, 600);
+    worlds(200, 2, Shape::Star, 600);
 }
 
 /// The editor's time goes from hand to hand.
 #[test]
 fn all_hear_the_same_along_a_chain() {
-    worlds(300, &[Shape::Chain], 20);
+    worlds(300, 2, Shape::Chain, 20);
 }
 
 /// The check above sees it when a device's idea of the editor's time is wrong; and the device finds that out.
