@@ -325,7 +325,7 @@ async fn a_device_that_the_folder_knows(folder: &Path) -> Far {
     far.attach(linked_far.link);
     while copy.head().ok() != deck.head().ok() {
         let event = tokio::time::timeout(Duration::from_secs(20), events.next()).await;
-        event.expect("the deck comes").unwrap();
+        event.unwrap().unwrap();
     }
     let route = linked.route.to_bytes();
     here.remember_route(far.device(), &route).await.unwrap();
@@ -342,7 +342,7 @@ async fn a_device_that_the_folder_knows(folder: &Path) -> Far {
 /// The service is linked with the devices that its folder knows: what one of them edits is read over HTTP.
 fn what_is_edited_elsewhere_is_served(service: &Service, deck: &Deck, runtime: &tokio::runtime::Runtime) {
     let mut listening = BufReader::new(service.connect("GET /events", "", "")).lines();
-    let mut hear = || listening.next().expect("the stream goes on").unwrap();
+    let mut hear = || listening.next().unwrap().unwrap();
     while !hear().contains("text/event-stream") {}
     let edit = deck.edit(|edit| edit.add_card("lejos", "far away"));
     runtime.block_on(async { edit.await.unwrap() });
