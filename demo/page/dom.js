@@ -51,12 +51,18 @@ export const say = (host, text) => {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Calls once, when nothing more came for so long. */
-export function settled(wait, what) {
+/** The latest for what follows events: what a member shows of itself comes more often than anything settles. */
+export const LATEST_MS = 500;
+
+/** Calls once, when nothing more came for so long; and so long after the first that came since, whatever else comes. */
+export function settled(wait, what, latest = Infinity) {
   let timer = 0;
+  let due = null;
   return (...given) => {
     clearTimeout(timer);
-    timer = setTimeout(() => what(...given), wait);
+    const now = performance.now();
+    due ??= now + latest;
+    timer = setTimeout(() => { due = null; what(...given); }, Math.max(0, Math.min(wait, due - now)));
   };
 }
 

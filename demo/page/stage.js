@@ -1,6 +1,6 @@
 // The built-in demo: two devices and a cable. What is pressed here is done to two real engines.
 
-import { byId, h, put, s, settled, toast, unheld } from './dom.js';
+import { LATEST_MS, byId, h, put, s, settled, toast, unheld } from './dom.js';
 import { get, go, on, post, refreshSoon, state } from './state.js';
 import { short, some } from './words.js';
 
@@ -91,7 +91,7 @@ const look = async () => {
     unheld(paint);
   } catch { /* the server is gone: the page says so elsewhere */ }
 };
-const lookSoon = settled(100, look);
+const lookSoon = settled(100, look, LATEST_MS);
 
 export function start() {
   if (!state.home.stage) return;

@@ -1,6 +1,6 @@
 // What is looked at, where it comes from, and the link that leads back to it.
 
-import { settled, toast } from './dom.js';
+import { LATEST_MS, settled, toast } from './dom.js';
 
 const listeners = new Map();
 
@@ -95,7 +95,7 @@ export async function refreshHome() {
   } else tell('home');
 }
 
-export const refreshHomeSoon = settled(120, () => refreshHome().catch(() => {}));
+export const refreshHomeSoon = settled(120, () => refreshHome().catch(() => {}), LATEST_MS);
 
 /** Takes what the address says. */
 export function follow() {
@@ -136,7 +136,7 @@ export async function refresh() {
   if (!same) tell('changed');
 }
 
-export const refreshSoon = settled(120, () => refresh().catch(() => {}));
+export const refreshSoon = settled(120, () => refresh().catch(() => {}), LATEST_MS);
 
 /** The class that gives something a device's colour. */
 export function lane(device) {

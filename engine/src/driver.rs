@@ -580,3 +580,24 @@ fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+
+    #[tokio::test]
+    async fn a_panic_of_the_core_costs_what_came_and_what_was_wanted_before_is_done() {
+        let engine = Engine::in_memory("laptop").unwrap();
+        let shared = engine.shared();
+        let mut created = None;
+        shared.tell(&mut lock(&shared.core), |core, now| {
+            let deck = core.create_deck(now, "Spanish").unwrap();
+            created = deck.ticket.map(|ticket| shared.wait_for(ticket));
+            panic!("on purpose");
+        });
+        assert_eq!(created.unwrap().await, Ok(Ok(())), "it is saved");
+        engine.create_deck("German").await.unwrap();
+        engine.shutdown().await.unwrap();
+    }
+}
