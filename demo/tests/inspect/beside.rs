@@ -80,5 +80,12 @@ fn the_page_hears_of_decks_that_come_go_and_are_set_aside() {
     page.wait_for(
         "document.querySelector('#title').innerText === 'Italian' && document.querySelector('.row.entry')",
     );
+    // What members show of themselves comes all the time, and what is looked at follows all the same.
+    page.eval(
+        "import('/state.js').then((page) => { window.unsettled = setInterval(page.refreshSoon, 50); })",
+    );
+    cuecard(&["add", "uno", "one"]);
+    page.wait_for("document.querySelectorAll('.row.entry').length >= 2");
+    page.eval("clearInterval(window.unsettled)");
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
