@@ -110,6 +110,7 @@ impl Greedy {
             version: PROTOCOL_VERSION,
             name: "greedy".to_owned(),
             proofs: vec![deck_proof(&key, deck.id(), &Self::TRANSCRIPT, Self::device())],
+            early: vec![],
         };
         seal_up(&greet).into()
     }

@@ -21,7 +21,8 @@ const SLICE_BYTES_AIM: usize = 1024 * 1024;
 const READS_LEFT_MAX: usize = 4;
 
 impl Core {
-    pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {
+    /// Where a deck stands here.
+    pub(super) fn status_of(&mut self, deck: DeckId) -> Message {
         let log = self.decks.get_mut(&deck).and_then(|state| state.log.as_mut());
         let (charter, locator, beside, changes) = match log {
             None => (None, vec![], Digest::of(&BTreeSet::new()), 0),
@@ -32,19 +33,28 @@ impl Core {
                 log.changes_upto(log.durable()).unwrap_or_default(),
             ),
         };
-        if let Some(session) = self.session(link, deck) {
-            session.told = Some(beside);
+        Message::Status {
+            deck,
+            charter,
+            locator,
+            beside,
+            changes,
         }
-        self.send(
-            link,
-            &Message::Status {
-                deck,
-                charter,
-                locator,
-                beside,
-                changes,
-            },
-        );
+    }
+
+    pub(super) fn send_status(&mut self, link: LinkId, deck: DeckId) {
+        self.say_status(link, deck, None);
+    }
+
+    /// The same, unless that is what was said already.
+    pub(super) fn say_status(&mut self, link: LinkId, deck: DeckId, said: Option<&Message>) {
+        let status = self.status_of(deck);
+        if let (Some(session), Message::Status { beside, .. }) = (self.session(link, deck), &status) {
+            session.told = Some(*beside);
+        }
+        if said != Some(&status) {
+            self.send(link, &status);
+        }
     }
 
     pub(super) fn send_status_to_all(&mut self, deck: DeckId) {

@@ -90,7 +90,7 @@ impl super::DeckState {
 
     /// Whether to speak of the deck to a device that shows the same key as this one. While this device waits for a newer
     /// key, some who show the old one have been removed.
-    fn may_meet(&self, peer: DeviceId) -> bool {
+    pub(super) fn may_meet(&self, peer: DeviceId) -> bool {
         let is_member = |log: &Log| log.chain.rights(peer).is_some();
         self.turning.is_none() && (self.is_current() || self.log.as_ref().is_some_and(is_member))
     }
@@ -283,7 +283,7 @@ impl Core {
         };
         let proves = |key: &DeckKey| {
             let proof = deck_proof(key.as_bytes(), deck, &link.transcript, link.peer);
-            link.proofs.contains(&proof)
+            link.greeting.proofs.contains(&proof)
         };
         state.followed && state.may_meet(link.peer) && state.shown().is_some_and(proves)
     }
@@ -328,7 +328,7 @@ impl Core {
         let showed = |key: &&DeckKey| {
             let proofs =
                 [deck_proof, older_key_proof].map(|of| of(key.as_bytes(), deck, &to.transcript, to.peer));
-            proofs.iter().any(|proof| to.proofs.contains(proof))
+            proofs.iter().any(|proof| to.greeting.proofs.contains(proof))
         };
         // The other side is ahead of this one.
         if showed(&present) {

@@ -1,4 +1,4 @@
-//! Links coming and going, the greeting, and where each message goes.
+//! Links coming and going, and where each message goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,14 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use cuecard_transport::Lane;
 
+use crate::core::greeting::Greeting;
 use crate::core::live::LinkLive;
-use crate::core::{CloseWhy, Core, LinkId, Output, deck_proof, older_key_proof};
+use crate::core::{CloseWhy, Core, LinkId, Output};
 use crate::event::Event;
 use crate::id::{BlobId, DeckId, DeviceId};
-use crate::limits::{ASKS_KEPT_MAX, DECKS_PER_LINK_MAX, LINK_HEARTBEAT, LINKS_MAX, NAME_BYTES_MAX};
+use crate::limits::{ASKS_KEPT_MAX, LINK_HEARTBEAT, LINKS_MAX};
 use crate::role::KeyEpoch;
 use crate::sync::envelope::{self, EnvelopeError};
-use crate::sync::message::{DeckProof, Message, PROTOCOL_VERSION, clean_name};
+use crate::sync::message::Message;
 use crate::sync::session::Session;
 use crate::time::Time;
 
@@ -25,14 +26,7 @@ const SERVED_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct LinkState {
     pub(crate) peer: DeviceId,
     pub(super) transcript: [u8; 32],
-    /// The proofs that the other side sent; those that fit none of our decks say nothing.
-    pub(super) proofs: BTreeSet<DeckProof>,
-    /// The decks whose keys it was shown last.
-    shown: BTreeSet<DeckId>,
-    /// The proofs that it was greeted with last.
-    greeted: Vec<DeckProof>,
-    /// Decks of ours that it ever showed on this link: a choice of what to show that forgot them might never end.
-    met: BTreeSet<DeckId>,
+    pub(super) greeting: Greeting,
     /// The epochs whose key it was sent, deck by deck.
     pub(super) key_sent: BTreeMap<DeckId, KeyEpoch>,
     /// Decks of which both sides showed that they hold the key.
@@ -132,18 +126,14 @@ impl Core {
             });
             return;
         }
-        let (proofs, sessions) = (BTreeSet::new(), BTreeMap::new());
         self.links.insert(
             link,
             LinkState {
                 peer,
                 transcript,
-                proofs,
-                shown: BTreeSet::new(),
-                greeted: Vec::new(),
-                met: BTreeSet::new(),
+                greeting: Greeting::default(),
                 key_sent: BTreeMap::new(),
-                sessions,
+                sessions: BTreeMap::new(),
                 serving: 0,
                 served: BTreeMap::new(),
                 asks: BTreeSet::new(),
@@ -154,7 +144,7 @@ impl Core {
                 heartbeat: None,
             },
         );
-        self.greet(link);
+        self.greet_first(link);
         // One that takes the place of another is no news: a device is linked or it is not.
         if !is_known {
             self.event(Event::Linked { device: peer });
@@ -190,7 +180,7 @@ impl Core {
     }
 
     /// The other side of a link speaks of a deck no longer.
-    fn close_session(&mut self, link: LinkId, deck: DeckId) {
+    pub(super) fn close_session(&mut self, link: LinkId, deck: DeckId) {
         self.keep_heard_of(link, &[deck]);
         // What is being read for it goes on: who speaks of the deck again at once is not read a second time meanwhile.
         self.drop_sessions(deck, |of, _| of == link);
@@ -270,149 +260,6 @@ impl Core {
         self.event(Event::Unlinked { device, reason: why });
     }
 
-    pub(super) fn greet_all(&mut self) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        for link in links {
-            self.greet(link);
-            self.match_proofs(link);
-        }
-    }
-
-    fn greet(&mut self, link: LinkId) {
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let (shown, older) = self.to_show(link, state);
-        self.greet_with(link, shown, older);
-    }
-
-    /// Shows every deck but one: the other side ends its talk of that, too, so that both begin anew.
-    pub(super) fn greet_without(&mut self, link: LinkId, deck: DeckId) {
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let (mut shown, older) = self.to_show(link, state);
-        shown.remove(&deck);
-        self.greet_with(link, shown, older);
-    }
-
-    fn greet_with(&mut self, link: LinkId, shown: BTreeSet<DeckId>, older: Vec<DeckProof>) {
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let me = self.device();
-        let prove = |deck: &DeckId| {
-            let key = self.decks.get(deck)?.shown()?;
-            Some(deck_proof(key.as_bytes(), *deck, &state.transcript, me))
-        };
-        // How many decks there are is nobody's business: a greeting has always the same length, and whoever does not hold
-        // the keys cannot tell a proof from padding. That stays the same on a link, so that it does not show by changing.
-        let pad = |number: u64| {
-            let mut hasher = blake3::Hasher::new_keyed(&self.padding);
-            hasher.update(&state.transcript);
-            hasher.update(&number.to_le_bytes());
-            DeckProof(*hasher.finalize().as_bytes())
-        };
-        let mut proofs: Vec<DeckProof> = shown
-            .iter()
-            .filter_map(prove)
-            .chain(older)
-            .chain((0..DECKS_PER_LINK_MAX as u64).map(pad))
-            .take(DECKS_PER_LINK_MAX)
-            .collect();
-        proofs.sort_unstable();
-        let name = self.name.clone();
-        if let Some(state) = self.links.get_mut(&link) {
-            state.shown = shown;
-            // Nothing else is to be shown than was: saying it again would be a few KiB for nothing.
-            if state.greeted == proofs {
-                return;
-            }
-            state.greeted.clone_from(&proofs);
-        }
-        self.send(
-            link,
-            &Message::Greet {
-                version: PROTOCOL_VERSION,
-                name,
-                proofs,
-            },
-        );
-    }
-
-    /// The decks whose keys are shown on a link, and proofs of older keys. Of more than a link can carry those that are
-    /// spoken of come first, then those that the other side ever showed, is a member of, or was heard of; then those that
-    /// were joined and are not here yet.
-    fn to_show(&self, link: LinkId, state: &LinkState) -> (BTreeSet<DeckId>, Vec<DeckProof>) {
-        let me = self.device();
-        let mut followed: Vec<(u8, DeckId)> = Vec::new();
-        let mut older = Vec::new();
-        for (&deck, entry) in self.decks.iter().filter(|(_, entry)| entry.followed) {
-            let is_member = |log: &super::Log| log.chain.rights(state.peer).is_some();
-            let is_shared = state.met.contains(&deck)
-                || entry.heard.contains_key(&state.peer)
-                || entry.log.as_ref().is_some_and(is_member)
-                || self.may_open(link, deck);
-            let place = match () {
-                () if state.sessions.contains_key(&deck) => 0,
-                () if is_shared => 1,
-                () if entry.log.is_none() => 2,
-                () => 3,
-            };
-            if entry.shown().is_some() {
-                followed.push((place, deck));
-            }
-            let keys = entry.older_keys_for(state.peer).into_iter();
-            older.extend(keys.map(|key| older_key_proof(key.as_bytes(), deck, &state.transcript, me)));
-        }
-        followed.sort_unstable();
-        let shown = followed.into_iter().take(DECKS_PER_LINK_MAX);
-        (shown.map(|(_, deck)| deck).collect(), older)
-    }
-
-    /// Greets anew if what the other side shows changes what is to be shown to it.
-    fn show_what_it_shows(&mut self, link: LinkId) {
-        let decks = self.decks.keys().copied();
-        let met: Vec<DeckId> = decks.filter(|&deck| self.may_open(link, deck)).collect();
-        if let Some(state) = self.links.get_mut(&link) {
-            state.met.extend(met);
-        }
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let (shown, older) = self.to_show(link, state);
-        if shown != state.shown {
-            self.greet_with(link, shown, older);
-        }
-    }
-
-    /// Opens a session for each deck whose key both sides have shown.
-    fn match_proofs(&mut self, link: LinkId) {
-        let decks: Vec<DeckId> = self.decks.keys().copied().collect();
-        for deck in decks {
-            if self.may_open(link, deck) {
-                let Some(state) = self.links.get_mut(&link) else {
-                    return;
-                };
-                // Nothing is said of a deck whose key this side did not show.
-                if !state.shown.contains(&deck) {
-                    continue;
-                }
-                if let std::collections::btree_map::Entry::Vacant(place) = state.sessions.entry(deck) {
-                    place.insert(Session::default());
-                    let device = state.peer;
-                    self.event(Event::ReachChanged { deck, device });
-                    self.send_status(link, deck);
-                    self.begin_pulse(link);
-                    self.set_heartbeat(link);
-                    self.tell_what_was_asked(link);
-                }
-            } else {
-                self.pass_on_key(link, deck);
-            }
-        }
-    }
-
     pub(super) fn receive_message(&mut self, link: LinkId, message: Result<Message, EnvelopeError>) {
         let now = self.now;
         let Some(state) = self.links.get_mut(&link) else {
@@ -429,13 +276,16 @@ impl Core {
     }
 
     pub(super) fn take_message(&mut self, link: LinkId, message: Message) {
-        let Some(peer) = self.peer_of(link) else { return };
+        if self.peer_of(link).is_none() {
+            return;
+        }
         match message {
             Message::Greet {
                 version,
                 name,
                 proofs,
-            } => self.take_greeting(link, peer, version, name, &proofs),
+                early,
+            } => self.take_greeting(link, version, name, &proofs, &early),
             Message::Status {
                 deck,
                 charter,
@@ -502,42 +352,5 @@ impl Core {
                 self.pull_audio();
             }
         }
-    }
-
-    fn take_greeting(
-        &mut self,
-        link: LinkId,
-        peer: DeviceId,
-        version: u32,
-        name: String,
-        proofs: &[DeckProof],
-    ) {
-        if version != PROTOCOL_VERSION {
-            let ours = PROTOCOL_VERSION;
-            return self.refuse(
-                link,
-                format!("it speaks version {version} of the protocol, this device {ours}"),
-            );
-        }
-        if proofs.len() > DECKS_PER_LINK_MAX || name.len() > NAME_BYTES_MAX {
-            return self.refuse(link, "its greeting is beyond the limits".to_owned());
-        }
-        if let Some(state) = self.links.get_mut(&link) {
-            state.proofs = proofs.iter().copied().collect();
-        }
-        // What it shows no more, it speaks of no more.
-        let open = self.links.get(&link).map(|state| state.sessions.keys());
-        let open: Vec<DeckId> = open.into_iter().flatten().copied().collect();
-        for deck in open {
-            if !self.may_open(link, deck) {
-                self.close_session(link, deck);
-            }
-        }
-        // Of more decks than a link can carry, some that it shows were not shown to it.
-        if self.decks.len() > DECKS_PER_LINK_MAX {
-            self.show_what_it_shows(link);
-        }
-        self.match_proofs(link);
-        self.note_name(link, peer, clean_name(&name));
     }
 }

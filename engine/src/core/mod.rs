@@ -6,7 +6,7 @@
 //!
 //! - `log`: one deck: term chain and document, held together; who may append, what is canonical.
 //! - `ports`: everything that goes in and comes out.
-//! - `links`: links coming and going, and the greeting.
+//! - `links`: links coming and going; `greeting`: which decks are spoken of on one.
 //! - `catch_up`: status, acknowledgement, what is sent of the path; `entries`: what comes; `held`: what of it waits a
 //!   moment for more; `checking`: large batches, checked beside the core.
 //! - `branches`: what is held beside the path, and how all come to hold it.
@@ -42,6 +42,7 @@ mod entries;
 pub(crate) mod export;
 mod failover;
 mod following;
+mod greeting;
 mod held;
 mod key_turn;
 mod keyring;
@@ -506,5 +507,5 @@ fn prove(
     hasher.update(deck.as_bytes());
     hasher.update(transcript);
     hasher.update(device.as_bytes());
-    crate::sync::message::DeckProof(*hasher.finalize().as_bytes())
+    crate::sync::message::DeckProof::of(hasher)
 }

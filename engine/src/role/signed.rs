@@ -233,6 +233,13 @@ fn body<T: Record>(record: &T) -> Vec<u8> {
     to.0
 }
 
+impl Seal {
+    /// Its bytes but for the signature behind them.
+    pub(crate) fn unsigned(&self) -> Vec<u8> {
+        body(self)
+    }
+}
+
 /// What is signed. The purposes end in a zero byte, so that none is the beginning of another.
 fn message<T: Record>(record: &T, deck: DeckId) -> Vec<u8> {
     [T::PURPOSE, &[0], deck.as_bytes(), &body(record)].concat()

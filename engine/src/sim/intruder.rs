@@ -86,6 +86,7 @@ impl Sim {
                 version,
                 name,
                 proofs,
+                early: vec![],
             },
         );
         intruder

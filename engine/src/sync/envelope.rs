@@ -4,7 +4,7 @@ use crate::limits::MESSAGE_BYTES_MAX;
 use crate::sync::message::Message;
 
 /// Below this, compressing saves less than its header and the time cost.
-const COMPRESS_ABOVE_BYTES: usize = 1024;
+const COMPRESS_ABOVE_BYTES: usize = 128;
 
 const PLAIN: u8 = 0;
 const LZ4: u8 = 1;
@@ -112,7 +112,7 @@ mod tests {
                 term: TermId::from_bytes([2; 32]),
                 from: 1,
                 changes: (0..changes).map(change).collect(),
-                seal: vec![3; 64].into(),
+                seal: vec![3; 138].into(),
                 after: crate::id::ChangeHash([4; 32]),
             }],
         }

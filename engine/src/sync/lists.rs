@@ -64,7 +64,7 @@ fn marks(count: usize) -> Message {
 fn new_key(charters: usize) -> Message {
     Message::NewKey {
         deck: DECK,
-        proof: DeckProof([6; 32]),
+        proof: DeckProof([6; 16]),
         genesis: none(),
         charters: vec![none(); charters],
         keys: none(),
@@ -109,7 +109,19 @@ fn as_many_as_a_list_may_have_are_read_and_one_more_is_refused() {
         term: at().term,
         terms: vec![none(); count],
     };
-    let lists: [(&str, usize, Make); 11] = [
+    let greeting: Make = |count| {
+        let early = EarlyStatus {
+            place: 0,
+            sealed: none(),
+        };
+        Message::Greet {
+            version: PROTOCOL_VERSION,
+            name: String::new(),
+            proofs: vec![],
+            early: vec![early; count],
+        }
+    };
+    let lists: [(&str, usize, Make); 12] = [
         ("changes in a slice", SLICE_CHANGES_MAX, slice),
         ("positions in a locator", LOCATOR_POSITIONS_MAX, status),
         ("items in entries", ITEMS_PER_MESSAGE_MAX, entries),
@@ -123,6 +135,7 @@ fn as_many_as_a_list_may_have_are_read_and_one_more_is_refused() {
         ),
         ("marks of drafts", DRAFT_MARKS_MAX, marks),
         ("charters", CHARTERS_MAX, new_key),
+        ("statuses in a greeting", DECKS_PER_LINK_MAX, greeting),
         ("pulses", DECKS_PER_LINK_MAX, ping),
         ("devices in doubt", DOUBTED_MAX, doubt),
     ];

@@ -15,6 +15,7 @@ use crate::limits::{
 use crate::role::{Cut, Draft};
 use crate::sync::clock::Offset;
 use crate::sync::holdings::{Digest, Holding};
+pub use crate::sync::item::Item;
 
 /// The version of everything in this file. Said in [`Message::Greet`]; another one ends the link.
 pub const PROTOCOL_VERSION: u32 = 0;
@@ -36,6 +37,9 @@ pub enum Message {
         /// who do not hold the key.
         #[n(2)]
         proofs: Vec<DeckProof>,
+        /// In the first greeting of a link, where I stand in decks that the other side is known to have.
+        #[cbor(n(3), decode_with = "at_most::early")]
+        early: Vec<EarlyStatus>,
     },
     /// What I hold of a deck.
     #[n(1)]
@@ -391,7 +395,28 @@ pub enum DraftRefusal {
 /// A proof that a deck's key is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]
-pub struct DeckProof(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+pub struct DeckProof(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+
+impl DeckProof {
+    /// The first half of a keyed hash: nobody can try one without saying it on a link, so that is enough.
+    pub(crate) fn of(hasher: blake3::Hasher) -> Self {
+        let mut proof = [0; 16];
+        hasher.finalize_xof().fill(&mut proof);
+        Self(proof)
+    }
+}
+
+/// Where a device stands in a deck, readable for who holds the deck's key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EarlyStatus {
+    /// The place of the deck's proof in the greeting, from 0.
+    #[n(0)]
+    pub place: u8,
+    /// A [`Message::Status`], sealed.
+    #[n(1)]
+    pub sealed: ByteVec,
+}
 
 /// A point on a path of terms: the first `len` changes of `term`, the last of which is `head`. Numbers alone would not
 /// do: a device that seals two different changes under one number would make others believe that they hold the same.
@@ -462,74 +487,14 @@ pub(crate) fn clean_name(name: &str) -> String {
     clean
 }
 
-/// One part of a deck.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub enum Item {
-    /// The genesis record.
-    #[n(0)]
-    Genesis(#[n(0)] ByteVec),
-    /// A signed charter.
-    #[n(1)]
-    Charter(#[n(0)] ByteVec),
-    /// A signed term.
-    #[n(2)]
-    Term(#[n(0)] ByteVec),
-    /// A draft which the changes that follow accept.
-    #[n(3)]
-    Draft(#[n(0)] DraftItem),
-    /// A slice of a term, up to a seal.
-    #[n(4)]
-    Changes {
-        /// Which term.
-        #[n(0)]
-        term: TermId,
-        /// The number of the first change; they count from 1.
-        #[n(1)]
-        from: u64,
-        /// The changes, raw; packed where they travel.
-        #[cbor(n(2), with = "packed_changes")]
-        changes: Vec<ByteVec>,
-        /// The holder's seal over the last of them.
-        #[n(3)]
-        seal: ByteVec,
-        /// The change before the first; before change 1, where the term starts.
-        #[cbor(n(4), with = "head")]
-        after: ChangeHash,
-    },
-    /// A seal without what it seals: half of the proof of a cheat.
-    #[n(10)]
-    Seal(#[n(0)] ByteVec),
-    /// A signed admission.
-    #[n(40)]
-    Admit(#[n(0)] ByteVec),
-}
-
-impl Item {
-    /// Bytes that it has in memory, in all its parts: even an empty one is something there.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let of = |part: &ByteVec| part.len() + 32;
-        match self {
-            Self::Genesis(part)
-            | Self::Charter(part)
-            | Self::Term(part)
-            | Self::Seal(part)
-            | Self::Admit(part) => of(part),
-            Self::Draft(DraftItem { record, changes }) => of(record) + changes.iter().map(of).sum::<usize>(),
-            Self::Changes { changes, seal, .. } => of(seal) + changes.iter().map(of).sum::<usize>(),
-        }
-    }
-}
-
 /// The hash of a change, as its bytes.
-mod head {
+pub(super) mod head {
     use minicbor::bytes::ByteArray;
     use minicbor::{Decode, Decoder, Encode, Encoder};
 
     use crate::id::ChangeHash;
 
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
+    pub(in crate::sync) fn encode<C, W: minicbor::encode::Write>(
         head: &ChangeHash,
         to: &mut Encoder<W>,
         context: &mut C,
@@ -537,36 +502,11 @@ mod head {
         ByteArray::from(head.0).encode(to, context)
     }
 
-    pub(super) fn decode<C>(
+    pub(in crate::sync) fn decode<C>(
         from: &mut Decoder<'_>,
         context: &mut C,
     ) -> Result<ChangeHash, minicbor::decode::Error> {
         Ok(ChangeHash(ByteArray::decode(from, context)?.into()))
-    }
-}
-
-/// The changes of a slice, packed into one string of bytes.
-mod packed_changes {
-    use minicbor::bytes::ByteVec;
-    use minicbor::{Decoder, Encoder};
-
-    use crate::sync::packed::{pack, unpack};
-
-    pub(super) fn encode<C, W: minicbor::encode::Write>(
-        changes: &[ByteVec],
-        to: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        to.bytes(&pack(changes.iter().map(|change| change.as_slice())))?
-            .ok()
-    }
-
-    pub(super) fn decode<C>(
-        from: &mut Decoder<'_>,
-        _: &mut C,
-    ) -> Result<Vec<ByteVec>, minicbor::decode::Error> {
-        let changes = unpack(from.bytes()?).map_err(minicbor::decode::Error::message)?;
-        Ok(changes.into_iter().map(ByteVec::from).collect())
     }
 }
 
@@ -591,11 +531,15 @@ mod at_most {
 
     use super::{
         CHARTERS_MAX, DECKS_PER_LINK_MAX, DOUBTED_MAX, DRAFT_CHANGES_MAX, DRAFT_MARKS_MAX, DeckPulse, Device,
-        DraftMark, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX,
+        DraftMark, EarlyStatus, HOLDINGS_MAX, Holding, ITEMS_PER_MESSAGE_MAX, Item, LOCATOR_POSITIONS_MAX,
         MESSAGE_BYTES_MAX, Position,
     };
 
     pub(super) fn pulses<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<DeckPulse>, Error> {
+        list(from, context, DECKS_PER_LINK_MAX)
+    }
+
+    pub(super) fn early<C>(from: &mut Decoder<'_>, context: &mut C) -> Result<Vec<EarlyStatus>, Error> {
         list(from, context, DECKS_PER_LINK_MAX)
     }
 

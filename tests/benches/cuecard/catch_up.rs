@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use automerge::sync::{Message, State, SyncDoc};
 use automerge::{Automerge, Change};
 use cuecard::export::ExportWith;
+use cuecard::transport::CloseReason;
 use cuecard::transport::memory::{Conditions, pair};
 use cuecard::{Deck, Engine, Rights};
 use cuecard_tests::engines::until_so;
@@ -19,6 +20,47 @@ const CARDS: usize = 1_000;
 /// A path on which round trips can be counted by the clock: a tenth of a second each, so that the work in between is
 /// little beside them.
 const FAR: Duration = Duration::from_millis(50);
+
+/// What a catch-up took: time, and bytes both ways.
+#[derive(Clone, Copy)]
+struct Passed {
+    took: Duration,
+    bytes: u64,
+    /// How many greetings are among that, and how many bytes they have.
+    greetings: (u64, u64),
+}
+
+impl Passed {
+    fn without_greetings(self) -> f64 {
+        (self.bytes - self.greetings.1) as f64
+    }
+}
+
+/// Links two and waits until one has all that the other has; keeps the link.
+async fn link_up(
+    ahead: (&Engine, &Deck),
+    behind: (&Engine, &Deck),
+    conditions: Conditions,
+) -> (Passed, impl AsyncFnOnce()) {
+    let (ours, theirs) = pair(ahead.0.device(), behind.0.device(), conditions, 1);
+    let tally = Arc::new(Tally::default());
+    let mut events = behind.0.events();
+    let head = ahead.1.head().ok();
+    let began = Instant::now();
+    let here = ahead.0.attach(Arc::clone(&ours));
+    let there = behind.0.attach(Counted::around(theirs, &tally));
+    until_so(&mut events, "the rest", || behind.1.head().ok() == head).await;
+    let passed = Passed {
+        took: began.elapsed(),
+        bytes: tally.received().0 + tally.sent().0,
+        greetings: tally.greetings(),
+    };
+    (passed, async move || {
+        ours.close(CloseReason::Here).await;
+        here.ended().await;
+        there.ended().await;
+    })
+}
 
 /// A deck at two points of its life.
 struct Deck2 {
@@ -56,21 +98,12 @@ impl Deck2 {
     }
 
     /// Links it and waits until it has all; what passed, too.
-    async fn catch_up(&self, follower: &Engine, copy: &Deck, conditions: Conditions) -> (Duration, u64) {
-        let (ours, theirs) = pair(self.engine.device(), follower.device(), conditions, 1);
-        let tally = Arc::new(Tally::default());
-        let mut events = follower.events();
-        let head = self.deck.head().ok();
-        let began = Instant::now();
-        let ours = self.engine.attach(ours);
-        let theirs = follower.attach(Counted::around(theirs, &tally));
-        until_so(&mut events, "the rest", || copy.head().ok() == head).await;
-        let took = began.elapsed();
-        let bytes = tally.received().0 + tally.sent().0;
+    async fn catch_up(&self, follower: &Engine, copy: &Deck, conditions: Conditions) -> Passed {
+        let ahead = (&self.engine, &self.deck);
+        let (passed, unlink) = link_up(ahead, (follower, copy), conditions).await;
+        unlink().await;
         follower.shutdown().await.expect("it closes");
-        ours.ended().await;
-        drop(theirs);
-        (took, bytes)
+        passed
     }
 
     /// The changes that it is behind by, as they are.
@@ -120,13 +153,13 @@ pub(crate) fn behind(table: &mut Table) {
         let at = runtime.block_on(Deck2::new(behind));
         let changes = at.changes();
         assert_eq!(changes.len(), behind);
-        let mut bytes = 0;
+        let mut all = Vec::new();
         let ours = || {
             runtime.block_on(async {
                 let (follower, copy) = at.follower().await;
-                let (took, passed) = at.catch_up(&follower, &copy, Conditions::PERFECT).await;
-                bytes = passed;
-                took
+                let passed = at.catch_up(&follower, &copy, Conditions::PERFECT).await;
+                all.push(passed);
+                passed.took
             })
         };
         let base = || {
@@ -157,9 +190,25 @@ pub(crate) fn behind(table: &mut Table) {
             &format!("{name}, bytes both ways, beside Automerge's own sync ({messages} messages)"),
             Unit::Kibibytes,
             Target::AtMost(1.0),
-            bytes as f64,
+            most(&all, |passed| passed.bytes as f64),
             theirs as f64,
         );
+        table.add_once(
+            &format!("{name}, the same from the first status on, without greetings"),
+            Unit::Kibibytes,
+            Target::None,
+            most(&all, |passed| passed.without_greetings()),
+            theirs as f64,
+        );
+        table.add_one(
+            &format!("{name}, greetings that passed, both ways, the most of all rounds"),
+            Unit::Count,
+            Target::None,
+            most(&all, |passed| passed.greetings.0 as f64),
+        );
+        if behind == 1 {
+            met_before(table, &runtime, theirs);
+        }
         if behind < 10_000 {
             // What more of them cost would drown what the path costs.
             round_trips(table, &runtime, &at, &name);
@@ -173,7 +222,7 @@ fn round_trips(table: &mut Table, runtime: &tokio::runtime::Runtime, at: &Deck2,
     let took = |conditions| {
         runtime.block_on(async {
             let (follower, copy) = at.follower().await;
-            at.catch_up(&follower, &copy, conditions).await.0.as_secs_f64()
+            at.catch_up(&follower, &copy, conditions).await.took.as_secs_f64()
         })
     };
     let more = took(Conditions::latency(FAR)) - took(Conditions::PERFECT);
@@ -182,6 +231,65 @@ fn round_trips(table: &mut Table, runtime: &tokio::runtime::Runtime, at: &Deck2,
         Unit::Count,
         Target::None,
         more.max(0.0) / (2.0 * FAR.as_secs_f64()),
+    );
+}
+
+fn most(all: &[Passed], of: impl Fn(Passed) -> f64) -> f64 {
+    all.iter().map(|passed| of(*passed)).fold(0.0, f64::max)
+}
+
+/// One behind, as it is where a member comes back: the two have been linked before.
+fn met_before(table: &mut Table, runtime: &tokio::runtime::Runtime, theirs: u64) {
+    let passed = runtime.block_on(async {
+        let (ahead, behind) = (Engine::in_memory("ahead"), Engine::in_memory("behind"));
+        let (ahead, behind) = (ahead.expect("an engine"), behind.expect("an engine"));
+        let deck = ahead.create_deck("bench").await.expect("a deck");
+        let cards = add_cards(&deck, CARDS).await;
+        let invite = deck.invite(Rights::Read).expect("an invite");
+        let copy = behind.join(&invite).await.expect("joined");
+        let (here, there) = ((&ahead, &deck), (&behind, &copy));
+        let (_, unlink) = link_up(here, there, Conditions::PERFECT).await;
+        for ((engine, deck), other) in [(here, behind.device()), (there, ahead.device())] {
+            let mut events = engine.events();
+            let is_met = || {
+                let state = deck.sync_state().expect("the deck");
+                let members = deck.members().expect("the deck");
+                let is_member = |member: &cuecard::MemberInfo| member.device == behind.device();
+                let stand = state.device(other).and_then(|device| device.stand);
+                stand.is_some_and(cuecard::Stand::is_in_sync) && members.list.iter().any(is_member)
+            };
+            until_so(&mut events, "both know each other", is_met).await;
+        }
+        unlink().await;
+        let mut all = Vec::new();
+        for (at, conditions) in [Conditions::PERFECT, Conditions::latency(FAR)]
+            .into_iter()
+            .enumerate()
+        {
+            let edited = deck.edit(|edit| edit_one(edit, &cards, at)).await;
+            edited.expect("an edit");
+            let (passed, unlink) = link_up(here, there, conditions).await;
+            all.push(passed);
+            unlink().await;
+        }
+        behind.shutdown().await.expect("it closes");
+        ahead.shutdown().await.expect("it closes");
+        all
+    });
+    let [near, far] = passed[..] else { return };
+    table.add_once(
+        "1 behind, a member that comes back, bytes both ways, beside Automerge's own sync",
+        Unit::Kibibytes,
+        Target::AtMost(1.0),
+        near.bytes as f64,
+        theirs as f64,
+    );
+    let more = far.took.saturating_sub(near.took);
+    table.add_one(
+        "1 behind, a member that comes back, round trips from link to head, greeting included",
+        Unit::Count,
+        Target::None,
+        more.as_secs_f64() / (2.0 * FAR.as_secs_f64()),
     );
 }
 

@@ -56,6 +56,7 @@ impl Follower {
             version: PROTOCOL_VERSION,
             name: "writer".to_owned(),
             proofs: vec![deck_proof(&DECK_KEY, deck, &TRANSCRIPT, peer)],
+            early: vec![],
         }));
         let genesis = Item::Genesis(written.genesis.encode().into());
         follower.receive(&entries(deck, vec![genesis]));

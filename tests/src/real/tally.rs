@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cuecard::DeviceId;
+use cuecard::sync::envelope::open;
+use cuecard::sync::message::Message;
 use cuecard::transport::{CloseReason, DialError, Dialer, Lane, Link, LinkEvent, LinkStats, RouteKind};
 use tokio::sync::watch;
 
@@ -14,6 +16,8 @@ use tokio::sync::watch;
 pub struct Tally {
     received: [AtomicU64; 2],
     sent: [AtomicU64; 2],
+    /// Greetings, both ways: how many, and their bytes.
+    greetings: [AtomicU64; 2],
     /// On which lane, at which count, nothing more is read.
     hold: watch::Sender<Option<(Lane, u64)>>,
     held: watch::Sender<bool>,
@@ -24,6 +28,7 @@ impl Default for Tally {
         Self {
             received: Default::default(),
             sent: Default::default(),
+            greetings: Default::default(),
             hold: watch::Sender::new(None),
             held: watch::Sender::new(false),
         }
@@ -48,6 +53,21 @@ impl Tally {
     #[must_use]
     pub fn sent(&self) -> (u64, u64) {
         read(&self.sent)
+    }
+
+    /// Greetings, both ways: how many, and their bytes.
+    #[must_use]
+    pub fn greetings(&self) -> (u64, u64) {
+        read(&self.greetings)
+    }
+
+    fn note(&self, lane: Lane, message: &Bytes) {
+        // Opening what is longer would cost what is measured; no greeting is.
+        let is_short = lane == Lane::Control && message.len() < 4_096;
+        if is_short && matches!(open(message), Ok(Message::Greet { .. })) {
+            self.greetings[0].fetch_add(1, Ordering::SeqCst);
+            self.greetings[1].fetch_add(message.len() as u64, Ordering::SeqCst);
+        }
     }
 
     /// Stops reading once so many more bytes have come.
@@ -117,7 +137,8 @@ impl Link for Counted {
 
     async fn send(&self, lane: Lane, message: Bytes) -> Result<(), CloseReason> {
         let bytes = message.len() as u64;
-        self.link.send(lane, message).await?;
+        self.link.send(lane, message.clone()).await?;
+        self.tally.note(lane, &message);
         self.tally.sent[number(lane)].fetch_add(bytes, Ordering::SeqCst);
         Ok(())
     }
@@ -127,6 +148,7 @@ impl Link for Counted {
         self.tally.may_read().await;
         let event = self.link.recv().await;
         if let LinkEvent::Message { lane, bytes } = &event {
+            self.tally.note(*lane, bytes);
             self.tally.received[number(*lane)].fetch_add(bytes.len() as u64, Ordering::SeqCst);
         }
         event

@@ -234,6 +234,7 @@ fn who_is_refused_over_one_deck_has_what_had_come_of_another_taken_in() {
         version: PROTOCOL_VERSION,
         name: "intruder".to_owned(),
         proofs: vec![intruder.proof(one, &one_key), intruder.proof(another, &key)],
+        early: vec![],
     };
     handed.world.sim.say(intruder, &greeting);
     let slice = handed.slice(1);

@@ -59,7 +59,8 @@ fn a_greeting_beyond_the_limits_is_refused() {
         let greet = Message::Greet {
             version: PROTOCOL_VERSION,
             name: "x".repeat(name),
-            proofs: vec![DeckProof([1; 32]); proofs],
+            proofs: vec![DeckProof([1; 16]); proofs],
+            early: vec![],
         };
         world.sim.say(intruder, &greet);
         assert_eq!(world.sim.is_thrown_out(intruder), !is_right, "{proofs} {name}");
@@ -77,6 +78,7 @@ fn another_version_of_the_protocol_is_refused_by_number() {
             version,
             name,
             proofs,
+            early: vec![],
         },
     );
     assert!(world.sim.is_thrown_out(intruder));

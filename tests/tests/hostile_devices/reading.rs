@@ -1,7 +1,7 @@
 //! What a deck says to those who may not read it.
 
 use cuecard::Rights;
-use cuecard::sync::message::{Item, Message};
+use cuecard::sync::message::{EarlyStatus, Item, Message, PROTOCOL_VERSION};
 
 use super::world::*;
 
@@ -16,6 +16,30 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
     let greeting = |message: &Message| matches!(message, Message::Greet { .. });
     assert!(heard.iter().all(greeting), "{heard:?}");
     world.assert_unharmed();
+}
+
+#[test]
+fn what_a_greeting_says_of_a_deck_is_sealed_for_it_or_the_link_ends_and_of_any_other_it_says_nothing() {
+    for (place, is_refused) in [(0, true), (1, false), (u8::MAX, false)] {
+        let mut world = World::new(114, Some(Rights::Read));
+        let (deck, key) = (world.deck, world.deck_key);
+        let intruder = world.sim.intrude(world.laptop, world.mallory.id());
+        let proofs = vec![intruder.proof(deck, &key), intruder.proof(deck, &[0; 32])];
+        let sealed = vec![7; 100].into();
+        let greeting = Message::Greet {
+            version: PROTOCOL_VERSION,
+            name: "intruder".to_owned(),
+            proofs,
+            early: vec![EarlyStatus { place, sealed }],
+        };
+        world.sim.say(intruder, &greeting);
+        world.sim.run_for(SOON);
+        match is_refused {
+            true => world.assert_thrown_out(intruder, "is not sealed for it"),
+            false => assert!(!world.sim.is_thrown_out(intruder), "place {place}"),
+        }
+        world.assert_unharmed();
+    }
 }
 
 #[test]

@@ -366,6 +366,7 @@ fn a_flood_of_statuses_costs_one_copy_of_the_document_at_a_time() {
         version: PROTOCOL_VERSION,
         name: "intruder".to_owned(),
         proofs,
+        early: vec![],
     };
     let mut most = 0;
     for at in 0..1_000 {

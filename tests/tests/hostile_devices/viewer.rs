@@ -246,7 +246,7 @@ fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
         lies.push(Message::NewKey {
             deck,
             // Said anew for each link; see `falsely`.
-            proof: DeckProof([0; 32]),
+            proof: DeckProof([0; 16]),
             genesis: genesis.clone().expect("a genesis"),
             charters: vec![charter_of(&theirs).into(), forged.into()],
             keys: wrapped.encode().into(),
@@ -281,7 +281,8 @@ fn lies(world: &mut World, phone: Peer) -> Vec<Message> {
     lies.push(Message::Greet {
         version: PROTOCOL_VERSION,
         name: "laptop".to_owned(),
-        proofs: vec![DeckProof([1; 32])],
+        proofs: vec![DeckProof([1; 16])],
+        early: vec![],
     });
     let draft = DraftId::from_bytes([1; 32]);
     let (version, withdrawn) = (u32::MAX, u32::MAX);

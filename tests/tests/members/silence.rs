@@ -68,7 +68,7 @@ fn everything(deck: DeckId) -> Vec<Message> {
         },
         Message::NewKey {
             deck,
-            proof: DeckProof(hash),
+            proof: DeckProof([1; 16]),
             genesis: vec![1].into(),
             charters: vec![vec![1].into()],
             keys: vec![1].into(),
@@ -178,6 +178,8 @@ fn a_member_that_shows_the_old_key_is_sent_the_new_one() {
     let (owner, deck) = (world.owner, world.deck);
     let (ben, tom) = (world.holder("ben", 1), world.holder("tom", 2));
     let (old, tom_id) = (world.key(owner), world.sim.id(tom));
+    // Each has heard where the other stands.
+    world.sim.run_for(QUIET);
     world.sim.crash(tom);
     world.remove(ben);
     world.sim.run_for(QUIET);
@@ -189,26 +191,45 @@ fn a_member_that_shows_the_old_key_is_sent_the_new_one() {
             .any(|message| matches!(message, Message::NewKey { .. })),
         "{heard:?}"
     );
-    // But without having shown the old key, the device alone is not enough.
+    // But without having shown the old key, the device alone is not enough: that a deck is shared with it, and no more.
     let bare = world.sim.intrude(owner, tom_id);
     world.sim.run_for(QUIET);
     let heard = world.sim.heard(bare);
+    let [Message::Greet { early, .. }] = &heard[..] else {
+        panic!("{heard:?}")
+    };
+    let [said] = &early[..] else { panic!("{early:?}") };
+    let names_it = |part: &[u8]| part == deck.as_bytes();
     assert!(
-        heard
-            .iter()
-            .all(|message| matches!(message, Message::Greet { .. }))
+        !said.sealed.windows(32).any(names_it),
+        "where the deck stands is sealed"
+    );
+    // Nor is one that is no member any more told that.
+    let ben_id = world.sim.id(ben);
+    let ended = world.sim.intrude(owner, ben_id);
+    world.sim.run_for(QUIET);
+    let heard = world.sim.heard(ended);
+    assert!(
+        matches!(&heard[..], [Message::Greet { early, .. }] if early.is_empty()),
+        "{heard:?}"
     );
 }
 
-/// A deck that comes while a stranger is linked makes one greeting more, whichever deck it is; and the greetings show how many
-/// decks there are to nobody.
+/// A deck that comes while a stranger is linked makes one greeting more, whichever deck it is; and of how many decks there are
+/// the greetings show no more than whether 8, 16, 32 or 64 places are enough, and on one link not whether fewer have become.
 #[test]
-fn a_greeting_has_room_for_all_decks_and_shows_none() {
+fn a_greeting_has_more_places_than_decks_and_shows_none() {
     let mut world = World::new(6);
     let owner = world.owner;
     let stranger = world.sim.intrude(owner, DeviceId::from_bytes([1; 32]));
-    for _ in 0..3 {
-        world.act(owner, |core, now, _| core.create_deck(now, "another"));
+    let mut last = None;
+    for _ in 0..15 {
+        let another = world.act(owner, |core, now, _| core.create_deck(now, "another"));
+        last = Some(another.value);
+    }
+    let last = last.unwrap();
+    for followed in [false, true] {
+        world.act(owner, |core, now, _| core.set_followed(now, last, followed));
     }
     let proofs: Vec<Vec<DeckProof>> = world
         .sim
@@ -219,11 +240,28 @@ fn a_greeting_has_room_for_all_decks_and_shows_none() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(proofs.len(), 4);
+    // With one deck, then with 2 to 16; one less, and again.
+    let places: Vec<usize> = proofs.iter().map(Vec::len).collect();
+    assert_eq!(
+        places,
+        [[8; 8], [16; 8]]
+            .concat()
+            .into_iter()
+            .chain([16; 2])
+            .collect::<Vec<_>>()
+    );
     for (before, after) in proofs.iter().zip(&proofs[1..]) {
-        assert_eq!((before.len(), after.len()), (64, 64));
         assert!(after.is_sorted(), "where a proof stands says nothing");
         let kept = after.iter().filter(|proof| before.contains(proof)).count();
-        assert_eq!(kept, 63, "one place is taken, and the others stay as they were");
+        // From 8 decks to 9 what was all proofs becomes part of a longer list.
+        let expected = if before.len() == after.len() {
+            after.len() - 1
+        } else {
+            8
+        };
+        assert_eq!(
+            kept, expected,
+            "one place is taken, and the others stay as they were"
+        );
     }
 }

@@ -17,7 +17,10 @@ use crate::document::Document;
 use crate::id::{BlobId, TermId};
 use crate::invite::DeckInvite;
 use crate::role::{DeckKey, Rights, Voucher, actor_of_draft, actor_of_genesis, actor_of_term, draft_id};
+use crate::sync::early::Sealing;
+use crate::sync::envelope;
 use crate::sync::holdings::{Digest, Holding};
+use crate::sync::message::Message;
 
 const TRANSCRIPT: [u8; 32] = [0x77; 32];
 const NONCE: [u8; 16] = [5; 16];
@@ -65,9 +68,23 @@ pub(super) fn digests() -> Value {
 
 pub(super) fn proofs() -> Value {
     let (deck, device) = (deck(), device(1));
+    let status = Message::Status {
+        deck,
+        charter: Some((0, 1)),
+        locator: vec![at(3)],
+        beside: Digest([4; 32]),
+        changes: 3,
+    };
+    let sealing = Sealing {
+        key: &DeckKey::from_bytes(DECK_KEY),
+        deck,
+        transcript: &TRANSCRIPT,
+        device,
+    };
     json!({
         "key": hex(DECK_KEY), "deck": hex(deck.as_bytes()), "transcript": hex(TRANSCRIPT), "device": hex(device.as_bytes()),
         "deck_proof": hex(deck_proof(&DECK_KEY, deck, &TRANSCRIPT, device).0),
+        "early_status": { "message": hex(envelope::seal_up(&status)), "sealed": hex(sealing.seal(&status)) },
         "older_key_proof": hex(older_key_proof(&DECK_KEY, deck, &TRANSCRIPT, device).0),
     })
 }

@@ -32,7 +32,11 @@ pub(super) fn samples() -> Vec<Message> {
         Message::Greet {
             version: PROTOCOL_VERSION,
             name: "laptop".to_owned(),
-            proofs: vec![DeckProof([1; 32]), DeckProof([2; 32])],
+            proofs: vec![DeckProof([1; 16]), DeckProof([2; 16])],
+            early: vec![EarlyStatus {
+                place: 1,
+                sealed: vec![3; 20].into(),
+            }],
         },
         Message::Status {
             deck,
@@ -113,7 +117,7 @@ pub(super) fn samples() -> Vec<Message> {
         },
         Message::NewKey {
             deck,
-            proof: DeckProof([1; 32]),
+            proof: DeckProof([1; 16]),
             genesis: record("genesis"),
             charters: vec![record("charter")],
             keys: record("wrapped keys"),
