@@ -359,6 +359,15 @@ pub enum Event {
         /// What happened.
         why: String,
     },
+    /// Part of what is kept of a deck on this device cannot be read any more, so other devices cannot get it from here. What the
+    /// deck shows is whole while the engine is open. Copy it to another device by [`crate::Deck::export_to`], or see that one that
+    /// has it is linked; then remove the deck here and join it again. Told once.
+    DeckDamaged {
+        /// Which deck.
+        deck: DeckId,
+        /// What cannot be read.
+        why: String,
+    },
     /// Audio came closer: at most four times a second for each piece, and always when it is whole or its source has
     /// stalled.
     Audio(BlobProgress),
@@ -458,6 +467,7 @@ impl Event {
             | Self::PlaybackChanged { deck }
             | Self::PlaybackRefused { deck, .. }
             | Self::CompactionFailed { deck, .. }
+            | Self::DeckDamaged { deck, .. }
             | Self::DeckBroken { deck, .. } => Some(*deck),
             Self::Linked { .. }
             | Self::Unlinked { .. }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use cuecard::core::CompactWhen;
 use cuecard::disk::snapshot::{Kept, snapshot_name};
+use cuecard::disk::term_stream;
 use cuecard::store::{Batch, Fault, FaultyStore, MemoryStore, SnapshotFault, SnapshotName, Store};
 use cuecard::transport::DeviceKey;
-use cuecard::{Deck, DeckError, DeckId, DeckInvite, EditError, Engine, Event, Rights};
+use cuecard::transport::memory::{Conditions, pair};
+use cuecard::{Deck, DeckError, DeckId, DeckInvite, EditError, Engine, Event, Rights, TermId};
 
 const EVERY: CompactWhen = CompactWhen {
     changes: 5,
@@ -275,4 +277,38 @@ async fn closing_leaves_no_long_log_to_be_read() {
     let engine = open(Arc::new(store));
     assert_eq!(fronts(&engine.deck(long).expect("it opens")), expected(150));
     assert_eq!(fronts(&engine.deck(short).expect("it opens")), expected(20));
+}
+
+/// Where it is found while the engine runs that a log cannot be read, the app is told, once; all else goes on.
+#[tokio::test]
+async fn a_log_that_cannot_be_read_any_more_is_told_of() {
+    let store = MemoryStore::new();
+    let engine = Engine::builder()
+        .open_on(Arc::new(store.clone()), key())
+        .expect("an engine");
+    let deck = engine.create_deck("Spanish").await.expect("a deck");
+    add(&deck, 0, 10).await;
+    let mut batch = Batch::new();
+    batch.drop_stream(term_stream(deck.id(), TermId::from_bytes(*deck.id().as_bytes())));
+    store.commit(batch).await.expect("to damage it");
+    let mut events = engine.events();
+    let other = Engine::in_memory("other").expect("an engine");
+    let invite = deck.invite(Rights::Read).expect("an invite");
+    other.join(&invite).await.expect("joined");
+    let (here, there) = pair(engine.device(), other.device(), Conditions::PERFECT, 1);
+    engine.attach(here);
+    other.attach(there);
+    let told = async {
+        loop {
+            match events.next().await.expect("it runs") {
+                Event::DeckDamaged { deck: of, why } => return (of, why),
+                event => assert!(!matches!(event, Event::StoreFailed { .. })),
+            }
+        }
+    };
+    let (of, why) = tokio::time::timeout(LONG, told).await.expect("it is told");
+    assert_eq!(of, deck.id());
+    assert!(why.contains("change 1 "), "{why}");
+    add(&deck, 10, 12).await;
+    assert_eq!(fronts(&deck), expected(12), "what it shows is whole");
 }

@@ -351,6 +351,10 @@ impl News {
             Event::CompactionFailed { why, .. } => news(format!(
                 "a snapshot could not be written ({why}); nothing is lost, and it is tried again later"
             )),
+            Event::DeckDamaged { why, .. } => news(format!(
+                "part of what is kept of the deck is damaged ({why}); let another device get it from one that has it all, \
+                 then remove it here and join it again"
+            )),
             Event::DeckBroken { why, .. } => news(format!(
                 "the deck's document broke ({why}); start this again, and it is rebuilt from the log"
             )),

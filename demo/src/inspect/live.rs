@@ -211,6 +211,7 @@ fn told(engine: &Engine, event: &Event) -> (&'static str, String) {
         Event::StoreFailed { why } => ("trouble", format!("the disk failed: {why}")),
         Event::WentBack { .. } => ("trouble", "the deck is again what the disk has of it".to_owned()),
         Event::CompactionFailed { why, .. } => ("trouble", format!("a snapshot could not be written: {why}")),
+        Event::DeckDamaged { why, .. } => ("trouble", format!("what is kept is damaged: {why}")),
         Event::DeckBroken { why, .. } => ("trouble", format!("the deck broke: {why}")),
         Event::CopyAtWork { .. } => ("trouble", "a copy of this device is at work".to_owned()),
         Event::OwnCharterMet { .. } => (

@@ -214,14 +214,16 @@ impl Core {
                 read,
                 stream,
                 from: after.len + 1,
-                count: SLICE_CHANGES_MAX,
+                // Mostly there is a seal among these. Where there is none, what lies behind is read as well.
+                count: usize::try_from(wanted)
+                    .map_or(SLICE_CHANGES_MAX, |wanted| wanted.min(SLICE_CHANGES_MAX)),
             }),
             (None, Stored::Here(records)) => self.log_read(read, Ok(records)),
         }
     }
 
-    /// A cut may lie before the next seal: whoever kept the term in slices has none there. So what lies behind is read as
-    /// well, and sent up to the seal there; what is beyond the cut goes to the side as it did here.
+    /// What was wanted, or what was cut off, may end before the next seal: whoever kept the term in slices has none there. So
+    /// what lies behind is read as well, and sent up to the seal there; what is beyond a cut goes to the side as it did here.
     pub(super) fn read_behind(
         &mut self,
         link: LinkId,

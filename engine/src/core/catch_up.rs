@@ -8,10 +8,11 @@ use crate::core::{Core, LinkId, ReadId};
 use crate::disk::LogRecord;
 use crate::event::Event;
 use crate::id::DeckId;
-use crate::limits::SLICE_BYTES_MAX;
+use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::{Charter, Cut, Verified};
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
+use crate::sync::session::Slice;
 
 /// Records in one message of a catch-up: keeps one message, and one check, short.
 pub(super) const RECORDS_PER_MESSAGE_MAX: usize = 200;
@@ -244,7 +245,7 @@ impl Core {
             let wanted = end.len.saturating_sub(at.len).min(session.slice.0);
             self.ask_log(link, deck, at, end, wanted, items, false);
         } else if !items.is_empty() {
-            session.sent_up_to(at, 0);
+            session.sent_up_to(at, Slice::default());
             self.send(link, &Message::Entries { deck, items });
             self.catch_up(link, deck);
         } else if !self.send_fresh(link, deck, at) {
@@ -273,11 +274,11 @@ impl Core {
             return false;
         };
         let (wanted, mut items) = (records.len() as u64, Vec::new());
-        let Some((reached, bytes)) = push_slice(log, at, end, wanted, records, &mut items) else {
+        let Some((reached, slice)) = push_slice(log, at, end, wanted, records, &mut items) else {
             return false;
         };
         if let Some(session) = self.session(link, deck) {
-            session.sent_up_to(reached, bytes);
+            session.sent_up_to(reached, slice);
         }
         self.send(link, &Message::Entries { deck, items });
         self.catch_up(link, deck);
@@ -316,8 +317,9 @@ impl Core {
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
+        let is_first = reading.begins.is_empty();
         let mut records = match result {
-            Ok(read) if reading.begins.is_empty() => read,
+            Ok(read) if is_first => read,
             Ok(read) => [std::mem::take(&mut reading.begins), read].concat(),
             Err(why) => return self.fail_store(why),
         };
@@ -327,7 +329,9 @@ impl Core {
             records = log.records_cut(after.term, after.len + 1, reading.wanted);
         }
         let is_sealed = records.iter().any(|record| record.seal.is_some());
-        if !is_sealed && reading.begins_anew {
+        let is_all_wanted = is_first && records.len() as u64 >= reading.wanted;
+        let is_more = is_all_wanted && records.len() < SLICE_CHANGES_MAX;
+        if !is_sealed && (reading.begins_anew || is_more) {
             return self.read_behind(link, deck, reading, records);
         }
         if !is_sealed && log.is_cut(after.term, after.len + records.len() as u64 + 1) {
@@ -337,9 +341,8 @@ impl Core {
         let mut items = std::mem::take(&mut reading.items);
         let before = items.len();
         let slice = push_slice(log, after, end, reading.wanted, records, &mut items);
-        let Some((reached, bytes)) = slice else {
-            tracing::error!(deck = %deck.short(), "the log is damaged, or has no seal within a slice");
-            return;
+        let Some((reached, slice)) = slice else {
+            return self.found_damage(deck, after.len + 1);
         };
         if self.send_late_first(link, deck, &reading, &items) {
             items.truncate(before);
@@ -348,14 +351,27 @@ impl Core {
         }
         if beside {
             self.send(link, &Message::Branches { deck, items });
-            self.owe_rest(link, deck, reached, end, bytes);
+            self.owe_rest(link, deck, reached, end, slice.bytes);
         } else {
             if let Some(session) = self.session(link, deck) {
-                session.sent_up_to(reached, bytes);
+                session.sent_up_to(reached, slice);
             }
             self.send(link, &Message::Entries { deck, items });
         }
         self.catch_up(link, deck);
+    }
+
+    /// Part of what this device keeps of a deck cannot be read any more, from this change of a term on. Others cannot be sent it.
+    fn found_damage(&mut self, deck: DeckId, number: u64) {
+        let Some(state) = self.decks.get_mut(&deck).filter(|_| self.store_failed.is_none()) else {
+            return;
+        };
+        if !std::mem::replace(&mut state.told_damage, true) {
+            let why =
+                format!("its log cannot be read from change {number} of a term on, or has no seal there");
+            tracing::error!(deck = %deck.short(), why, "a deck is damaged");
+            self.event(Event::DeckDamaged { deck, why });
+        }
     }
 
     /// After a turn of our path, neighbours were sent a branch that no longer counts, and may have left out what was
@@ -408,7 +424,7 @@ impl Core {
 }
 
 /// Adds to `items` the slice of the line to `end` that begins with these records, and the drafts that it accepts. Says
-/// where it ends, and how many bytes of changes it has.
+/// where it ends, and how long it is.
 pub(super) fn push_slice(
     log: &Log,
     after: Position,
@@ -416,7 +432,7 @@ pub(super) fn push_slice(
     wanted: u64,
     records: Vec<LogRecord>,
     items: &mut Vec<Item>,
-) -> Option<(Position, usize)> {
+) -> Option<(Position, Slice)> {
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     let accepts = |change: &[u8]| {
         let (draft, deps) = own_log::acceptance(change)?;
@@ -434,7 +450,11 @@ pub(super) fn push_slice(
         false => log.chain.common(end.term, sent, end.cut()),
     };
     let reached = Position::new(end.term, reached.unwrap_or(sent));
-    let bytes = changes.iter().map(Vec::len).sum();
+    let slice = Slice {
+        changes: changes.len() as u64,
+        bytes: changes.iter().map(Vec::len).sum(),
+        is_short: changes.len() < wanted,
+    };
     items.push(Item::Changes {
         term: after.term,
         from: after.len + 1,
@@ -442,7 +462,7 @@ pub(super) fn push_slice(
         seal: seal.into(),
         after: after.head,
     });
-    Some((reached, bytes))
+    Some((reached, slice))
 }
 
 /// The records up to the last seal that fits into a slice, and that seal: at `wanted` records or before, or else the

@@ -13,6 +13,7 @@ use crate::core::policy::AutoClaim;
 use crate::core::watch::{INTERVAL_BOUNDS, Question, Watch, answered_within, shown_every, silence};
 use crate::core::{Core, LinkId, Output};
 use crate::id::{DeckId, TermId};
+use crate::limits::WORD_BYTES_MAX;
 use crate::role::{Cause, Says, Seal, Signed, Verified, Word};
 
 /// Claimers start in the order of their rank, so far apart: longer than a claim takes to get around in most networks.
@@ -195,9 +196,17 @@ impl Core {
         }
     }
 
+    /// Whether this is a sign of an editor in a term that is known here: it need not wait for what is held. Who says it is
+    /// looked at when it is taken.
+    pub(super) fn is_known_sign(&self, deck: DeckId, bytes: &[u8]) -> bool {
+        let is_known = |term| self.log(deck).is_ok_and(|log| log.is_same_stretch(term));
+        sign_in(bytes).is_some_and(is_known)
+    }
+
     /// The editor showed itself.
     pub(super) fn hear_beat(&mut self, link: LinkId, deck: DeckId, word: &Verified<Word>) {
         let (me, now) = (self.device(), self.now);
+        let is_held = self.is_held(deck);
         let Says::Beat {
             number,
             interval_ms,
@@ -228,7 +237,7 @@ impl Core {
         let may_hold = log.holders().contains(&me);
         // It says where it stands: what is not here is asked for, if nothing is on its way, and not at every sign.
         let is_due = watch.looked.is_none_or(|looked| now.since(looked) >= LOOK_EVERY);
-        let is_behind = !log.chain.holds(word.term, *end) && state.syncing.is_none() && is_due;
+        let is_behind = !log.chain.holds(word.term, *end) && state.syncing.is_none() && !is_held && is_due;
         if is_behind {
             watch.looked = Some(now);
         }
@@ -356,4 +365,10 @@ impl Core {
             tracing::warn!(deck = %deck.short(), %error, "a claim was not answered");
         }
     }
+}
+
+/// The term of an editor's sign, if these bytes claim to be one.
+pub(super) fn sign_in(bytes: &[u8]) -> Option<TermId> {
+    let word = (bytes.len() <= WORD_BYTES_MAX).then(|| Signed::<Word>::decode(bytes).ok())??;
+    matches!(word.claimed().says, Says::Beat { .. }).then_some(word.claimed().term)
 }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::checking::{Check, Checked, Grown, large_run};
+use crate::core::failover::sign_in;
 use crate::core::{Core, LinkId, Output, Work};
 use crate::id::DeckId;
 use crate::limits::{BEHIND_MAX, HELD_AT_MOST, HELD_BYTES_ALL_MAX, HELD_BYTES_MAX, SLICE_BYTES_MAX};
@@ -324,8 +325,12 @@ impl Core {
         self.take_behind(link, checking.behind);
     }
 
+    /// What waited behind that: first the signs of an editor, as others may have asked for one before it came.
     fn take_behind(&mut self, link: LinkId, behind: Behind) {
-        for message in behind.messages {
+        let is_sign =
+            |message: &Message| matches!(message, Message::Word { bytes, .. } if sign_in(bytes).is_some());
+        let (signs, others): (Vec<Message>, Vec<Message>) = behind.messages.into_iter().partition(is_sign);
+        for message in signs.into_iter().chain(others) {
             self.take_message(link, message);
         }
     }
@@ -397,6 +402,7 @@ impl Core {
             | Message::Presence { .. } => {}
             // What speaks of one deck ends the waiting for more of it, and waits for a batch of it that is being checked: of all
             // that is beside the path some is sent with the end of a catch-up, and who has just joined is let in meanwhile.
+            Message::Word { deck, bytes } if self.is_known_sign(*deck, bytes) => {}
             Message::Word { deck, .. }
             | Message::Playback { deck, .. }
             | Message::Status { deck, .. }
@@ -416,7 +422,7 @@ impl Core {
                 self.take_what_is_newer(link, deck);
                 return self.put_behind(link, deck, message);
             }
-            Message::Ping { .. } | Message::Greet { .. } => {
+            Message::Greet { .. } => {
                 let held: Vec<DeckId> = self.held_on(link);
                 for &deck in &held {
                     self.take_batch(link, deck);
@@ -425,6 +431,21 @@ impl Core {
                     Some(&deck) => self.put_behind(link, deck, message),
                     None => Some(message),
                 };
+            }
+            // What it asks is answered at once; where the other side stands in a deck is compared behind what it sent of that.
+            Message::Ping { number, decks } => {
+                if !self.answer_ping(link, *number) {
+                    return None;
+                }
+                let mut rest = Vec::new();
+                for pulse in decks {
+                    self.take_batch(link, pulse.deck);
+                    let (number, decks) = (*number, vec![*pulse]);
+                    let alone = Message::Ping { number, decks };
+                    rest.extend(self.put_behind(link, pulse.deck, alone).map(|_| *pulse));
+                }
+                let (number, decks) = (*number, rest);
+                return Some(Message::Ping { number, decks });
             }
         }
         Some(message)

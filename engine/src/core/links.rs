@@ -319,7 +319,7 @@ impl Core {
             }
             Message::DraftRefused { deck, draft, why } => self.take_draft_refused(link, deck, draft, why),
             Message::Word { deck, bytes } => self.take_word(link, deck, &bytes),
-            Message::Ping { number, decks } => self.take_ping(link, number, &decks),
+            Message::Ping { decks, .. } => decks.iter().for_each(|pulse| self.compare_pulse(link, pulse)),
             Message::Pong { number, at_ms } => self.take_pong(link, number, at_ms),
             Message::Presence { deck, bytes } => self.take_presence(link, deck, &bytes),
             Message::Doubt { deck, devices } => self.take_doubt(link, deck, &devices),

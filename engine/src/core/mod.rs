@@ -182,6 +182,8 @@ pub(crate) struct DeckState {
     live: DeckLive,
     /// Whether it is spoken of with other devices; one that is not is kept.
     followed: bool,
+    /// Whether the app was told that part of what is kept cannot be read.
+    told_damage: bool,
 }
 
 impl DeckState {
@@ -199,6 +201,7 @@ impl DeckState {
             left: None,
             live: DeckLive::default(),
             followed: true,
+            told_damage: false,
         }
     }
 }

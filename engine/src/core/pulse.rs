@@ -11,6 +11,7 @@ use crate::limits::{LINKS_MAX, PINGS_PER_SECOND_MAX};
 use crate::sync::clock::Offset;
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DeckPulse, Message, Position};
+use crate::sync::session::Session;
 use crate::time::Time;
 
 /// How far away a linked device is, in time, as its answers tell.
@@ -105,23 +106,23 @@ impl Core {
         }
     }
 
-    pub(super) fn take_ping(&mut self, link: LinkId, number: u32, decks: &[DeckPulse]) {
+    /// A ping came. Whether it was answered.
+    pub(super) fn answer_ping(&mut self, link: LinkId, number: u32) -> bool {
         let now = self.now;
         let Some(state) = self.links.get_mut(&link) else {
-            return;
+            return false;
         };
         // Those who share no deck with this device learn nothing of it.
         if state.sessions.is_empty() {
-            return;
+            return false;
         }
         if state.live.pings.count(now) > PINGS_PER_SECOND_MAX {
-            return self.refuse(link, "more pings than a device may send".to_owned());
+            self.refuse(link, "more pings than a device may send".to_owned());
+            return false;
         }
         let at_ms = now.as_millis();
         self.send(link, &Message::Pong { number, at_ms });
-        for pulse in decks {
-            self.compare_pulse(link, pulse);
-        }
+        true
     }
 
     pub(super) fn take_pong(&mut self, link: LinkId, number: u32, at_ms: u64) {
@@ -141,10 +142,10 @@ impl Core {
         }
     }
 
-    /// All that the other side had sent before has been taken in by now, as lanes keep their order; but of a deck of which
-    /// something is held still, as a ping waits for one deck only. If both stand where they
-    /// stood the last time, and that does not fit, something was missed, and nothing is on its way to mend it.
-    fn compare_pulse(&mut self, link: LinkId, pulse: &DeckPulse) {
+    /// All that the other side had sent of this deck before has been taken in by now, as lanes keep their order and what is
+    /// held goes before this. If both stand where they stood the last time, and that does not fit, something was missed, and
+    /// nothing is on its way to mend it.
+    pub(super) fn compare_pulse(&mut self, link: LinkId, pulse: &DeckPulse) {
         let deck = pulse.deck;
         let Some(session) = self.session(link, deck) else {
             return;
@@ -153,10 +154,9 @@ impl Core {
             // It says so in case that was lost.
             self.take_ack(link, deck, pulse.held, 0, pulse.changes);
         }
-        if self
-            .session(link, deck)
-            .is_some_and(|session| !session.held.is_empty())
-        {
+        // More has come since, or too much waits behind what is held.
+        let is_held = |session: &mut Session| !session.held.is_empty();
+        if self.session(link, deck).is_some_and(is_held) {
             return;
         }
         let Some(state) = self.decks.get_mut(&deck) else {

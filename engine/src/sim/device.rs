@@ -37,6 +37,8 @@ pub(super) struct SimDevice {
     /// How long each of them takes, where it is not a moment.
     pub(super) work_takes: Option<Duration>,
     pub(super) outside: Outside,
+    /// Records of its logs that it asked its disk for.
+    pub(super) records_asked: usize,
     wake: Option<Duration>,
     clock: SimClock,
     pub(super) events: Vec<Event>,
@@ -70,6 +72,7 @@ impl SimDevice {
             works: VecDeque::new(),
             work_takes: None,
             outside: Outside::default(),
+            records_asked: 0,
             wake: None,
             clock: SimClock::default(),
             events: Vec::new(),
@@ -240,6 +243,7 @@ impl SimDevice {
                     from,
                     count,
                 } => {
+                    self.records_asked += count;
                     let earliest = self.tasks.back().map_or(now, |(at, _)| *at);
                     let at = later(1_000).max(earliest);
                     self.tasks.push_back((

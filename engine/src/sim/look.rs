@@ -55,6 +55,12 @@ impl Sim {
         core.map_or(0, Core::held_bytes)
     }
 
+    /// How many records of its logs a device asked its disk for.
+    #[must_use]
+    pub fn records_asked(&self, peer: Peer) -> usize {
+        self.devices.get(peer.0).map_or(0, |device| device.records_asked)
+    }
+
     /// How much is being done outside of a device's core, or waits for its turn there: batches that are checked, and changes
     /// that are made anew, each with a copy of its document.
     #[must_use]

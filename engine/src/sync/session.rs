@@ -87,6 +87,15 @@ pub(crate) struct Session {
     pub(crate) drafts: Exchange,
 }
 
+/// How long a slice is that was sent; nothing, for records alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slice {
+    pub(crate) changes: u64,
+    pub(crate) bytes: usize,
+    /// Whether it has fewer changes than were wanted and there: something that begins a slice follows, or it is large.
+    pub(crate) is_short: bool,
+}
+
 /// How many changes the next slice may have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SliceAim(pub(crate) u64);
@@ -133,10 +142,13 @@ impl Session {
         self.heard && self.reading.is_none() && room
     }
 
-    /// A slice of so many bytes that ends there is on its way.
-    pub(crate) fn sent_up_to(&mut self, position: Position, bytes: usize) {
+    /// A slice that ends there is on its way. What is read for the next one follows from how much of it was of use.
+    pub(crate) fn sent_up_to(&mut self, position: Position, slice: Slice) {
+        let Slice { changes, bytes, .. } = slice;
         if bytes > 0 {
-            self.slice.0 = self.slice.0.saturating_mul(4).min(SLICE_CHANGES_MAX as u64);
+            let reached = if slice.is_short { changes } else { self.slice.0 };
+            let next = reached.saturating_mul(4);
+            self.slice.0 = next.clamp(SLICE_CHANGES_FIRST, SLICE_CHANGES_MAX as u64);
         }
         self.cursor = Some(position);
         self.sent += 1;
@@ -198,6 +210,14 @@ mod tests {
     use super::*;
     use crate::id::TermId;
 
+    fn slice(bytes: usize) -> Slice {
+        Slice {
+            changes: 1,
+            bytes,
+            is_short: false,
+        }
+    }
+
     fn at(len: u64) -> Position {
         Position {
             term: TermId::from_bytes([1; 32]),
@@ -212,12 +232,29 @@ mod tests {
         let mut grown = Vec::new();
         for sent in 1..=5 {
             grown.push(session.slice.0);
-            session.sent_up_to(at(sent), 1);
+            session.sent_up_to(at(sent), slice(1));
         }
         assert_eq!(grown, [256, 1_024, 4_096, 8_192, 8_192]);
         session.restart_at(None);
-        session.sent_up_to(at(6), 0);
+        session.sent_up_to(at(6), Slice::default());
         assert_eq!(session.slice.0, 256, "records are no slice");
+    }
+
+    #[test]
+    fn of_what_is_cut_short_no_more_is_read_than_four_times_what_was_sent() {
+        let mut session = Session::default();
+        let mut read = Vec::new();
+        for (sent, changes, is_short) in [(1, 256, false), (2, 1, true), (3, 250, true), (4, 1, true)] {
+            let bytes = 1;
+            let slice = Slice {
+                changes,
+                bytes,
+                is_short,
+            };
+            session.sent_up_to(at(sent), slice);
+            read.push(session.slice.0);
+        }
+        assert_eq!(read, [1_024, 256, 1_000, 256]);
     }
 
     #[test]
@@ -230,7 +267,7 @@ mod tests {
             let mut sent = 0;
             while session.has_room() {
                 sent += 1;
-                session.sent_up_to(at(sent), bytes);
+                session.sent_up_to(at(sent), slice(bytes));
             }
             assert_eq!(sent, most as u64, "of {bytes} bytes each");
             session.acked_up_to(at(1), 1, |one, other| one.len <= other.len);

@@ -103,7 +103,13 @@ fn a_change_that_was_missed_costs_two_greetings_and_so_many_bytes() {
         .sim
         .lay_anew(laptop, phone, Conditions::latency(Duration::from_millis(10)));
     world.sim.record();
+    let asked = world.sim.records_asked(laptop);
     until_there(&mut world, laptop, phone);
+    assert_eq!(
+        world.sim.records_asked(laptop) - asked,
+        1,
+        "what is read is what is sent"
+    );
     // Up to where nothing more is said of it; the clocks go on.
     world.sim.run_for(MOMENT);
     let (mut greetings, mut all, mut change) = (0, 0, 0);

@@ -3,7 +3,7 @@
 
 use cuecard::Rights;
 use cuecard::sim::Intruder;
-use cuecard::sync::message::Message;
+use cuecard::sync::message::{Message, PROTOCOL_VERSION};
 
 use super::world::World;
 
@@ -27,6 +27,16 @@ fn neither_a_proposal_nor_a_withdrawal_leaves_before_it_is_durable() {
     let key = world.act(phone, |core, _| core.deck_key(deck).unwrap());
     let listener = world.sim.id(laptop);
     let listener = world.sim.intrude_with_key(phone, listener, deck, &key);
+    // What the first greeting said to a member that is known is sealed; of a deck that is shown again it is said anew.
+    for proofs in [vec![], vec![listener.proof(deck, &key)]] {
+        let greeting = Message::Greet {
+            version: PROTOCOL_VERSION,
+            name: "laptop".to_owned(),
+            proofs,
+            early: vec![],
+        };
+        world.sim.say(listener, &greeting);
+    }
     world.run();
     // It has all of the deck and no drafts, and says so again and again: each time it is told what it lacks.
     let status = world

@@ -9,14 +9,14 @@ use cuecard::limits::{
     BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_ALL_MAX, HELD_BYTES_MAX, HOLDINGS_MAX,
     SLICE_BYTES_MAX,
 };
-use cuecard::role::{Cause, Cut, Seal, Term};
+use cuecard::role::{Cause, Cut, Says, Seal, Signed, Term, Word};
 use cuecard::sim::Intruder;
 use cuecard::store::Store;
 use cuecard::sync::holdings::Holding;
-use cuecard::sync::message::{DraftItem, Item, Message, PROTOCOL_VERSION, Position};
+use cuecard::sync::message::{DeckPulse, DraftItem, Item, Message, PROTOCOL_VERSION, Position};
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
-use cuecard::{Event, Member, Rights, Role, TermId};
+use cuecard::{ChangeHash, Event, Member, Rights, Role, TermId};
 
 use super::authority::sealed;
 use super::limits::{large, large_and_sealed};
@@ -113,11 +113,17 @@ impl Handed {
         )
     }
 
+    /// As many slices as are checked outside.
+    fn slices_of_a_check(&mut self) -> Vec<Item> {
+        let count = CHECKED_OUTSIDE_MIN as u64 + 10;
+        (1..=count).map(|number| self.slice(number)).collect()
+    }
+
     /// A batch of slices is being checked, and its last messages say nothing yet.
     fn check(&mut self, intruder: Intruder) -> u64 {
-        let count = CHECKED_OUTSIDE_MIN as u64 + 10;
-        for number in 1..=count {
-            let slice = self.slice(number);
+        let slices = self.slices_of_a_check();
+        let count = slices.len() as u64;
+        for slice in slices {
             self.say(intruder, slice);
         }
         let (laptop, deck) = (self.world.laptop, self.world.deck);
@@ -478,27 +484,24 @@ fn what_waits_behind_a_batch_has_an_end() {
     let mut handed = Handed::new(187);
     let intruder = handed.promise();
     let count = handed.check(intruder);
+    let (deck, term) = (handed.world.deck, handed.term);
+    let asks = Message::Whence { deck, term };
     handed.world.sim.heard(intruder);
-    let pongs = |handed: &mut Handed| {
+    let answers = |handed: &mut Handed| {
         let heard = handed.world.sim.heard(intruder).into_iter();
-        let numbers = heard.filter_map(|message| match message {
-            Message::Pong { number, .. } => Some(number),
-            _ => None,
-        });
-        numbers.collect::<Vec<u32>>()
+        let answers = heard.filter(|message| matches!(message, Message::Lineage { .. }));
+        answers.count()
     };
-    for number in 0..u32::try_from(BEHIND_MAX).unwrap() {
-        let decks = vec![];
-        handed.world.sim.say(intruder, &Message::Ping { number, decks });
-        assert!(pongs(&mut handed).is_empty(), "number {number} waits");
+    for number in 0..BEHIND_MAX {
+        handed.world.sim.say(intruder, &asks);
+        assert_eq!(answers(&mut handed), 0, "number {number} waits");
     }
-    let (number, decks) = (99, vec![]);
-    handed.world.sim.say(intruder, &Message::Ping { number, decks });
-    assert_eq!(pongs(&mut handed), [99], "one more does not");
+    handed.world.sim.say(intruder, &asks);
+    assert_eq!(answers(&mut handed), 1, "one more does not");
     assert_eq!(handed.cards(), 3, "and nothing is taken in for that");
     handed.world.sim.run_for(2 * HELD_AT_MOST);
     assert_eq!(handed.cards(), 3 + usize::try_from(count).unwrap());
-    assert_eq!(pongs(&mut handed).len(), BEHIND_MAX);
+    assert_eq!(answers(&mut handed), BEHIND_MAX);
     assert!(!handed.world.sim.is_thrown_out(intruder));
 }
 
@@ -518,6 +521,7 @@ fn nothing_that_is_said_has_a_batch_taken_in_at_once() {
             version: PROTOCOL_VERSION,
             name: "intruder".to_owned(),
             proofs: vec![intruder.proof(deck, &key)],
+            early: vec![],
         },
         Message::Knock {
             deck,
@@ -679,4 +683,155 @@ fn so_much_is_one_batch_and_no_more() {
     handed.world.sim.run_for(2 * HELD_AT_MOST);
     let head = handed.world.sim.head(handed.world.laptop, handed.world.deck);
     assert_eq!(head, Some(handed.document.heads()[0]), "the last of it, too");
+}
+
+/// A ping is answered at once, whatever is being checked; where it says that the other side stands is compared, for each deck
+/// that it names, behind what came of that deck before.
+#[test]
+fn a_ping_is_answered_at_once_and_what_it_says_of_each_deck_waits_for_that() {
+    let mut handed = Handed::new(188);
+    let laptop = handed.world.laptop;
+    let (one, one_key) = (handed.world.deck, handed.world.deck_key);
+    let promised = handed.promised();
+    let first = handed.slices_of_a_check();
+    handed.on_another_deck();
+    let (another, key) = (handed.world.deck, handed.world.deck_key);
+    let intruder = handed.promise();
+    let proofs = vec![intruder.proof(one, &one_key), intruder.proof(another, &key)];
+    let greeting = Message::Greet {
+        version: PROTOCOL_VERSION,
+        name: "intruder".to_owned(),
+        proofs,
+        early: vec![],
+    };
+    handed.world.sim.say(intruder, &greeting);
+    handed.world.sim.say(intruder, &promised);
+    handed.world.sim.work_slowly(laptop, Duration::from_secs(2));
+    let second = handed.slices_of_a_check();
+    // The other deck first, so that the one that is checked last is not the first by name alone.
+    let mut decks = vec![(one, first), (another, second)];
+    decks.sort_by_key(|(deck, _)| std::cmp::Reverse(*deck));
+    let named: Vec<_> = decks.iter().map(|(deck, _)| *deck).collect();
+    for (deck, items) in decks {
+        for chunk in items.chunks(100) {
+            let items = chunk.to_vec();
+            handed.world.sim.say(intruder, &Message::Entries { deck, items });
+        }
+    }
+    handed.world.sim.run_for(2 * HELD_AT_MOST);
+    let checks = |handed: &Handed| {
+        named
+            .iter()
+            .all(|deck| handed.world.sim.is_checking(laptop, *deck))
+    };
+    assert!(checks(&handed));
+    handed.world.sim.heard(intruder);
+    handed.world.sim.take_events(laptop);
+    let pulse = |deck: &cuecard::DeckId| DeckPulse {
+        deck: *deck,
+        held: Position {
+            term: TermId::from_bytes([9; 32]),
+            len: 7,
+            head: ChangeHash([9; 32]),
+        },
+        beside: NOTHING,
+        changes: 7,
+    };
+    for number in [1, 2] {
+        let decks = named.iter().map(pulse).collect();
+        handed.world.sim.say(intruder, &Message::Ping { number, decks });
+    }
+    let heard = handed.world.sim.heard(intruder);
+    let pongs = heard
+        .iter()
+        .filter(|message| matches!(message, Message::Pong { .. }));
+    assert_eq!(pongs.count(), 2, "{heard:?}");
+    assert!(checks(&handed), "nothing was judged for that");
+    let diverged = |handed: &mut Handed| {
+        let told = handed.world.sim.take_events(laptop).into_iter();
+        let decks = told.filter_map(|event| match event {
+            Event::Diverged { deck, .. } => Some(deck),
+            _ => None,
+        });
+        decks.collect::<Vec<_>>()
+    };
+    assert_eq!(diverged(&mut handed), [], "it waits");
+    handed.world.sim.run_for(Duration::from_secs(10));
+    let mut told = diverged(&mut handed);
+    told.sort_unstable_by_key(|deck| std::cmp::Reverse(*deck));
+    assert_eq!(told, named, "each once it was checked");
+    assert!(!handed.world.sim.is_thrown_out(intruder));
+}
+
+/// Behind what is being checked somebody asks whether the editor is heard, and then comes a sign of it: in a term that is
+/// known, and in one that came with what is held.
+#[test]
+fn who_asks_for_the_editor_is_answered_by_all_that_had_come() {
+    for is_new in [false, true] {
+        let mut handed = Handed::new(189);
+        let (laptop, deck, mallory) = (
+            handed.world.laptop,
+            handed.world.deck,
+            handed.world.mallory.clone(),
+        );
+        // Nothing of the editor is heard for a while.
+        handed.world.sim.run_for(Duration::from_secs(120));
+        let intruder = handed.promise();
+        let count = handed.check(intruder);
+        let end = Cut {
+            len: count,
+            head: handed.document.heads()[0],
+        };
+        let mut term = handed.term;
+        if is_new {
+            let next = Term {
+                deck,
+                parent: term,
+                cause: Cause::Handover,
+                cut: end,
+                holder: Some(mallory.id()),
+                nonce: [3; 16],
+                signer: mallory.id(),
+            };
+            let next = next.sign(&mallory).unwrap();
+            term = next.id();
+            handed.say(intruder, Item::Term(next.encode().into()));
+        }
+        let beat = Says::Beat {
+            number: u64::MAX,
+            interval_ms: 1_000,
+            end,
+            asks: false,
+        };
+        for (nonce, term, says) in [(1, handed.term, Says::Question), (2, term, beat)] {
+            let word = Word {
+                deck,
+                term,
+                nonce: [nonce; 16],
+                signer: mallory.id(),
+                says,
+            };
+            let bytes = word.sign(&mallory).unwrap().encode().into();
+            handed.world.sim.say(intruder, &Message::Word { deck, bytes });
+        }
+        assert!(
+            handed.world.sim.is_checking(laptop, deck),
+            "all that waits for a check"
+        );
+        handed.world.sim.run_for(2 * HELD_AT_MOST);
+        let heard = handed.world.sim.heard(intruder).into_iter();
+        let words = heard.filter_map(|message| match message {
+            Message::Word { bytes, .. } => {
+                Some(Signed::<Word>::decode(&bytes).unwrap().claimed().says.clone())
+            }
+            _ => None,
+        });
+        let answers: Vec<bool> = words
+            .filter_map(|says| match says {
+                Says::Answer { hears, .. } => Some(hears),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(answers, [true], "in a new term: {is_new}");
+    }
 }
