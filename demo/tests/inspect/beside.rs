@@ -82,10 +82,12 @@ fn the_page_hears_of_decks_that_come_go_and_are_set_aside() {
     );
     // What members show of themselves comes all the time, and what is looked at follows all the same.
     page.eval(
-        "import('/state.js').then((page) => { window.unsettled = setInterval(page.refreshSoon, 50); })",
+        "import('/state.js').then((page) => { window.unsettled = setInterval(() => { page.refreshSoon(); page.refreshHomeSoon(); }, 50); })",
     );
+    let entries = "document.querySelectorAll('.row.entry').length";
+    let before = page.eval(entries);
     cuecard(&["add", "uno", "one"]);
-    page.wait_for("document.querySelectorAll('.row.entry').length >= 2");
+    page.wait_for(&format!("{entries} > {before}"));
     page.eval("clearInterval(window.unsettled)");
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
