@@ -2,6 +2,7 @@
 //!
 //! Reading a change needs nothing but its bytes, and is a good part of what checking it costs.
 
+use std::panic::catch_unwind;
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, scope};
 
@@ -9,10 +10,12 @@ use automerge::Change;
 
 use super::operation::Operation;
 use super::{Refusal, chunk};
+use crate::limits::CHANGE_OPS_MAX;
 
 /// So many that starting a thread is nothing beside reading them.
 const MANY: usize = 2_048;
-/// Changes that are handed over at a time, and how often that may be ahead: it bounds what is held of them.
+/// Changes that are handed over at a time; fewer where they do more, as a few bytes may say ten thousand operations. With how
+/// often that may be ahead it bounds what is held of them.
 const AT_A_TIME: usize = 256;
 const AHEAD: usize = 4;
 
@@ -21,6 +24,14 @@ type Read<'a> = Result<(Change, Vec<Operation<'a>>), Refusal>;
 /// Gives each change to `take`, in order, until one is refused.
 pub(super) fn each<'a>(
     changes: &[&'a [u8]],
+    take: impl FnMut(Change, Vec<Operation<'a>>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    each_read(changes, chunk::read, take)
+}
+
+fn each_read<'a>(
+    changes: &[&'a [u8]],
+    read: fn(&'a [u8]) -> Read<'a>,
     mut take: impl FnMut(Change, Vec<Operation<'a>>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let mut taken = 0;
@@ -28,12 +39,22 @@ pub(super) fn each<'a>(
         scope(|scope| {
             let (hand_over, handed) = sync_channel::<Vec<Read<'a>>>(AHEAD);
             let read_all = move || {
-                for some in changes.chunks(AT_A_TIME) {
-                    // Nobody waits any more: one was refused.
-                    if hand_over
-                        .send(some.iter().map(|bytes| chunk::read(bytes)).collect())
-                        .is_err()
+                let mut left = changes.iter();
+                while left.len() > 0 {
+                    let (mut some, mut operations, mut is_refused) = (Vec::new(), 0, false);
+                    while some.len() < AT_A_TIME
+                        && operations < CHANGE_OPS_MAX
+                        && !is_refused
+                        && let Some(bytes) = left.next()
                     {
+                        // One that panics is refused where it stands, and not those before it.
+                        let read = catch_unwind(|| read(bytes)).unwrap_or(Err(Refusal::Fault));
+                        operations += read.as_ref().map_or(0, |(_, operations)| operations.len());
+                        is_refused = read.is_err();
+                        some.push(read);
+                    }
+                    // Or nobody waits any more.
+                    if hand_over.send(some).is_err() || is_refused {
                         return;
                     }
                 }
@@ -42,8 +63,8 @@ pub(super) fn each<'a>(
             let _ = Builder::new()
                 .name("cuecard-read".to_owned())
                 .spawn_scoped(scope, read_all);
-            for read in handed.iter().flatten() {
-                let (change, operations) = read?;
+            for one in handed.iter().flatten() {
+                let (change, operations) = one?;
                 take(change, operations)?;
                 taken += 1;
             }
@@ -51,7 +72,7 @@ pub(super) fn each<'a>(
         })?;
     }
     for bytes in changes.iter().skip(taken) {
-        let (change, operations) = chunk::read(bytes)?;
+        let (change, operations) = read(bytes)?;
         take(change, operations)?;
     }
     Ok(())
@@ -59,8 +80,40 @@ pub(super) fn each<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::gate::tests::Pair;
+
+    static MUCH_READ: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn of_changes_that_do_much_few_are_read_ahead() {
+        fn much(bytes: &[u8]) -> Read<'_> {
+            MUCH_READ.fetch_add(1, Ordering::SeqCst);
+            let (change, operations) = chunk::read(bytes)?;
+            let much = operations.iter().cycle().take(CHANGE_OPS_MAX).cloned();
+            Ok((change, much.collect()))
+        }
+        let mut pair = Pair::new();
+        let change = pair.change(|edit| edit.rename_deck("title"));
+        let all = vec![change.as_slice(); MANY];
+        // One in each hand-over that waits, one that is being taken, one that waits for room.
+        let most = AHEAD + 2;
+        let mut taken = 0;
+        let read = each_read(&all, much, |_, _| {
+            taken += 1;
+            let ahead = MUCH_READ.load(Ordering::SeqCst) - taken;
+            assert!(ahead <= most, "{ahead} ahead of number {taken}");
+            match taken < 100 {
+                true => Ok(()),
+                false => Err(Refusal::Empty),
+            }
+        });
+        assert_eq!((read, taken), (Err(Refusal::Empty), 100));
+        let ahead = MUCH_READ.load(Ordering::SeqCst) - taken;
+        assert!(ahead <= most, "{ahead} more were read after the refusal");
+    }
 
     #[test]
     fn however_many_they_are_all_are_taken_in_order_up_to_the_first_that_is_refused() {

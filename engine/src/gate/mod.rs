@@ -129,7 +129,8 @@ impl Admitted {
         self.changes.iter().map(Change::hash)
     }
 
-    /// What the changes did, by their (checked) messages: what several say alike, once.
+    /// What the changes did, by their (checked) messages: what several say alike, once. So they do not go in step with the
+    /// hashes.
     #[must_use]
     pub fn notes(&self) -> &[Notes] {
         &self.notes

@@ -3,6 +3,8 @@
 use super::*;
 use crate::card::{FieldValue, TextField};
 use crate::document::tests::audio;
+use crate::id::DeckId;
+use crate::mirror::Mirror;
 use crate::op::Note;
 
 struct Random(u64);
@@ -99,6 +101,8 @@ fn what_one_device_commits_every_other_admits() {
         let mut random = Random(seed);
         let mut editor = genesis();
         let mut viewer = genesis();
+        let mirror_of = |document: &Document| Mirror::of(DeckId::from_bytes([0; 32]), 0, document);
+        let mut mirror = mirror_of(&viewer);
         let mut term = 10;
         let mut line = Line {
             actor: actor(term),
@@ -161,7 +165,10 @@ fn what_one_device_commits_every_other_admits() {
             let admitted = admit(&viewer, &segments, editor.heads()[0])
                 .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             assert_eq!(admitted.heads(), editor.heads());
-            viewer.apply(admitted).unwrap();
+            for told in viewer.apply(admitted).unwrap() {
+                assert_eq!(mirror.change(&told), Some(()), "seed {seed}: {told:?}");
+            }
+            assert!(mirror.says_the_same(&mirror_of(&viewer)), "seed {seed}");
             same(&editor, &viewer, seed);
             line.next_seq += changes.len() as u64;
             line.previous = editor.heads()[0];
