@@ -201,6 +201,10 @@ pub const LINK_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 ///
 /// Test: `tests/tests/hostile_devices/limits.rs::a_greeting_beyond_the_limits_is_refused`.
 pub const DECKS_PER_LINK_MAX: usize = 64;
+/// Bytes of a status that a greeting says early, sealed and inflated: several times what the longest locator takes.
+///
+/// Test: `engine/src/sync/early.rs::no_more_of_one_is_opened_than_a_status_has`.
+pub const EARLY_STATUS_BYTES_MAX: usize = 16 * 1024;
 /// How often each side of a link hears of the other where nothing is to follow from silence: what links are set up with.
 ///
 /// Test: `tests/tests/as_an_app_sees_it/asleep.rs::where_others_take_over_soon_silence_is_noticed_soon`.

@@ -21,6 +21,8 @@ const PLACES: [usize; 4] = [8, 16, 32, DECKS_PER_LINK_MAX];
 /// What a link was shown, and what it showed.
 #[derive(Debug, Default)]
 pub(crate) struct Greeting {
+    /// Whether the other side has greeted.
+    is_greeted: bool,
     /// The proofs that the other side sent; those that fit none of our decks say nothing.
     pub(super) proofs: BTreeSet<DeckProof>,
     /// The decks whose keys it was shown last.
@@ -130,7 +132,8 @@ impl Core {
                 sealed: sealing.seal(status).into(),
             })
         };
-        let sealed = early.iter().filter_map(seal).collect();
+        let mut sealed: Vec<EarlyStatus> = early.iter().filter_map(seal).collect();
+        sealed.sort_unstable_by_key(|early| early.place);
         let name = self.name.clone();
         if let Some(state) = self.links.get_mut(&link) {
             let greeting = &mut state.greeting;
@@ -242,13 +245,21 @@ impl Core {
                 format!("it speaks version {version} of the protocol, this device {ours}"),
             );
         }
-        if proofs.len() > DECKS_PER_LINK_MAX || early.len() > proofs.len() || name.len() > NAME_BYTES_MAX {
+        // Each is of a place of its own, so there are not more than places.
+        let is_in_order = early.is_sorted_by(|one, next| one.place < next.place);
+        if proofs.len() > DECKS_PER_LINK_MAX || !is_in_order || name.len() > NAME_BYTES_MAX {
             return self.refuse(link, "its greeting is beyond the limits".to_owned());
         }
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
         let peer = state.peer;
+        if std::mem::replace(&mut state.greeting.is_greeted, true) && !early.is_empty() {
+            return self.refuse(
+                link,
+                "only the first greeting of a link says how decks stand".to_owned(),
+            );
+        }
         state.greeting.proofs = proofs.iter().copied().collect();
         // What it shows no more, it speaks of no more.
         let open: Vec<DeckId> = state.sessions.keys().copied().collect();

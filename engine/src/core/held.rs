@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use super::checking::{Check, Checked, Grown, large_run};
-use crate::core::failover::sign_in;
 use crate::core::{Core, LinkId, Output, Work};
 use crate::id::DeckId;
 use crate::limits::{BEHIND_MAX, HELD_AT_MOST, HELD_BYTES_ALL_MAX, HELD_BYTES_MAX, SLICE_BYTES_MAX};
@@ -327,8 +326,8 @@ impl Core {
 
     /// What waited behind that: first the signs of an editor, as others may have asked for one before it came.
     fn take_behind(&mut self, link: LinkId, behind: Behind) {
-        let is_sign =
-            |message: &Message| matches!(message, Message::Word { bytes, .. } if sign_in(bytes).is_some());
+        // Of a term that is still waiting among them it is none yet.
+        let is_sign = |message: &Message| matches!(message, Message::Word { deck, bytes } if self.is_known_sign(*deck, bytes));
         let (signs, others): (Vec<Message>, Vec<Message>) = behind.messages.into_iter().partition(is_sign);
         for message in signs.into_iter().chain(others) {
             self.take_message(link, message);

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::envelope;
 use super::message::Message;
 use crate::id::{DeckId, DeviceId};
+use crate::limits::EARLY_STATUS_BYTES_MAX;
 use crate::role::DeckKey;
 
 const TAG_BYTES: usize = 16;
@@ -50,6 +51,9 @@ impl Sealing<'_> {
 
     /// What was said; `None` if it is not sealed for this.
     pub(crate) fn open(&self, sealed: &[u8]) -> Option<Message> {
+        if sealed.len() > EARLY_STATUS_BYTES_MAX {
+            return None;
+        }
         let (bytes, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG_BYTES)?)?;
         let tag: [u8; TAG_BYTES] = tag.try_into().ok()?;
         let (mut bytes, cipher) = (bytes.to_vec(), self.cipher());
@@ -61,7 +65,8 @@ impl Sealing<'_> {
                 &Tag::from(tag),
             )
             .ok()?;
-        envelope::open(&bytes).ok()
+        // Opened with the core's lock held, and by whoever holds the key: so no more of it than a status has.
+        envelope::open_up_to(EARLY_STATUS_BYTES_MAX, &bytes).ok()
     }
 }
 
@@ -106,6 +111,39 @@ mod tests {
             let mut turned = sealed.clone();
             turned[at] ^= 1;
             assert_eq!(sealing.open(&turned), None, "turned at {at}");
+        }
+    }
+
+    #[test]
+    fn no_more_of_one_is_opened_than_a_status_has() {
+        let sealing = Sealing {
+            key: &DeckKey::from_bytes([1; 32]),
+            deck: DeckId::from_bytes([3; 32]),
+            transcript: &[4; 32],
+            device: DeviceId::from_bytes([5; 32]),
+        };
+        let word = |bytes: Vec<u8>| Message::Word {
+            deck: DeckId::from_bytes([3; 32]),
+            bytes: bytes.into(),
+        };
+        // As bytes that hardly shrink, and as bytes that shrink to next to nothing.
+        let noise = |bytes: usize| {
+            let mut noise = vec![0; bytes];
+            blake3::Hasher::new().finalize_xof().fill(&mut noise);
+            noise
+        };
+        let room = EARLY_STATUS_BYTES_MAX - 100;
+        for (bytes, is_opened) in [(room, true), (EARLY_STATUS_BYTES_MAX, false)] {
+            for content in [noise(bytes), vec![0; bytes]] {
+                let said = word(content);
+                let sealed = sealing.seal(&said);
+                assert_eq!(
+                    sealing.open(&sealed) == Some(said),
+                    is_opened,
+                    "{bytes}, sealed {}",
+                    sealed.len()
+                );
+            }
         }
     }
 }

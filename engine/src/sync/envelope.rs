@@ -64,7 +64,12 @@ pub fn seal_up(message: &Message) -> Vec<u8> {
 /// # Errors
 /// [`EnvelopeError`] when they are not exactly one message.
 pub fn open(bytes: &[u8]) -> Result<Message, EnvelopeError> {
-    if bytes.len() > MESSAGE_BYTES_MAX {
+    open_up_to(MESSAGE_BYTES_MAX, bytes)
+}
+
+/// The same, of a message that has at most so many bytes before and after inflation.
+pub(crate) fn open_up_to(most: usize, bytes: &[u8]) -> Result<Message, EnvelopeError> {
+    if bytes.len() > most {
         return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
     }
     match bytes.split_first() {
@@ -73,7 +78,7 @@ pub fn open(bytes: &[u8]) -> Result<Message, EnvelopeError> {
         Some((&LZ4, rest)) => {
             let (size, packed) = rest.split_first_chunk::<4>().ok_or(EnvelopeError::Short)?;
             let size = u32::from_le_bytes(*size) as usize;
-            if size > MESSAGE_BYTES_MAX {
+            if size > most {
                 return Err(EnvelopeError::TooLarge { bytes: size });
             }
             let body = lz4_flex::block::decompress(packed, size).map_err(|_| EnvelopeError::Damaged)?;

@@ -10,7 +10,7 @@ use cuecard::limits::{
     NAME_BYTES_MAX,
 };
 use cuecard::role::{self, Seal};
-use cuecard::sync::message::{DeckProof, DraftItem, Item, Message, PROTOCOL_VERSION};
+use cuecard::sync::message::{DeckProof, DraftItem, EarlyStatus, Item, Message, PROTOCOL_VERSION};
 use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
 use cuecard::{DraftId, Edit, OpError, Rights, TermId};
@@ -64,6 +64,40 @@ fn a_greeting_beyond_the_limits_is_refused() {
         };
         world.sim.say(intruder, &greet);
         assert_eq!(world.sim.is_thrown_out(intruder), !is_right, "{proofs} {name}");
+    }
+}
+
+#[test]
+fn how_decks_stand_is_said_once_and_of_each_place_once() {
+    let greeting = |proof: u8, places: &[u8]| {
+        let early = places.iter().map(|&place| EarlyStatus {
+            place,
+            sealed: vec![7; 100].into(),
+        });
+        Message::Greet {
+            version: PROTOCOL_VERSION,
+            name: "mallory".to_owned(),
+            proofs: vec![DeckProof([proof; 16]); 8],
+            early: early.collect(),
+        }
+    };
+    let all: [(&[&[u8]], bool); 6] = [
+        // Of a deck that is not here it says nothing.
+        (&[&[0, 1, 7]], true),
+        (&[&[0, 0]], false),
+        (&[&[1, 0]], false),
+        (&[&[], &[]], true),
+        (&[&[], &[0]], false),
+        (&[&[0], &[0]], false),
+    ];
+    for (greetings, is_right) in all {
+        let mut world = World::new(117, None);
+        let intruder = world.sim.intrude(world.laptop, world.mallory.id());
+        for (number, places) in (1..).zip(greetings) {
+            assert!(!world.sim.is_thrown_out(intruder));
+            world.sim.say(intruder, &greeting(number, places));
+        }
+        assert_eq!(world.sim.is_thrown_out(intruder), !is_right, "{greetings:?}");
     }
 }
 
