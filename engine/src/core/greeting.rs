@@ -254,12 +254,8 @@ impl Core {
             return;
         };
         let peer = state.peer;
-        if std::mem::replace(&mut state.greeting.is_greeted, true) && !early.is_empty() {
-            return self.refuse(
-                link,
-                "only the first greeting of a link says how decks stand".to_owned(),
-            );
-        }
+        // What a later greeting says of how decks stand is said out of turn, or again.
+        let is_first = !std::mem::replace(&mut state.greeting.is_greeted, true);
         state.greeting.proofs = proofs.iter().copied().collect();
         // What it shows no more, it speaks of no more.
         let open: Vec<DeckId> = state.sessions.keys().copied().collect();
@@ -278,7 +274,9 @@ impl Core {
             state.greeting.early.clear();
         }
         self.note_name(link, peer, clean_name(&name));
-        self.take_early(link, proofs, early);
+        if is_first {
+            self.take_early(link, proofs, early);
+        }
     }
 
     /// It said with its greeting where it stands. What is of no deck that both speak of cannot be read, and says nothing.

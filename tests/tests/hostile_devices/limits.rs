@@ -81,14 +81,16 @@ fn how_decks_stand_is_said_once_and_of_each_place_once() {
             early: early.collect(),
         }
     };
-    let all: [(&[&[u8]], bool); 6] = [
+    let all: [(&[&[u8]], bool); 7] = [
         // Of a deck that is not here it says nothing.
         (&[&[0, 1, 7]], true),
         (&[&[0, 0]], false),
         (&[&[1, 0]], false),
         (&[&[], &[]], true),
-        (&[&[], &[0]], false),
-        (&[&[0], &[0]], false),
+        // Said again, or later, it is not looked at.
+        (&[&[], &[0]], true),
+        (&[&[0], &[0]], true),
+        (&[&[0], &[0, 0]], false),
     ];
     for (greetings, is_right) in all {
         let mut world = World::new(117, None);
