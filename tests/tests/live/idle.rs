@@ -5,7 +5,9 @@ use cuecard::Presence;
 
 use crate::world::*;
 
-const BYTES_PER_MINUTE_MAX: u64 = 8 * 1024;
+/// A little more than the most that any of these takes: with an answer to each sign it would be far beyond. With headers it
+/// is more, and the benchmark says how much.
+const BYTES_PER_MINUTE_MAX: u64 = 4_608;
 
 /// Everybody is there, and nobody does anything.
 fn idle(shape: Shape, count: usize) {
@@ -50,13 +52,11 @@ fn two_devices() {
 
 #[test]
 fn ten_devices() {
-    idle(Shape::Star, 10);
     idle(Shape::Mesh, 10);
 }
 
 /// Each link of a chain carries what all that are further away say.
 #[test]
-fn chains() {
-    idle(Shape::Chain, 3);
+fn a_chain() {
     idle(Shape::Chain, 10);
 }
