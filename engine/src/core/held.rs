@@ -267,7 +267,7 @@ impl Core {
     /// Whether something of this deck came and is not judged yet, though no more of it is waited for: what others said since may
     /// be behind that.
     pub(super) fn is_unjudged(&mut self, deck: DeckId) -> bool {
-        for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
+        for link in self.held_of(deck) {
             self.take_batch(link, deck);
         }
         self.is_held(deck)
@@ -292,7 +292,7 @@ impl Core {
             }
         }
         // What waited for it, from whomever.
-        for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
+        for link in self.held_of(deck) {
             if !self.waits_for_more(link, deck) {
                 self.take_batch(link, deck);
             }
@@ -503,7 +503,7 @@ impl Core {
         if let Some(left) = left {
             self.take_left(deck, &left, None);
         }
-        for (link, _) in self.all_held().into_iter().filter(|(_, of)| *of == deck) {
+        for link in self.held_of(deck) {
             self.take_held(link, deck);
         }
     }
@@ -525,6 +525,12 @@ impl Core {
         for deck in decks {
             self.take_held_of(deck);
         }
+    }
+
+    /// The links on which something of a deck is held.
+    fn held_of(&self, deck: DeckId) -> Vec<LinkId> {
+        let held = self.all_held().into_iter();
+        held.filter(|(_, of)| *of == deck).map(|(link, _)| link).collect()
     }
 
     fn all_held(&self) -> Vec<(LinkId, DeckId)> {

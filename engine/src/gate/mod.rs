@@ -9,7 +9,7 @@
 //!    operation within its bounds, *before* Automerge's own decoder runs; the checksum is that of the content; and the change is spelled
 //!    as Automerge itself spells it.
 //! 3. **Structure** (`lines.rs`): the line's actor, its next number, exactly its dependencies, `start_op` exactly one above them.
-//! 4. **Meaning** (`meaning.rs`): only the keys, types and values of the schema; what an operation refers to exists, where it says, in the
+//! 4. **Meaning** (`meaning.rs`, `schema.rs`): only the keys, types and values of the schema; what an operation refers to exists, where it says, in the
 //!    change's own past; and the message names exactly the ops that the change did. What an undo or redo takes back is in its past
 //!    (`lines.rs`); that its ops are the inverse is its author's word, as what an edit is good for always is.
 //! 5. **Result**: the heads that applying it leaves are the ones that are vouched for.
@@ -41,6 +41,7 @@ mod names;
 mod one;
 mod operation;
 mod places;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use automerge::ActorId;
 
-use super::meaning::Place;
+use super::schema::Place;
 
 /// An operation's name: its number and its actor.
 pub(super) type FullName = (u64, ActorId);
