@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{
-    ActorId, Automerge, AutomergeError, ChangeHash, ObjType, Patch, PatchLog, ROOT, ReadDoc, TextEncoding,
+    ActorId, Automerge, AutomergeError, Change, ChangeHash, ObjType, PatchLog, ROOT, ReadDoc, TextEncoding,
 };
 
 use crate::card::{AudioRef, Card, DeckInfo, Reader, key};
@@ -39,6 +39,9 @@ pub use outcome::{ApplyError, Committed, DeckChange, NewChange, RestoreError};
 const TEXT_UNIT: TextEncoding = TextEncoding::UnicodeCodePoint;
 /// What one operation can cost in a change at most, without its text: ten columns, most of them a byte or two.
 const OP_BYTES_AT_MOST: usize = 64;
+/// Operations that Automerge is given at a time, in whole changes: it unfolds them all, at some 600 bytes each, and a few bytes
+/// may say ten thousand. Ten thousand ordinary changes are a few parts.
+const OPS_AT_A_TIME: usize = 1 << 17;
 
 /// A change that a document holds beyond some point of it.
 pub(crate) struct Beyond {
@@ -373,16 +376,9 @@ impl Document {
         let added: BTreeSet<&CardId> = added.collect();
         let by_notes = notes.iter().all(|note| Touched::is_told_by(note, &added));
         // The gate knows of no way to make this panic; if there is one, it costs this document and not the process.
-        let applied = catch_unwind(AssertUnwindSafe(|| {
-            let mut log = match by_notes {
-                true => PatchLog::inactive(),
-                false => PatchLog::active(),
-            };
-            self.automerge.apply_changes_log_patches(changes, &mut log)?;
-            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
-        }));
-        let patches = match applied {
-            Ok(Ok(patches)) => patches,
+        let applied = catch_unwind(AssertUnwindSafe(|| self.give(changes, !by_notes)));
+        let seen = match applied {
+            Ok(Ok(seen)) => seen,
             Ok(Err(error)) => {
                 return Err(ApplyError::MustReload {
                     what: error.to_string(),
@@ -405,7 +401,7 @@ impl Document {
                 notes.iter().for_each(|note| self.follow(note));
                 Touched::by(notes)
             }
-            false => self.touched(&notes, &patches),
+            false => self.touched(&notes, seen),
         };
         Ok(touched.tell(&self.automerge, &base))
     }
@@ -420,18 +416,35 @@ impl Document {
         }
     }
 
-    /// Follows the order of cards, and notes what changes touched.
-    fn touched(&mut self, notes: &[&Note], patches: &[Patch]) -> Touched {
-        let mut touched = Touched::default();
+    /// Gives changes to Automerge, each after those it depends on. Says, if asked to, what they touched of what can be seen.
+    fn give(&mut self, changes: Vec<Change>, says: bool) -> Result<Touched, AutomergeError> {
+        let (mut seen, mut rest) = (Touched::default(), changes.into_iter().peekable());
+        while rest.peek().is_some() {
+            let (mut part, mut operations) = (Vec::new(), 0);
+            while let Some(change) = rest.next_if(|_| operations < OPS_AT_A_TIME) {
+                operations += change.len();
+                part.push(change);
+            }
+            let mut log = match says {
+                true => PatchLog::active(),
+                false => PatchLog::inactive(),
+            };
+            self.automerge.apply_changes_log_patches(part, &mut log)?;
+            let patches = self.automerge.make_patches(&mut log);
+            patches.iter().for_each(|patch| seen.patch(patch));
+        }
+        Ok(seen)
+    }
+
+    /// Follows the order of cards, and adds to what changes touched of what can be seen what only their notes say.
+    fn touched(&mut self, notes: &[&Note], mut seen: Touched) -> Touched {
         for note in notes {
             self.follow(note);
-            // Of all else, the patches say what of it can be seen.
             if note.is_verdict() {
-                touched.note(note);
+                seen.note(note);
             }
         }
-        patches.iter().for_each(|patch| touched.patch(patch));
-        touched
+        seen
     }
 
     fn around(automerge: Automerge, genesis: ChangeHash) -> Self {

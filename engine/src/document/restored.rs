@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::{ActorId, Automerge, AutomergeError, Change, ChangeHash, LoadOptions, PatchLog};
+use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions};
 
 use super::outcome::{DeckChange, RestoreError};
 use super::telling::Touched;
@@ -32,7 +32,7 @@ impl Document {
         &mut self,
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(), RestoreError> {
-        self.put_in(changes, PatchLog::inactive())?;
+        self.put_in(changes, false)?;
         Ok(())
     }
 
@@ -45,14 +45,14 @@ impl Document {
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Vec<DeckChange>, RestoreError> {
         let before = self.heads();
-        let touched = self.put_in(changes, PatchLog::active())?;
+        let touched = self.put_in(changes, true)?;
         Ok(touched.tell(&self.automerge, &before))
     }
 
     fn put_in<'a>(
         &mut self,
         changes: impl IntoIterator<Item = &'a [u8]>,
-        mut log: PatchLog,
+        says: bool,
     ) -> Result<Touched, RestoreError> {
         let mut parsed = Vec::new();
         for (index, bytes) in changes.into_iter().enumerate() {
@@ -64,18 +64,15 @@ impl Document {
             .collect();
         let hashes: Vec<ChangeHash> = parsed.iter().map(Change::hash).collect();
         let incomplete = |what: String| RestoreError::Incomplete { what };
-        let patches = catch_unwind(AssertUnwindSafe(|| {
-            self.automerge.apply_changes_log_patches(parsed, &mut log)?;
-            Ok::<_, AutomergeError>(self.automerge.make_patches(&mut log))
-        }))
-        .map_err(|_| incomplete("Automerge panicked".to_owned()))?
-        .map_err(|error| incomplete(error.to_string()))?;
+        let seen = catch_unwind(AssertUnwindSafe(|| self.give(parsed, says)))
+            .map_err(|_| incomplete("Automerge panicked".to_owned()))?
+            .map_err(|error| incomplete(error.to_string()))?;
         // A change whose dependencies are missing waits silently in Automerge's queue.
         if let Some(hash) = hashes.iter().find(|hash| !self.contains(hash)) {
             return Err(incomplete(format!("what change {hash} depends on is missing")));
         }
         let notes: Vec<&Note> = notes.iter().flat_map(Notes::as_slice).collect();
-        Ok(self.touched(&notes, &patches))
+        Ok(self.touched(&notes, seen))
     }
 
     /// The whole document as one snapshot, without Automerge's own compression.

@@ -90,7 +90,7 @@ pub(super) fn admit(
         document,
         batch: HashMap::new(),
         used: Vec::new(),
-        beyond: BTreeMap::new(),
+        beyond: None,
     };
     let mut meaning = Meaning::new(document);
     // Who edits one card after the other says the same words a hundred times, and reading them costs more than finding them.
@@ -157,8 +157,8 @@ struct Lines<'a> {
     batch: HashMap<ChangeHash, Point>,
     /// The numbers of each segment, whose changes have its actor and follow one another.
     used: Vec<(ActorId, Range<u64>)>,
-    /// For heads in the document, the changes that are not in their past.
-    beyond: BTreeMap<Vec<ChangeHash>, BTreeSet<ChangeHash>>,
+    /// For the heads in the document that were asked about last, the changes that are not in their past.
+    beyond: Option<(Vec<ChangeHash>, BTreeSet<ChangeHash>)>,
 }
 
 impl Lines<'_> {
@@ -321,11 +321,17 @@ impl Lines<'_> {
             .iter()
             .all(|head| past.heads().contains(head));
         if !all_seen {
-            // Asked once for each set of heads: a draft on an old base may take back a change a thousand times.
-            let beyond = self.beyond.entry(past.heads().to_vec()).or_insert_with(|| {
-                let changes = automerge.get_changes_meta(past.heads());
-                changes.iter().map(|change| change.hash).collect()
-            });
+            // Asked once for what has the same heads: a draft on an old base may take back a change a thousand times. Kept of one
+            // alone: each draft of a batch may have a base of its own, and this is as long as the deck.
+            let of_these = |(heads, _): &(Vec<ChangeHash>, _)| heads.as_slice() == past.heads();
+            let (_, beyond) = match self.beyond.take().filter(of_these) {
+                Some(known) => self.beyond.insert(known),
+                None => {
+                    let changes = automerge.get_changes_meta(past.heads());
+                    let beyond = changes.iter().map(|change| change.hash).collect();
+                    self.beyond.insert((past.heads().to_vec(), beyond))
+                }
+            };
             if beyond.contains(&change) {
                 return Err(Refusal::WrongReversal);
             }

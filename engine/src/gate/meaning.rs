@@ -7,6 +7,7 @@ use automerge::legacy::OpType;
 use automerge::{Change, ChangeHash, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
 
 use super::Refusal;
+use super::left::{Left, Target};
 use super::lines::{At, Past};
 use super::names::{Actors, Name};
 use super::operation::{Key, Mark, Operation};
@@ -17,15 +18,6 @@ use crate::document::Document;
 use crate::id::CardId;
 use crate::limits::{CARD_TEXTS_MAX, DECK_CARDS_MAX, TEXT_BYTES_MAX};
 use crate::op::{Note, Notes};
-
-/// What an operation of this batch left, for later ones to refer to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    /// In a map, by the number that its key has in this batch.
-    Key(Name, usize),
-    /// In a text.
-    Element(Name),
-}
 
 struct Made {
     at: At,
@@ -42,7 +34,7 @@ pub(super) struct Meaning<'a> {
     actors: Actors,
     keys: HashMap<String, usize>,
     made: BTreeMap<Name, Made>,
-    left: HashMap<Name, (At, Target)>,
+    left: Left,
     elements: Elements,
     places: BTreeMap<Name, Rc<Place>>,
     /// Those of them that the document did not remember.
@@ -73,7 +65,7 @@ impl<'a> Meaning<'a> {
             actors: Actors::default(),
             keys: HashMap::new(),
             made: BTreeMap::new(),
-            left: HashMap::new(),
+            left: Left::default(),
             elements: BTreeMap::new(),
             places: BTreeMap::new(),
             asked: Vec::new(),
@@ -249,7 +241,7 @@ impl<'a> Meaning<'a> {
         }
         if let (Some(object), false) = (object, matches!(op.action, OpType::Delete)) {
             let target = Target::Key(object, self.key_number(map_key));
-            self.left.insert(name, (step.at, target));
+            self.left.insert(name, step.at, target);
         }
         Ok(())
     }
@@ -344,7 +336,7 @@ impl<'a> Meaning<'a> {
                     return Err(unknown);
                 }
                 sizes.0 += 1;
-                self.left.insert(name, (step.at, Target::Element(text)));
+                self.left.insert(name, step.at, Target::Element(text));
                 Ok(())
             }
             (OpType::Delete, false) => {
@@ -423,10 +415,10 @@ impl<'a> Meaning<'a> {
     /// Whether a reference is to something that the past left at this key.
     fn is_left(&mut self, step: &Step<'_>, reference: Name, object: Option<Name>, map_key: &str) -> bool {
         let Some(object) = object else { return false };
-        if let Some((at, target)) = self.left.get(&reference) {
+        if let Some((at, target)) = self.left.get(reference) {
             let key = self.keys.get(map_key);
-            let here = key.is_some_and(|key| *target == Target::Key(object, *key));
-            return here && step.past.sees(*at);
+            let here = key.is_some_and(|key| target == Target::Key(object, *key));
+            return here && step.past.sees(at);
         }
         // An object of this batch has nothing that the batch did not put there.
         if self.made.contains_key(&object) {
@@ -437,8 +429,8 @@ impl<'a> Meaning<'a> {
     }
 
     fn has_element(&mut self, step: &Step<'_>, text: Name, element: Name) -> bool {
-        if let Some((at, target)) = self.left.get(&element) {
-            return *target == Target::Element(text) && step.past.sees(*at);
+        if let Some((at, target)) = self.left.get(element) {
+            return target == Target::Element(text) && step.past.sees(at);
         }
         if self.made.contains_key(&text) {
             return false;
@@ -450,8 +442,13 @@ impl<'a> Meaning<'a> {
             step.past.heads().to_vec()
         };
         let (automerge, actors) = (self.document.automerge(), &mut self.actors);
+        let place = (text, heads);
+        // Each draft of a batch may have begun elsewhere, and what it sees of a text is as long as the text.
+        if !self.elements.contains_key(&place) {
+            self.elements.retain(|(_, heads), _| *heads == place.1);
+        }
         // All at once: asking Automerge for one element panics where the element is another object's.
-        let seen = self.elements.entry((text, heads)).or_insert_with(|| {
+        let seen = self.elements.entry(place).or_insert_with(|| {
             let text = actors.object_id(text);
             let range = match now {
                 true => automerge.list_range(text, ..),

@@ -35,6 +35,7 @@
 
 mod ahead;
 mod chunk;
+mod left;
 mod lines;
 mod meaning;
 mod names;

@@ -21,7 +21,7 @@ pub(crate) fn alone() -> Alone {
 
 /// As [`mutants::hammer`], and an input may take `per_byte` bytes of memory for each of its own, and `most` beside.
 pub(crate) fn hammer(
-    _: &Alone,
+    alone: &Alone,
     name: &str,
     usual: u64,
     samples: &[Vec<u8>],
@@ -29,14 +29,19 @@ pub(crate) fn hammer(
     mut target: impl FnMut(&[u8]) -> bool,
 ) -> u64 {
     mutants::hammer(name, usual, samples, |bytes| {
-        let before = MEMORY.current_usage();
-        MEMORY.reset_peak_usage();
-        let taken = target(bytes);
-        let took = MEMORY.peak_usage().saturating_sub(before);
+        let (taken, took) = measured(alone, || target(bytes));
         let bound = per_byte * bytes.len() + most;
         assert!(took <= bound, "{took} bytes of memory for {} bytes", bytes.len());
         taken
     })
+}
+
+/// What `target` gives, and how many bytes of memory it took at its most.
+pub(crate) fn measured<T>(_: &Alone, target: impl FnOnce() -> T) -> (T, usize) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let given = target();
+    (given, MEMORY.peak_usage().saturating_sub(before))
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! A failure names its seed, the number of the input and the input. The decoders below a link (frames, proofs, knocks)
 //! are hammered in the same way by the tests of `transport`.
 
+mod batches;
 mod bounded;
 mod codes;
 mod gate;
