@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cuecard_store::{Batch, BlobHash, BlobPin, Collected, Saved, Store};
+use cuecard_store::{Batch, BlobHash, BlobPin, Collected, Saved, Store, StoreError};
 use cuecard_transport::{CloseReason, Lane, Link, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -509,7 +509,9 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                 }
                 let cost = batch.cost();
                 saving_bytes += cost;
-                saving.push_back((ticket, shared.store.commit(batch), cost));
+                let saved = unless_it_panics("the store", || shared.store.commit(batch));
+                let saved = saved.unwrap_or_else(|| Saved::failed(StoreError::stopped("it panicked")));
+                saving.push_back((ticket, saved, cost));
             }
             result = first(&mut saving), if !saving.is_empty() => {
                 let Some((ticket, _, cost)) = saving.pop_front() else { continue };
@@ -536,7 +538,7 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
     }
 }
 
-async fn first(saving: &mut VecDeque<(Ticket, Saved, usize)>) -> Result<(), cuecard_store::StoreError> {
+async fn first(saving: &mut VecDeque<(Ticket, Saved, usize)>) -> Result<(), StoreError> {
     match saving.front_mut() {
         Some((_, saved, _)) => saved.await,
         None => std::future::pending().await,
@@ -572,9 +574,13 @@ async fn wake_in_time(shared: Weak<Shared>, mut wakes: watch::Receiver<Option<Ti
 fn run_tasks(shared: &Weak<Shared>, queue: &std::sync::mpsc::Receiver<StoreTask>) {
     while let Ok(task) = queue.recv() {
         let Some(shared) = shared.upgrade() else { return };
-        let input = task.run(shared.store.as_ref());
+        let (input, failed) = task.run_on(shared.store.as_ref());
         let is_counted = matches!(input, Input::SnapshotPut { .. } | Input::DeckFound { .. });
         shared.tell(&mut lock(&shared.core), |core, now| core.handle(now, input));
+        if let Some(why) = failed {
+            let input = Input::DiskFailed { why };
+            shared.tell(&mut lock(&shared.core), |core, now| core.handle(now, input));
+        }
         if is_counted {
             shared.one_saved();
         }

@@ -8,7 +8,7 @@ use cuecard_store::{
 
 use crate::blob::fetch::Held;
 use crate::blob::frame::FrameHeader;
-use crate::core::{BlobDone, BlobTask, Input, NewSnapshot, ReadId, WriteResult};
+use crate::core::{BlobDone, BlobTask, Input, NewSnapshot, ReadId, WriteResult, unless_it_panics};
 use crate::disk::{self, snapshot::is_of_one_deck};
 use crate::id::{BlobId, DeckId};
 use crate::limits::LOG_READ_BYTES_MAX;
@@ -32,8 +32,20 @@ pub(crate) enum StoreTask {
 }
 
 impl StoreTask {
+    /// Does it, and says what came of it. A store that panics is one that failed, and nobody waits for it in vain: then it also
+    /// says why.
+    pub(crate) fn run_on(self, store: &dyn Store) -> (Input, Option<String>) {
+        match unless_it_panics("the store", || self.run(store)) {
+            Some(input) => (input, None),
+            None => {
+                let why = "the store panicked".to_owned();
+                (self.fail(&why), Some(why))
+            }
+        }
+    }
+
     /// Does it, and says what came of it.
-    pub(crate) fn run(self, store: &dyn Store) -> Input {
+    pub(crate) fn run(&self, store: &dyn Store) -> Input {
         match self {
             Self::ReadLog {
                 read,
@@ -42,7 +54,7 @@ impl StoreTask {
                 count,
             } => {
                 let records = store
-                    .read(stream, from, count, LOG_READ_BYTES_MAX)
+                    .read(*stream, *from, *count, LOG_READ_BYTES_MAX)
                     .or_else(|error| match is_of_one_deck(&error) {
                         true => {
                             tracing::error!(%error, "a part of a log is damaged");
@@ -53,24 +65,21 @@ impl StoreTask {
                 // Up to what is damaged: that costs its deck, and not all that this device has open.
                 let parse = |record: cuecard_store::Record| disk::log_record(&record.bytes).ok();
                 let result = records.map(|records| records.into_iter().map_while(parse).collect());
-                Input::LogRead { read, result }
+                Input::LogRead { read: *read, result }
             }
             Self::PutSnapshot { deck, snapshot } => {
-                let put = put_snapshot(&snapshot, store.snapshots());
+                let put = put_snapshot(snapshot, store.snapshots());
                 let result = put.map_err(|error| error.to_string());
-                Input::SnapshotPut { deck, result }
+                Input::SnapshotPut { deck: *deck, result }
             }
             Self::RemoveDeck { deck } => {
-                let result = disk::delete(store, deck).map_err(|error| error.to_string());
-                Input::DeckFound { deck, result }
+                let result = disk::delete(store, *deck).map_err(|error| error.to_string());
+                Input::DeckFound { deck: *deck, result }
             }
             Self::Blob(task) => Input::BlobDone(run_blob(task, store)),
         }
     }
-}
 
-#[cfg(feature = "sim")]
-impl StoreTask {
     /// What comes of it where the disk does nothing any more.
     pub(crate) fn fail(self, why: &str) -> Input {
         let why = why.to_owned();
@@ -141,26 +150,26 @@ fn put_snapshot(snapshot: &NewSnapshot, snapshots: &dyn Snapshots) -> Result<(),
     Ok(())
 }
 
-fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
+fn run_blob(task: &BlobTask, store: &dyn Store) -> BlobDone {
     let blobs = store.blobs();
     match task {
-        BlobTask::Open { blob, size } => {
+        &BlobTask::Open { blob, size } => {
             let held = open_blob(blobs, blob, size).unwrap_or_else(|error| {
                 tracing::error!(blob = %blob.short(), %error, "a blob cannot be looked at");
                 Held::Failed(error.to_string())
             });
             BlobDone::Opened { blob, held }
         }
-        BlobTask::Encode {
+        &BlobTask::Encode {
             link,
             transfer,
             blob,
             size,
-            groups,
+            ref groups,
         } => {
             let group = groups.start;
             let header = FrameHeader { transfer, group };
-            let encoded = encode_blob(blobs, blob, size, &groups);
+            let encoded = encode_blob(blobs, blob, size, groups);
             let damaged = matches!(encoded, Err(BlobError::Damaged { .. }));
             if damaged && let Err(error) = blobs.verify(blob.into()) {
                 tracing::error!(blob = %blob.short(), %error, "a damaged blob cannot be verified");
@@ -174,15 +183,15 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
                 damaged,
             }
         }
-        BlobTask::Write {
+        &BlobTask::Write {
             link,
             transfer,
             blob,
             size,
-            groups,
-            slice,
+            ref groups,
+            ref slice,
         } => {
-            let result = match write_blob(blobs, blob, size, &groups, &slice) {
+            let result = match write_blob(blobs, blob, size, groups, slice) {
                 Ok(BlobStatus::Whole { .. }) => WriteResult::Whole,
                 Ok(_) => WriteResult::Part,
                 Err(BlobError::Wrong { .. }) => WriteResult::Wrong,
@@ -195,13 +204,13 @@ fn run_blob(task: BlobTask, store: &dyn Store) -> BlobDone {
                 link,
                 transfer,
                 blob,
-                groups,
+                groups: groups.clone(),
                 result,
             }
         }
         BlobTask::Collect { ticket, live, grace } => BlobDone::Collected {
-            ticket,
-            result: blobs.collect(&live, grace).map_err(|error| error.to_string()),
+            ticket: *ticket,
+            result: blobs.collect(live, *grace).map_err(|error| error.to_string()),
         },
     }
 }

@@ -26,6 +26,8 @@ pub enum Fault {
     Lose,
     /// It is saved, and the caller hears that it failed: the answer was lost, or the sync behind it failed.
     FailAfter,
+    /// Nothing of it is saved, and the call panics.
+    Panic,
 }
 
 /// What happens to a call that changes blobs ([`Blobs::import`], [`Blobs::begin`], [`Blobs::write`],
@@ -51,6 +53,8 @@ pub enum SnapshotFault {
     FailAfter,
     /// Nothing is done, and the caller hears that it was: a disk that lies.
     Lose,
+    /// Nothing is done, and the call panics.
+    Panic,
 }
 
 /// Any store, with faults at chosen calls. As with any store, nothing is saved behind a failure.
@@ -129,6 +133,7 @@ impl<S: Store> FaultyStore<S> {
             None => change(self.inner.snapshots()),
             Some(SnapshotFault::Lose) => Ok(()),
             Some(SnapshotFault::Fail) => Err(StoreError::io(doing, injected())),
+            Some(SnapshotFault::Panic) => panics(),
             Some(SnapshotFault::FailAfter) => {
                 change(self.inner.snapshots()).and_then(|()| Err(StoreError::io(doing, injected())))
             }
@@ -162,6 +167,7 @@ impl<S: Store> Store for FaultyStore<S> {
         plan.stopped = fault != Fault::Lose;
         match fault {
             Fault::Fail => {}
+            Fault::Panic => panics(),
             Fault::Lose => return Saved::done(),
             Fault::FailAfter => drop(self.inner.commit(batch)),
             Fault::Tear { operations } => {
@@ -306,6 +312,11 @@ impl Read for FlipFirst<'_> {
         }
         Ok(read)
     }
+}
+
+#[expect(clippy::panic, reason = "that is the fault")]
+fn panics() -> ! {
+    panic!("{}", injected())
 }
 
 fn injected() -> io::Error {

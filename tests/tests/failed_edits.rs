@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cuecard::store::{Fault, FaultyStore, MemoryStore};
+use cuecard::store::{Fault, FaultyStore, MemoryStore, SnapshotFault};
 use cuecard::transport::DeviceKey;
 use cuecard::{
     AudioPolicy, Card, ChangeHash, Deck, DraftInfo, EditError, Engine, Event, Member, OpError, Policies,
@@ -268,4 +268,41 @@ async fn a_deck_whose_first_batch_fails_was_never_there() {
     assert!(matches!(deck, Err(EditError::Store(_))), "{deck:?}");
     assert!(engine.decks().is_empty());
     assert!(reopen(&store).decks().is_empty());
+}
+
+/// A store of an app's own may do that. It is a disk that failed: whoever waits hears so, and nothing is waited for that never
+/// comes.
+#[tokio::test]
+async fn a_store_that_panics_has_failed() {
+    for what in ["a batch", "a snapshot"] {
+        let (engine, store) = open();
+        let mut events = engine.events();
+        let deck = deck_of(&engine).await;
+        match what {
+            "a batch" => store.fault(store.commits() + 1, Fault::Panic),
+            _ => store.snapshot_fault(1, SnapshotFault::Panic),
+        }
+        // So long that a snapshot is due.
+        let long = "x".repeat(9_000);
+        for number in 0..10 {
+            let edited = deck.edit(|edit| edit.add_card(&number.to_string(), &long).map(drop));
+            match tokio::time::timeout(LONG, edited).await.expect("it is answered") {
+                Ok(()) => assert_eq!(what, "a snapshot"),
+                Err(error) => assert!(matches!(error, EditError::Store(_)), "{what}: {error}"),
+            }
+        }
+        let told = async {
+            loop {
+                if let Some(Event::StoreFailed { why }) = events.next().await {
+                    return why;
+                }
+            }
+        };
+        let why = tokio::time::timeout(LONG, told).await;
+        assert!(why.expect("it is told").contains("panicked"), "{what}");
+        let edited = deck.edit(|edit| edit.rename_deck("never")).await;
+        assert!(matches!(edited, Err(EditError::Store(_))), "{what}: {edited:?}");
+        let ended = tokio::time::timeout(LONG, engine.shutdown()).await;
+        drop(ended.expect("it ends"));
+    }
 }

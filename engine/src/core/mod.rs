@@ -380,6 +380,7 @@ impl Core {
                 bytes,
             } => self.receive_frame(link, bytes),
             Input::Saved { ticket, result } => self.saved(ticket, result),
+            Input::DiskFailed { why } => self.fail_store(why),
             Input::LogRead { read, result } => self.log_read(read, result),
             Input::SnapshotPut { deck, result } => self.snapshot_put(deck, result),
             Input::DeckFound { deck, result } => self.deck_found(deck, result),

@@ -53,6 +53,11 @@ pub enum Input {
         /// What it is.
         message: Result<Box<Message>, EnvelopeError>,
     },
+    /// The disk failed in what was no batch.
+    DiskFailed {
+        /// What is known of it.
+        why: String,
+    },
     /// A batch is durable, or never will be.
     Saved {
         /// Which batch.
