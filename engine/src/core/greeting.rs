@@ -33,6 +33,30 @@ pub(crate) struct Greeting {
     met: BTreeSet<DeckId>,
     /// What it was told with the first greeting of how decks stand here, until its own first greeting comes.
     early: BTreeMap<DeckId, Message>,
+    /// Its last greeting, as long as that waits behind what is held.
+    waiting: Option<Box<Message>>,
+}
+
+impl Greeting {
+    /// A greeting waits, if something on its link is waited for: else it is given back, or if it is none to be kept for so long.
+    pub(super) fn wait<'s>(
+        &mut self,
+        greeting: Message,
+        mut sessions: impl Iterator<Item = &'s Session>,
+    ) -> Option<Message> {
+        // One that is not the first on its link says of no deck where that stands.
+        let is_short = matches!(
+            &greeting,
+            Message::Greet { name, proofs, early, .. }
+                if name.len() <= NAME_BYTES_MAX && proofs.len() <= DECKS_PER_LINK_MAX && early.is_empty()
+        );
+        self.waiting = None;
+        if !is_short || !sessions.any(|session| session.held.is_greeted()) {
+            return Some(greeting);
+        }
+        self.waiting = Some(Box::new(greeting));
+        None
+    }
 }
 
 impl Core {
@@ -276,6 +300,22 @@ impl Core {
         self.note_name(link, peer, clean_name(&name));
         if is_first {
             self.take_early(link, proofs, early);
+        }
+    }
+
+    /// Takes the greetings of which all that they waited for was taken in, or is of no account any more.
+    pub(super) fn take_greetings_that_waited(&mut self) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            let Some(state) = self.links.get_mut(&link) else {
+                continue;
+            };
+            let Some(greeting) = state.greeting.waiting.take() else {
+                continue;
+            };
+            if let Some(greeting) = state.greeting.wait(*greeting, state.sessions.values()) {
+                self.take_message(link, greeting);
+            }
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Held {
 struct Behind {
     messages: Vec<Message>,
     bytes: usize,
+    /// Whether a greeting waits for that, too.
+    is_greeted: bool,
 }
 
 /// A batch that is being checked outside of the core.
@@ -81,6 +83,20 @@ impl Held {
     fn all_bytes(&self) -> usize {
         let checking = self.checking.as_ref();
         self.bytes + self.behind.bytes + checking.map_or(0, |checking| checking.all_bytes())
+    }
+
+    /// Behind the last of it.
+    fn behind(&mut self) -> &mut Behind {
+        match &mut self.checking {
+            Some(checking) if self.messages == 0 => &mut checking.behind,
+            _ => &mut self.behind,
+        }
+    }
+
+    /// Whether a greeting waits for some of it.
+    pub(super) fn is_greeted(&self) -> bool {
+        let checking = self.checking.as_ref();
+        self.behind.is_greeted || checking.is_some_and(|checking| checking.behind.is_greeted)
     }
 
     fn push(&mut self, items: Vec<Item>, now: Time) {
@@ -421,16 +437,7 @@ impl Core {
                 self.take_what_is_newer(link, deck);
                 return self.put_behind(link, deck, message);
             }
-            Message::Greet { .. } => {
-                let held: Vec<DeckId> = self.held_on(link);
-                for &deck in &held {
-                    self.take_batch(link, deck);
-                }
-                return match self.held_on(link).first() {
-                    Some(&deck) => self.put_behind(link, deck, message),
-                    None => Some(message),
-                };
-            }
+            Message::Greet { .. } => return self.greet_behind(link, message),
             // What it asks is answered at once; where the other side stands in a deck is compared behind what it sent of that.
             Message::Ping { number, decks } => {
                 if !self.answer_ping(link, *number) {
@@ -448,6 +455,21 @@ impl Core {
             }
         }
         Some(message)
+    }
+
+    /// A greeting may end the talk of any deck: it waits behind all that is held on its link by now. What more comes of that is
+    /// not waited for, so that it has an end. Of several only the last says anything.
+    fn greet_behind(&mut self, link: LinkId, greeting: Message) -> Option<Message> {
+        for deck in self.held_on(link) {
+            self.take_batch(link, deck);
+        }
+        for deck in self.held_on(link) {
+            if let Some(session) = self.session(link, deck) {
+                session.held.behind().is_greeted = true;
+            }
+        }
+        let state = self.links.get_mut(&link)?;
+        state.greeting.wait(greeting, state.sessions.values())
     }
 
     /// The decks of which something is held on a link.
@@ -488,10 +510,7 @@ impl Core {
             // It goes before: as if what is held were still on its way.
             return Some(message);
         }
-        let behind = match &mut held.checking {
-            Some(checking) if held.messages == 0 => &mut checking.behind,
-            _ => &mut held.behind,
-        };
+        let behind = held.behind();
         behind.bytes += bytes;
         behind.messages.push(message);
         None

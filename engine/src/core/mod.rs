@@ -391,6 +391,7 @@ impl Core {
                 self.pull_audio();
             }
         }
+        self.take_greetings_that_waited();
         self.wake_decks();
         self.watch_roles();
         self.accept_by_policy();
