@@ -105,7 +105,7 @@ impl Core {
         }
         // A sign of the editor's may be behind what is not judged yet: nothing follows from its absence before that.
         if is_held {
-            return match self.is_unjudged(deck) {
+            return match self.is_unjudged_still(deck) {
                 true => self.outputs.push_back(Output::WakeAt(now + interval)),
                 false => self.keep_watch(deck),
             };

@@ -289,6 +289,20 @@ impl Core {
         self.is_held(deck)
     }
 
+    /// The same for who asks with all that comes: in between, what comes waits for more as it always does. Else each slice of a long
+    /// catch-up would be a batch of its own, as long as nothing is heard of the editor.
+    pub(super) fn is_unjudged_still(&mut self, deck: DeckId) -> bool {
+        let now = self.now;
+        let Some(state) = self.decks.get_mut(&deck) else {
+            return false;
+        };
+        if state.judged.is_some_and(|at| now.since(at) < HELD_AT_MOST) {
+            return self.is_held(deck);
+        }
+        state.judged = Some(now);
+        self.is_unjudged(deck)
+    }
+
     /// A batch was checked. It may have been taken in meanwhile, because something could not wait.
     pub(super) fn checked(&mut self, checked: Checked) {
         let Checked {

@@ -178,6 +178,8 @@ pub(crate) struct DeckState {
     syncing: Option<SyncProgress>,
     /// A batch that is being checked, of a link that is gone.
     left: Option<Box<held::Checking>>,
+    /// When what is held was last judged though more was waited for, as nothing is heard of the editor.
+    judged: Option<Time>,
     /// Who is there, and what is played.
     live: DeckLive,
     /// Whether it is spoken of with other devices; one that is not is kept.
@@ -199,6 +201,7 @@ impl DeckState {
             heard: BTreeMap::new(),
             syncing: None,
             left: None,
+            judged: None,
             live: DeckLive::default(),
             followed: true,
             told_damage: false,

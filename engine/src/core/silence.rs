@@ -110,7 +110,7 @@ impl Core {
         let is_due = silence.and_then(|silence| silence.due(editor, patience));
         // A sign of it that others passed on may be behind what is not judged yet.
         if !is_linked && is_due.is_some_and(|due| due <= now) && self.is_held(deck) {
-            let is_unjudged = self.is_unjudged(deck);
+            let is_unjudged = self.is_unjudged_still(deck);
             if is_unjudged {
                 self.outputs.push_back(Output::WakeAt(now + patience));
             }
