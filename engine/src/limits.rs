@@ -39,9 +39,10 @@ pub const SLICES_UNACKED_MAX: usize = 16;
 ///
 /// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_and_no_more`.
 pub const HELD_BYTES_MAX: usize = UNACKED_BYTES_MAX + SLICE_BYTES_MAX;
-/// The same of all links together: one that takes all that it may leaves room for others.
+/// The same of all links together. Those that take all that they may leave room for others: beyond this, each link still has
+/// room for a batch of its own, or for one message.
 ///
-/// Test: `tests/tests/hostile_devices/held.rs::so_much_is_held_of_all_links_together`.
+/// Test: `tests/tests/hostile_devices/together.rs::so_much_is_held_of_all_links_together_and_each_has_room_of_its_own`.
 pub const HELD_BYTES_ALL_MAX: usize = 4 * HELD_BYTES_MAX;
 /// Changes in a batch that is checked outside of the core: below, making a copy of the document would not be worth it.
 ///

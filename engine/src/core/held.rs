@@ -179,14 +179,16 @@ impl Core {
             .sum::<usize>()
     }
 
-    /// Whether so many bytes more may be held of a link.
+    /// Whether so many bytes more may be held of a link: a message, or a batch, whatever others hold; beyond that, what they leave.
     fn has_room_for(&self, link: LinkId, bytes: usize) -> bool {
         let sessions = self.links.get(&link).map(|state| state.sessions.values());
         let of_link = sessions
             .into_iter()
             .flatten()
             .map(|session| session.held.all_bytes());
-        of_link.sum::<usize>() + bytes <= HELD_BYTES_MAX && self.held_bytes() + bytes <= HELD_BYTES_ALL_MAX
+        let of_link = of_link.sum::<usize>();
+        let is_own = of_link == 0 || of_link + bytes <= SLICE_BYTES_MAX;
+        of_link + bytes <= HELD_BYTES_MAX && (is_own || self.held_bytes() + bytes <= HELD_BYTES_ALL_MAX)
     }
 
     /// Whether what is held of a session is better taken in with what follows.
@@ -321,8 +323,10 @@ impl Core {
                 self.take_left(deck, &checking, grown);
             }
         }
-        // What waited for it, from whomever.
-        for link in self.held_of(deck) {
+        // What waited for it, from whomever: whose turn it was has the last one now.
+        let mut waiting = self.held_of(deck);
+        waiting.sort_by_key(|of| *of <= link);
+        for link in waiting {
             if !self.waits_for_more(link, deck) {
                 self.take_batch(link, deck);
             }

@@ -83,6 +83,7 @@ mod reading;
 mod slices;
 mod spending;
 mod terms;
+mod together;
 mod viewer;
 mod words;
 mod world;
