@@ -173,11 +173,6 @@ impl Core {
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
-        // An answer that a status came before is still on its way, and costs what it costs: the next is asked for after it. So is
-        // one for a link that is gone: of those that come and go, copies of the document would add up.
-        let is_left = |(by, of): &&(LinkId, DeckId)| *of == deck && !self.links.contains_key(by);
-        let is_asked = self.reading.values().any(|asked| *asked == (link, deck))
-            || self.reading.values().filter(is_left).count() >= READS_LEFT_MAX;
         let session = self
             .links
             .get_mut(&link)
@@ -197,9 +192,18 @@ impl Core {
             let shared = log.find(&session.locator);
             session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
         }
-        if !session.has_room() || is_asked {
+        if !session.has_room() || self.is_asked(link, deck) {
             return self.send_records(link, deck, items);
         }
+        // Split borrows, as above.
+        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
+        let session = self
+            .links
+            .get_mut(&link)
+            .and_then(|state| state.sessions.get_mut(&deck));
+        let (Some(log), Some(session)) = (log, session) else {
+            return;
+        };
         if !session.first.is_empty() {
             return self.send_owed(link, deck, true);
         }
@@ -251,6 +255,14 @@ impl Core {
         } else if !self.send_fresh(link, deck, at) {
             self.send_owed(link, deck, false);
         }
+    }
+
+    /// Whether an answer of our own log is still on its way that a status came before. It costs what it costs: the next is asked for
+    /// after it. So is one for a link that is gone: of those that come and go, copies of the document would add up.
+    fn is_asked(&self, link: LinkId, deck: DeckId) -> bool {
+        let is_left = |(by, of): &&(LinkId, DeckId)| *of == deck && !self.links.contains_key(by);
+        self.reading.values().any(|asked| *asked == (link, deck))
+            || self.reading.values().filter(is_left).count() >= READS_LEFT_MAX
     }
 
     /// Sends records without the slice that they were to go before: that comes later.
