@@ -28,7 +28,9 @@ pub use cuecard_store::Durability;
 
 /// One device: its key, its store, its decks and its links. Cheap to clone; all clones are the same engine.
 ///
-/// Must be opened and used within a tokio runtime.
+/// Must be opened and used within a tokio runtime. It takes threads of that runtime's pool for what may block: to open and to close,
+/// to read history and to write exports, and where what comes by a link or from the disk has to wait for who has the core. So an
+/// app that sets `max_blocking_threads` leaves it some beyond what it takes for its own: while all are taken, all that waits.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,

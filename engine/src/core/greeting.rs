@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::links::LinkState;
 use crate::core::{Core, DeckState, LinkId, Log, deck_proof, older_key_proof};
 use crate::event::Event;
 use crate::id::{DeckId, DeviceId};
@@ -35,6 +34,21 @@ pub(crate) struct Greeting {
     early: BTreeMap<DeckId, Message>,
     /// Its last greeting, as long as that waits behind what is held.
     waiting: Option<Box<Message>>,
+}
+
+/// What is to be shown on a link.
+struct Showing {
+    /// The decks whose keys are.
+    decks: BTreeSet<DeckId>,
+    /// Proofs of older keys.
+    older: Vec<DeckProof>,
+}
+
+impl DeckState {
+    fn has_member(&self, device: DeviceId) -> bool {
+        let is_member = |log: &Log| log.chain.rights(device).is_some();
+        self.log.as_ref().is_some_and(is_member)
+    }
 }
 
 impl Greeting {
@@ -70,56 +84,40 @@ impl Core {
 
     /// The first word on a link: with where decks stand that the other side is known to have.
     pub(super) fn greet_first(&mut self, link: LinkId) {
-        let Some(state) = self.links.get(&link) else {
+        let (Some(showing), Some(peer)) = (self.to_show(link), self.peer_of(link)) else {
             return;
         };
-        let peer = state.peer;
-        let (shown, older) = self.to_show(link, state);
-        let known = shown.iter().copied();
+        let known = showing.decks.iter().copied();
         let known: Vec<DeckId> = known.filter(|deck| self.is_known_to(*deck, peer)).collect();
-        let early: BTreeMap<DeckId, Message> = known
-            .into_iter()
-            .map(|deck| (deck, self.status_of(deck)))
-            .collect();
-        self.greet_with(link, shown, older, early);
+        let early = known.into_iter().map(|deck| (deck, self.status_of(deck)));
+        let early = early.collect();
+        self.greet_with(link, showing, early);
     }
 
     /// Whether a member is known to have the deck, under the key that this device shows as far as can be known.
     fn is_known_to(&self, deck: DeckId, peer: DeviceId) -> bool {
         let is_known = |state: &DeckState| {
-            let is_member = |log: &Log| log.chain.rights(peer).is_some();
-            state.heard.contains_key(&peer)
-                && state.log.as_ref().is_some_and(is_member)
-                && state.may_meet(peer)
+            state.heard.contains_key(&peer) && state.has_member(peer) && state.may_meet(peer)
         };
         self.decks.get(&deck).is_some_and(is_known)
     }
 
     fn greet(&mut self, link: LinkId) {
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let (shown, older) = self.to_show(link, state);
-        self.greet_with(link, shown, older, BTreeMap::new());
+        if let Some(showing) = self.to_show(link) {
+            self.greet_with(link, showing, BTreeMap::new());
+        }
     }
 
     /// Shows every deck but one: the other side ends its talk of that, too, so that both begin anew.
     pub(super) fn greet_without(&mut self, link: LinkId, deck: DeckId) {
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let (mut shown, older) = self.to_show(link, state);
-        shown.remove(&deck);
-        self.greet_with(link, shown, older, BTreeMap::new());
+        if let Some(mut showing) = self.to_show(link) {
+            showing.decks.remove(&deck);
+            self.greet_with(link, showing, BTreeMap::new());
+        }
     }
 
-    fn greet_with(
-        &mut self,
-        link: LinkId,
-        shown: BTreeSet<DeckId>,
-        older: Vec<DeckProof>,
-        early: BTreeMap<DeckId, Message>,
-    ) {
+    fn greet_with(&mut self, link: LinkId, showing: Showing, early: BTreeMap<DeckId, Message>) {
+        let Showing { decks: shown, older } = showing;
         let Some(state) = self.links.get(&link) else {
             return;
         };
@@ -184,15 +182,14 @@ impl Core {
     /// The decks whose keys are shown on a link, and proofs of older keys. Of more than a link can carry those that are
     /// spoken of come first, then those that the other side ever showed, is a member of, or was heard of; then those that
     /// were joined and are not here yet.
-    fn to_show(&self, link: LinkId, state: &LinkState) -> (BTreeSet<DeckId>, Vec<DeckProof>) {
-        let me = self.device();
+    fn to_show(&self, link: LinkId) -> Option<Showing> {
+        let (me, state) = (self.device(), self.links.get(&link)?);
         let mut followed: Vec<(u8, DeckId)> = Vec::new();
         let mut older = Vec::new();
         for (&deck, entry) in self.decks.iter().filter(|(_, entry)| entry.followed) {
-            let is_member = |log: &Log| log.chain.rights(state.peer).is_some();
             let is_shared = state.greeting.met.contains(&deck)
                 || entry.heard.contains_key(&state.peer)
-                || entry.log.as_ref().is_some_and(is_member)
+                || entry.has_member(state.peer)
                 || self.may_open(link, deck);
             let place = match () {
                 () if state.sessions.contains_key(&deck) => 0,
@@ -208,7 +205,8 @@ impl Core {
         }
         followed.sort_unstable();
         let shown = followed.into_iter().take(DECKS_PER_LINK_MAX);
-        (shown.map(|(_, deck)| deck).collect(), older)
+        let decks = shown.map(|(_, deck)| deck).collect();
+        Some(Showing { decks, older })
     }
 
     /// Greets anew if what the other side shows changes what is to be shown to it.
@@ -218,12 +216,10 @@ impl Core {
         if let Some(state) = self.links.get_mut(&link) {
             state.greeting.met.extend(met);
         }
-        let Some(state) = self.links.get(&link) else {
-            return;
-        };
-        let (shown, older) = self.to_show(link, state);
-        if shown != state.greeting.shown {
-            self.greet_with(link, shown, older, BTreeMap::new());
+        let shown = self.links.get(&link).map(|state| &state.greeting.shown);
+        let showing = self.to_show(link).filter(|showing| Some(&showing.decks) != shown);
+        if let Some(showing) = showing {
+            self.greet_with(link, showing, BTreeMap::new());
         }
     }
 
