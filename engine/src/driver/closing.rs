@@ -7,7 +7,8 @@ use cuecard_transport::CloseReason;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{LinkHandle, Shared, lock};
+use super::links::LinkHandle;
+use super::{Shared, lock};
 use crate::core::{Core, Input, StoreHasFailed};
 use crate::engine::SuspendError;
 use crate::limits::{RESUMED_ALONE, SUSPEND_WITHIN};
