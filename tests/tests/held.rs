@@ -5,8 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use cuecard::card::TextField;
 use cuecard::core::Core;
-use cuecard::limits::{CHECKED_OUTSIDE_MIN, HELD_AT_MOST};
+use cuecard::limits::{CHANGE_OPS_MAX, CHECKED_OUTSIDE_MIN, CHECKED_OUTSIDE_OPS_MIN, HELD_AT_MOST};
 use cuecard::sim::{Peer, Rule, Sim, with_broken};
 use cuecard::sync::message::{Item, Message};
 use cuecard::time::Time;
@@ -193,22 +194,45 @@ fn slices_that_come_one_upon_the_other_are_one_batch() {
     world.settle();
 }
 
+/// Whether a phone that comes back had what it lacked checked outside.
+fn is_checked_outside(mut world: World) -> bool {
+    world.sim.mend(world.laptop, world.phone);
+    let (end, mut was_checking) = (world.sim.elapsed() + SOON, false);
+    while world.behind() > 0 {
+        assert!(world.sim.elapsed() < end, "still {} behind", world.behind());
+        world.sim.run_for(Duration::from_millis(1));
+        was_checking |= world.is_checking();
+    }
+    was_checking
+}
+
 #[test]
 fn from_so_many_changes_on_a_batch_is_checked_outside() {
     for (changes, is_outside) in [(CHECKED_OUTSIDE_MIN - 1, false), (CHECKED_OUTSIDE_MIN, true)] {
-        let mut world = World::behind_by(17, changes);
-        world.sim.mend(world.laptop, world.phone);
-        let (end, mut was_checking) = (world.sim.elapsed() + SOON, false);
-        while world.behind() > 0 {
-            assert!(
-                world.sim.elapsed() < end,
-                "{changes}: still {} behind",
-                world.behind()
-            );
-            world.sim.run_for(Duration::from_millis(1));
-            was_checking |= world.is_checking();
+        let world = World::behind_by(17, changes);
+        assert_eq!(is_checked_outside(world), is_outside, "{changes}");
+    }
+}
+
+#[test]
+fn from_so_many_operations_on_a_batch_is_checked_outside() {
+    const EACH: usize = CHANGE_OPS_MAX * 9 / 10;
+    for (changes, is_outside) in [(2, false), (3, true)] {
+        assert_eq!((changes * EACH) as u64 >= CHECKED_OUTSIDE_OPS_MIN, is_outside);
+        let mut world = World::behind_by(18, 1);
+        let (laptop, deck, card) = (world.laptop, world.deck, world.card.clone());
+        for _ in 0..changes {
+            // An operation for each character.
+            let text = "x".repeat(EACH);
+            act(&mut world.sim, laptop, |core, now| {
+                core.edit(now, deck, |edit| {
+                    edit.splice_text(&card, TextField::Back, 0, 0, &text)
+                })
+                .unwrap()
+            });
         }
-        assert_eq!(was_checking, is_outside, "{changes}");
+        world.sim.run_for(SOON);
+        assert_eq!(is_checked_outside(world), is_outside, "{changes}");
     }
 }
 

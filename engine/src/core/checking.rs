@@ -15,7 +15,7 @@ use crate::disk;
 use crate::document::{DeckChange, Document};
 use crate::gate::{self, Kind, Line, Segment};
 use crate::id::{ChangeHash, DeckId};
-use crate::limits::CHECKED_OUTSIDE_MIN;
+use crate::limits::{CHECKED_OUTSIDE_MIN, CHECKED_OUTSIDE_OPS_MIN};
 use crate::role::Cut;
 use crate::sync::message::Item;
 
@@ -174,7 +174,7 @@ impl Core {
     }
 }
 
-/// The first slices that go on one from the other, and are so many that they are checked outside: where they are among the
+/// The first slices that go on one from the other, and are so many, or do so much, that they are checked outside: where they are among the
 /// items. What accepts a draft needs it beside, and is taken in with it.
 pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
     let least = CHECKED_OUTSIDE_MIN;
@@ -187,7 +187,7 @@ pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
             .and_then(|before| items.get(before))
             .is_some_and(|item| matches!(item, Item::Draft(_)));
         match Slice::joined(rest).filter(|_| !has_draft) {
-            Some((slice, count)) if slice.changes.len() >= least => {
+            Some((slice, count)) if slice.changes.len() >= least || does_much(&slice.changes) => {
                 return Some(at..at + count);
             }
             Some((_, count)) => at += count,
@@ -195,4 +195,10 @@ pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
         }
     }
     None
+}
+
+/// A few bytes may say ten thousand operations, and looking at one takes as long however it was said.
+fn does_much(changes: &[&[u8]]) -> bool {
+    let operations = changes.iter().map(|change| gate::operations_of(change));
+    operations.sum::<u64>() >= CHECKED_OUTSIDE_OPS_MIN
 }

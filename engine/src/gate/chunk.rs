@@ -64,8 +64,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Change, Vec<Operation<'_>>), Refusal
     Ok((change, operations))
 }
 
-/// Everything that can be bounded without decoding.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
+/// Everything that can be bounded without decoding. Says how many operations there are.
+pub(super) fn check(bytes: &[u8]) -> Result<u64, Refusal> {
     let mut input = Input(bytes);
     if input.take(4, "it is too short")? != MAGIC {
         return Err(Refusal::NotAChunk {
@@ -164,7 +164,7 @@ fn columns<'a>(input: &mut Input<'a>) -> Result<Vec<(u64, &'a [u8])>, Refusal> {
     Ok(found)
 }
 
-fn check_columns(columns: &[(u64, &[u8])], actors: u64) -> Result<(), Refusal> {
+fn check_columns(columns: &[(u64, &[u8])], actors: u64) -> Result<u64, Refusal> {
     let data = |wanted: u64| {
         columns
             .iter()
@@ -242,7 +242,8 @@ fn check_columns(columns: &[(u64, &[u8])], actors: u64) -> Result<(), Refusal> {
         Input::unsigned,
         actor_below,
     )?;
-    deltas(data(column::REFERENCE_COUNTER), references)
+    deltas(data(column::REFERENCE_COUNTER), references)?;
+    Ok(ops)
 }
 
 /// Counts the values of a column of runs, showing each run once.

@@ -328,5 +328,10 @@ pub(crate) fn hash_of(bytes: &[u8]) -> Result<ChangeHash, Refusal> {
     Ok(read(bytes)?.hash())
 }
 
+/// How many operations a change by somebody else says that it has; none, where it is not of the form that a deck takes.
+pub(crate) fn operations_of(bytes: &[u8]) -> u64 {
+    chunk::check(bytes).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests;
