@@ -22,6 +22,7 @@ mod beside;
 mod compact;
 mod error;
 mod forks;
+mod kept;
 mod late;
 mod lineage;
 mod moves;
