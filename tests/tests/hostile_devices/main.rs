@@ -5,7 +5,7 @@
 //!
 //! | attack | test | what it comes to |
 //! |---|---|---|
-//! | a forged change or seal among slices that are held | `held::what_is_wrong_among_what_is_held_ends_it_there` | what goes before it counts; by name |
+//! | a forged change or seal among slices that are held | `in_order::what_is_wrong_among_what_is_held_ends_it_there` | what goes before it counts; by name |
 //! | forged seal | `authority::a_forged_seal_is_refused_by_name` | "the signature of this record is wrong" |
 //! | on the editor, in its own term | `terms::changes_of_anothers_term_need_its_holders_seal` | "a term that this very process opened" |
 //! | replay into another deck | `authority::what_was_signed_for_another_deck_is_refused_by_name` | "belongs to another deck"; altered, or a seal: "the signature" |
@@ -72,7 +72,9 @@ mod cheats;
 mod drafts;
 mod floods;
 mod forked;
+mod handed;
 mod held;
+mod in_order;
 mod leaving;
 mod limits;
 mod messages;

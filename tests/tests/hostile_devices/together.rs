@@ -11,7 +11,7 @@ use cuecard::transport::DeviceKey;
 use cuecard::transport::memory::Conditions;
 use cuecard::{AutoClaim, ChangeHash, DeckId, Event, Policies, TermId};
 
-use super::held::Handed;
+use super::handed::Handed;
 use super::limits::large;
 use super::world::*;
 
