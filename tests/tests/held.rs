@@ -8,7 +8,7 @@ use std::time::Duration;
 use cuecard::card::TextField;
 use cuecard::core::Core;
 use cuecard::limits::{CHANGE_OPS_MAX, CHECKED_OUTSIDE_MIN, CHECKED_OUTSIDE_OPS_MIN, HELD_AT_MOST};
-use cuecard::sim::{Peer, Rule, Sim, with_broken};
+use cuecard::sim::{Peer, Rule, Sim, with_broken, with_checked_from};
 use cuecard::sync::message::{Item, Message};
 use cuecard::time::Time;
 use cuecard::transport::memory::Conditions;
@@ -142,6 +142,32 @@ impl World {
         let checks = |sim: &Sim| sim.is_checking(phone, deck);
         self.sim.run_until("it is being checked", SOON, checks).unwrap();
         assert!(self.behind() >= CHANGES, "nothing of it counts yet");
+    }
+
+    /// The laptop's disk loses a card, which the tablet has; and once they are linked again it is late work, and accepted.
+    fn lose_a_card(&mut self, tablet: Peer) {
+        let (laptop, deck) = (self.laptop, self.deck);
+        let backup = self.sim.backup(laptop).unwrap();
+        act(&mut self.sim, laptop, |core, now| {
+            core.edit(now, deck, |edit| edit.add_card("perdida", "")).unwrap()
+        });
+        self.sim.run_for(SOON);
+        self.sim.cut(laptop, tablet);
+        self.sim.run_for(SOON);
+        self.sim.restore_backup(laptop, &backup).unwrap();
+        let policies = Policies {
+            late_work: LateWorkPolicy::Accept,
+            settle: SettlePolicy::ByHand,
+            ..Policies::default()
+        };
+        act(&mut self.sim, laptop, |core, _| {
+            core.set_policies(deck, policies).unwrap()
+        });
+        self.edit("anew");
+        self.sim.mend(laptop, tablet);
+        self.sim.run_for(SOON);
+        self.edit("and on");
+        self.sim.run_for(SOON);
     }
 
     fn is_checking(&self) -> bool {
@@ -486,63 +512,65 @@ fn the_same_from_two_is_checked_once_and_comes_to_the_same() {
     assert_eq!(world.sim.cards(tablet, deck), world.sim.cards(phone, deck));
 }
 
-/// Late work goes beside the path, and then the slice that accepts it.
+/// Late work goes beside the path, and then the slice that accepts it: also where both come while all before them is still being
+/// checked.
 #[test]
 fn late_work_is_taken_in_before_what_accepts_it() {
-    let mut world = World::new(17);
-    let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
-    // A tablet has what the laptop's disk lost.
-    let tablet = world.join("tablet");
-    world.sim.run_for(SOON);
-    let backup = world.sim.backup(laptop).unwrap();
-    act(&mut world.sim, laptop, |core, now| {
-        core.edit(now, deck, |edit| edit.add_card("perdida", "")).unwrap()
-    });
-    world.sim.run_for(SOON);
-    world.sim.cut(laptop, tablet);
-    world.sim.run_for(SOON);
-    world.sim.restore_backup(laptop, &backup).unwrap();
-    let policies = Policies {
-        late_work: LateWorkPolicy::Accept,
-        settle: SettlePolicy::ByHand,
-        ..Policies::default()
-    };
-    act(&mut world.sim, laptop, |core, _| {
-        core.set_policies(deck, policies).unwrap()
-    });
-    world.edit("anew");
-    world.sim.mend(laptop, tablet);
-    world.sim.run_for(SOON);
-    world.edit("and on");
-    world.sim.run_for(SOON);
-    assert_eq!(world.sim.cards(laptop, deck).len(), 2, "it came back");
-    world.sim.cut(laptop, tablet);
-    world.sim.swallow(laptop, phone, |message| {
-        match message {
-            Message::Entries { items, .. } => PASSED.with_borrow_mut(|passed| {
-                passed.extend(items.iter().filter_map(|item| match item {
-                    Item::Changes { term, from, .. } => Some((*term, *from)),
-                    _ => None,
-                }));
-            }),
-            Message::Status { .. } => STOOD.set(STOOD.get() + 1),
-            _ => {}
+    for is_slow in [false, true] {
+        let mut world = World::new(17);
+        let (laptop, phone, deck) = (world.laptop, world.phone, world.deck);
+        let tablet = world.join("tablet");
+        world.sim.run_for(SOON);
+        world.lose_a_card(tablet);
+        assert_eq!(world.sim.cards(laptop, deck).len(), 2, "it came back");
+        world.sim.cut(laptop, tablet);
+        if is_slow {
+            world.sim.work_slowly(phone, Duration::from_secs(1));
         }
-        false
+        STOOD.set(0);
+        world.sim.swallow(laptop, phone, |message| {
+            match message {
+                Message::Entries { items, .. } => PASSED.with_borrow_mut(|passed| {
+                    passed.extend(items.iter().filter_map(|item| match item {
+                        Item::Changes { term, from, .. } => Some((*term, *from)),
+                        _ => None,
+                    }));
+                }),
+                Message::Status { .. } => STOOD.set(STOOD.get() + 1),
+                _ => {}
+            }
+            false
+        });
+        world.sim.mend(laptop, phone);
+        let same = |sim: &Sim| sim.head(laptop, deck) == sim.head(phone, deck);
+        world.sim.run_until("all of it", SOON, same).unwrap();
+        world.sim.run_for(SOON);
+        let mut passed = PASSED.take();
+        let all = passed.len();
+        passed.sort_unstable();
+        passed.dedup();
+        assert!(all >= 3, "{passed:?}");
+        // Where they stand was said with their greetings, and had not to be said again.
+        let once = (passed.len(), STOOD.get());
+        assert_eq!(once, (all, 0), "once each, slow: {is_slow}: {passed:?}");
+        world.settle();
+        assert_eq!(world.sim.cards(phone, deck).len(), 2);
+    }
+}
+
+/// A check begins with the document, in which what is accepted of late work is not: it would be in vain.
+#[test]
+fn what_accepts_late_work_is_not_checked_outside() {
+    with_checked_from(1, || {
+        let mut world = World::behind_by(21, 1);
+        let tablet = world.join("tablet");
+        world.sim.run_for(SOON);
+        world.lose_a_card(tablet);
+        world.settle();
+        let outside = world.sim.done_outside();
+        assert!(outside.put_in > 0, "{outside:?}");
+        assert_eq!(outside.checks, outside.put_in + outside.overtaken, "{outside:?}");
     });
-    world.sim.mend(laptop, phone);
-    let same = |sim: &Sim| sim.head(laptop, deck) == sim.head(phone, deck);
-    world.sim.run_until("all of it", SOON, same).unwrap();
-    world.sim.run_for(SOON);
-    let mut passed = PASSED.take();
-    let all = passed.len();
-    passed.sort_unstable();
-    passed.dedup();
-    assert!(all >= 3, "{passed:?}");
-    // Where they stand was said with their greetings, and had not to be said again.
-    assert_eq!((passed.len(), STOOD.get()), (all, 0), "once each: {passed:?}");
-    world.settle();
-    assert_eq!(world.sim.cards(phone, deck).len(), 2);
 }
 
 /// What is done outside of the core is done by one thread, for all decks and links.

@@ -550,10 +550,10 @@ impl Sim {
         if let Some(state) = self.devices.get_mut(device) {
             let time = state.time(self.now);
             let is_put_in = state.run(|core| {
-                let head = |core: &Core| core.log(passed?).ok().map(crate::core::log::Log::head);
-                let before = head(core);
+                let put_in = |core: &Core| core.log(passed?).ok().map(|log| log.batches_put_in);
+                let before = put_in(core);
                 core.handle(time, input);
-                head(core) != before
+                put_in(core) > before
             });
             if passed.is_some() {
                 state.outside.ends(is_put_in == Some(true));

@@ -20,23 +20,37 @@ fn one_without_the_key_of_the_deck_learns_and_changes_nothing() {
 
 #[test]
 fn what_a_greeting_says_of_a_deck_is_sealed_for_it_or_the_link_ends_and_of_any_other_it_says_nothing() {
-    for (place, is_refused) in [(0, true), (1, false), (u8::MAX, false)] {
+    // A later greeting's is not even looked at.
+    for (place, is_later, is_refused) in [
+        (0, false, true),
+        (0, true, false),
+        (1, false, false),
+        (u8::MAX, false, false),
+    ] {
         let mut world = World::new(114, Some(Rights::Read));
         let (deck, key) = (world.deck, world.deck_key);
         let intruder = world.sim.intrude(world.laptop, world.mallory.id());
         let proofs = vec![intruder.proof(deck, &key), intruder.proof(deck, &[0; 32])];
-        let sealed = vec![7; 100].into();
-        let greeting = Message::Greet {
+        let greeting = |early| Message::Greet {
             version: PROTOCOL_VERSION,
             name: "intruder".to_owned(),
-            proofs,
-            early: vec![EarlyStatus { place, sealed }],
+            proofs: proofs.clone(),
+            early,
         };
-        world.sim.say(intruder, &greeting);
+        if is_later {
+            world.sim.say(intruder, &greeting(vec![]));
+        }
+        let sealed = vec![7; 100].into();
+        world
+            .sim
+            .say(intruder, &greeting(vec![EarlyStatus { place, sealed }]));
         world.sim.run_for(SOON);
         match is_refused {
             true => world.assert_thrown_out(intruder, "is not sealed for it"),
-            false => assert!(!world.sim.is_thrown_out(intruder), "place {place}"),
+            false => assert!(
+                !world.sim.is_thrown_out(intruder),
+                "place {place}, later: {is_later}"
+            ),
         }
         world.assert_unharmed();
     }

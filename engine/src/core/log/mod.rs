@@ -83,6 +83,9 @@ pub(crate) struct Log {
     /// How many were built in all.
     #[cfg(feature = "sim")]
     pub(crate) branches_built: u64,
+    /// How many batches that were checked outside took the place of the document.
+    #[cfg(feature = "sim")]
+    pub(crate) batches_put_in: u64,
     /// Terms that this run of this device opened: the only ones it may append to.
     opened: BTreeSet<TermId>,
     /// Up to where the canonical path is on disk.
@@ -151,6 +154,8 @@ impl Log {
             built: Built::default(),
             #[cfg(feature = "sim")]
             branches_built: 0,
+            #[cfg(feature = "sim")]
+            batches_put_in: 0,
             forks: BTreeMap::new(),
             wanted: BTreeSet::new(),
             lineage: Lineage::default(),

@@ -295,6 +295,10 @@ impl Log {
         self.check_room(term, (after, goes_on), fresh, &drafts)?;
         if let Some(grown) = grown.filter(|grown| grown.is_of(&self.document, &due) && drafts.is_empty()) {
             self.document = grown.document;
+            #[cfg(feature = "sim")]
+            {
+                self.batches_put_in += 1;
+            }
             // Unless the term has another line, which may be the one that lies in its log.
             let records = Some(grown.records).filter(|_| !self.forks.contains_key(&term));
             self.keep_slice(term, due, fresh, &grown.hashes, vec![], records, batch)?;
