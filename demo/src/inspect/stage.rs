@@ -9,7 +9,9 @@ use std::time::Duration;
 use cuecard::card::{FieldValue, TextField};
 use cuecard::transport::webrtc::Config;
 use cuecard::transport::{Backoff, Cable};
-use cuecard::{AudioAbout, CardId, Deck, DeckInvite, DraftId, Engine, Event, Member, Rights, Role};
+use cuecard::{
+    AudioAbout, AutoClaim, CardId, Deck, DeckInvite, DraftId, Engine, Event, Member, Policies, Rights, Role,
+};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -26,6 +28,9 @@ const BACKOFF: Backoff = Backoff {
     jitter: 0.3,
     steady: Duration::from_secs(10),
 };
+/// Who cuts the cable is to see that the editor is silent before looking elsewhere. Nobody claims the role for that: of two
+/// that may hold it, neither does.
+const SILENT_AFTER: Duration = Duration::from_secs(10);
 /// Two engines on one machine agree in well under a second.
 const AGREE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -77,7 +82,14 @@ impl Stage {
     /// When one cannot be opened.
     pub(super) async fn open(folders: &[PathBuf; 2]) -> Result<Self, cuecard::OpenError> {
         let [laptop, phone] = folders;
-        let open = |name: &'static str, folder: &Path| Engine::builder().name(name).open(folder.to_owned());
+        let policies = Policies {
+            auto_claim: AutoClaim::After(SILENT_AFTER),
+            ..Policies::default()
+        };
+        let open = |name: &'static str, folder: &Path| {
+            let builder = Engine::builder().name(name).policies(policies.clone());
+            builder.open(folder.to_owned())
+        };
         let engines = [open("laptop", laptop).await?, open("phone", phone).await?];
         let cable = Cable::new();
         let links = engines.each_ref().map(|engine| {

@@ -37,8 +37,8 @@ fn a_person_sees_that_the_editor_is_silent_and_that_it_is_heard_of_again() {
         page.eval("document.querySelector('#role').innerText"),
         json!("laptop is editor")
     );
-    // It shows itself every thirty seconds, and is given two and a half times as long.
-    page.wait_long_for(&format!("{LINK}.startsWith('silent; last heard of')"));
+    // The demo's devices give it ten seconds; how long it is elsewhere, the simulator shows.
+    page.wait_for(&format!("{LINK}.startsWith('silent; last heard of')"));
     role("laptop is editor, silent");
     keep_picture(&page, "editor-silent");
     assert_fits(&page);

@@ -185,29 +185,15 @@ impl Page {
     /// # Panics
     /// When it does not within a minute.
     pub fn wait_for(&self, script: &str) -> Value {
-        let found = self.poll(script);
-        assert!(!found.is_null(), "waited in vain for: {script}");
-        found
-    }
-
-    /// The same, for what takes its time: up to three minutes.
-    ///
-    /// # Panics
-    /// When it does not within that.
-    pub fn wait_long_for(&self, script: &str) -> Value {
-        let found = (0..4).map(|_| self.poll(script)).find(|found| !found.is_null());
-        found.unwrap_or_else(|| panic!("waited in vain for: {script}"))
-    }
-
-    /// What a script gives that is true; null if nothing does for as long as one answer may take.
-    fn poll(&self, script: &str) -> Value {
         let polling = format!(
             "new Promise((done, failed) => {{ const started = performance.now(); const look = () => {{ let found; \
              try {{ found = ({script}); }} catch (error) {{ failed(error); return; }} \
              if (found) done(found); else if (performance.now() - started > 45000) done(null); \
              else setTimeout(look, 20); }}; look(); }})"
         );
-        self.eval(&polling)
+        let found = self.eval(&polling);
+        assert!(!found.is_null(), "waited in vain for: {script}");
+        found
     }
 
     /// What the page looks like, as a PNG.
