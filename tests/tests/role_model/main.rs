@@ -7,14 +7,14 @@
 //!
 //! | model of three devices | what may happen | steps | states | sets in every order | time |
 //! |---|---|---|---|---|---|
-//! | owner present | edits 2, accepts, handover, release, claim, charter, takeover | 4 | 10,801 | 16,259 | 3.2 s |
-//! | owner away | two members: edits 2, accepts, handovers 2, release, claims 2 | 5 | 4,650 | 5,709 | 1.8 s |
-//! | crashes | edits 3, accepts, handover, claim, charter, takeover, restarts 2, a copy | 4 | 36,298 | 15,742 | 3.5 s |
-//! | long crashes | edits 3, handover, claim, restarts 2, a copy | 5 | 44,317 | 8,284 | 2.9 s |
-//! | a cheat | a member signs 2 things of its liking; edits 2, handover, claim, charter, takeover | 3 | 6,099 | 10,462 | 2.3 s |
-//! | an owner of earlier | transfer, and the old owner signs what it likes; all of the above | 3 | 9,520 | 9,262 | 1.8 s |
-//! | seals apart | everything honest; changes and seals travel apart | 3 | 4,689 | 4,712 | 0.8 s |
-//! | claims answered | edits 3, accepts, handover, release, claims 2, a restart; the editor's run answers 2 claims | 4 | 6,904 | 4,146 | 3.7 s |
+//! | owner present | edits 2, accepts, handover, release, claim, charter, takeover | 4 | 10,801 | 16,259 | 2.3 s |
+//! | owner away | two members: edits 2, accepts, handovers 2, release, claims 2 | 5 | 4,650 | 5,709 | 1.6 s |
+//! | crashes | edits 3, accepts, handover, claim, charter, takeover, restarts 2, a copy | 4 | 36,298 | 15,742 | 2.7 s |
+//! | long crashes | edits 3, handover, claim, restarts 2, a copy | 5 | 44,317 | 8,284 | 2.5 s |
+//! | a cheat | a member signs 2 things of its liking; edits 2, handover, claim, charter, takeover | 3 | 6,099 | 10,462 | 1.6 s |
+//! | an owner of earlier | transfer, and the old owner signs what it likes; all of the above | 3 | 9,520 | 9,262 | 1.4 s |
+//! | seals apart | everything honest; changes and seals travel apart | 3 | 4,689 | 4,712 | 0.6 s |
+//! | claims answered | edits 3, accepts, handover, release, claims 2, a restart; the editor's run answers 2 claims | 4 | 6,904 | 4,146 | 1.2 s |
 //!
 //! The counts are asserted: a search that becomes another one fails.
 //!

@@ -10,7 +10,7 @@ use crate::model::{Act, Bounds, Does, Role, State};
 use crate::replay::{Played, play};
 use crate::world::{ItemId, Says, World};
 
-/// As many as take about six seconds in a development build.
+/// As many as take about three seconds in a development build.
 const WALKS: u64 = 120;
 const STEPS: u8 = 16;
 
