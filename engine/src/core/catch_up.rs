@@ -12,12 +12,10 @@ use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::{Charter, Cut, Verified};
 use crate::sync::holdings::Digest;
 use crate::sync::message::{DraftItem, Item, Message, Position};
-use crate::sync::session::Slice;
+use crate::sync::session::{SLICE_BYTES_AIM, Slice};
 
 /// Records in one message of a catch-up: keeps one message, and one check, short.
 pub(super) const RECORDS_PER_MESSAGE_MAX: usize = 200;
-/// Bytes of changes after which a slice ends at the last seal before: what the store takes well in one batch.
-const SLICE_BYTES_AIM: usize = 1024 * 1024;
 /// Slices of one deck that are being read or made anew for links that are gone.
 const READS_LEFT_MAX: usize = 4;
 

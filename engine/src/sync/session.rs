@@ -19,6 +19,9 @@ use crate::time::Time;
 /// taken in while the next slice is made.
 const SLICE_CHANGES_FIRST: u64 = 256;
 
+/// Bytes of changes after which a slice ends at the last seal before: what the store takes well in one batch.
+pub(crate) const SLICE_BYTES_AIM: usize = 1024 * 1024;
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Session {
@@ -147,7 +150,9 @@ impl Session {
         let Slice { changes, bytes, .. } = slice;
         if bytes > 0 {
             let reached = if slice.is_short { changes } else { self.slice.0 };
-            let next = reached.saturating_mul(4);
+            // Of changes as long as these, and some shorter ones, no more would be sent: what is read beyond is in vain.
+            let fitting = changes.saturating_mul(SLICE_BYTES_AIM as u64) / bytes as u64;
+            let next = reached.saturating_mul(4).min(fitting + fitting / 8);
             self.slice.0 = next.clamp(SLICE_CHANGES_FIRST, SLICE_CHANGES_MAX as u64);
         }
         self.cursor = Some(position);
@@ -255,6 +260,26 @@ mod tests {
             read.push(session.slice.0);
         }
         assert_eq!(read, [1_024, 256, 1_000, 256]);
+    }
+
+    #[test]
+    fn of_long_changes_no_more_are_read_than_may_be_sent() {
+        let mut session = Session::default();
+        let mut read = Vec::new();
+        for sent in 1..=5 {
+            let changes = session.slice.0.min(4_000);
+            let is_short = changes < session.slice.0;
+            // A slice is full with four thousand of them.
+            let bytes = usize::try_from(changes).unwrap() * SLICE_BYTES_AIM / 4_000;
+            let slice = Slice {
+                changes,
+                bytes,
+                is_short,
+            };
+            session.sent_up_to(at(sent), slice);
+            read.push(session.slice.0);
+        }
+        assert_eq!(read, [1_024, 4_096, 4_500, 4_500, 4_500]);
     }
 
     #[test]
