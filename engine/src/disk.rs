@@ -2,7 +2,7 @@
 //!
 //! The store keeps opaque bytes. Here, and nowhere else, they get their names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cuecard_store::{Batch, SnapshotName, Store, StoreError, StreamId};
 use minicbor::{Decode, Encode};
@@ -323,7 +323,6 @@ pub fn load(store: &dyn Store, deck: DeckId, keys: &Keyring, origin: Origin) -> 
         records: vec![],
         snapshot: None,
         next_snapshot: 1,
-        begins: BTreeMap::new(),
         tails: vec![],
         drafts: vec![],
         draft_words: vec![],

@@ -30,15 +30,6 @@ pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 ///
 /// Test: `tests/tests/hostile_devices/slices.rs::one_as_long_as_it_may_be_can_be_sent_on`.
 pub const LOG_READ_BYTES_MAX: usize = SLICE_BYTES_MAX + 16 * SLICE_CHANGES_MAX;
-/// The last changes that stay in a deck's logs though snapshots hold them: whoever lacks no more than these is sent what
-/// lies there. Made anew of the document, each takes 10 µs.
-///
-/// Test: `engine/src/core/log/kept.rs::as_many_stay_as_the_limits_say_and_no_more`.
-pub const LOG_KEPT_CHANGES: u64 = 16_384;
-/// Bytes of those records: an edit and its seal come to some 300, so it is large ones that are fewer.
-///
-/// Test: `engine/src/core/log/kept.rs::as_many_stay_as_the_limits_say_and_no_more`.
-pub const LOG_KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Slices on their way to one device before it acknowledges: enough to fill a long path, bounded in memory.
 ///
 /// Test: `engine/src/sync/session.rs::so_many_slices_and_bytes_are_on_their_way_and_no_more_until_one_is_acknowledged`.

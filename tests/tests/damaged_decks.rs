@@ -15,9 +15,6 @@ use cuecard::{Deck, DeckError, DeckId, DeckInvite, EditError, Engine, Event, Rig
 const EVERY: CompactWhen = CompactWhen {
     changes: 5,
     bytes: usize::MAX,
-    // Logs are cut as short as may be.
-    kept_changes: 0,
-    kept_bytes: 0,
 };
 
 /// What does not come by then does not come.

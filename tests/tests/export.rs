@@ -19,8 +19,6 @@ fn device(number: u8) -> (Engine, Arc<FaultyStore<MemoryStore>>) {
     let often = CompactWhen {
         changes: 5,
         bytes: usize::MAX,
-        kept_changes: 12,
-        ..CompactWhen::default()
     };
     let builder = Engine::builder().compact_when(often);
     let key = DeviceKey::from_bytes(&[number; 32]);

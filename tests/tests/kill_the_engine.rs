@@ -43,8 +43,6 @@ async fn open(folder: &Path) -> Engine {
     let often = CompactWhen {
         changes: 7,
         bytes: usize::MAX,
-        kept_changes: 20,
-        ..CompactWhen::default()
     };
     let builder = Engine::builder().compact_when(often);
     builder.open(folder).await.expect("the folder opens")

@@ -336,7 +336,7 @@ impl Core {
         let (after, end, beside) = (reading.after, reading.end, reading.beside);
         if records.is_empty() && reading.begins_anew {
             // That failed.
-            records = log.records_snapped(after.term, after.len + 1, reading.wanted);
+            records = log.records_cut(after.term, after.len + 1, reading.wanted);
         }
         let is_sealed = records.iter().any(|record| record.seal.is_some());
         let is_all_wanted = is_first && records.len() as u64 >= reading.wanted;
@@ -344,15 +344,9 @@ impl Core {
         if !is_sealed && (reading.begins_anew || is_more) {
             return self.read_behind(link, deck, reading, records);
         }
-        let next = after.len + records.len() as u64 + 1;
-        let is_short = !is_sealed && log.is_cut(after.term, next);
-        let helps_to_ask_anew = |log: &mut Log| log.miss(end, after.cut(), next, is_first);
-        if is_short && self.log_mut(deck).is_ok_and(helps_to_ask_anew) {
-            return self.ask_log(link, deck, after, end, reading.wanted, reading.items, beside);
-        }
-        let Ok(log) = self.log(deck) else { return };
-        if is_short {
-            records = log.records_snapped(after.term, after.len + 1, reading.wanted);
+        if !is_sealed && log.is_cut(after.term, after.len + records.len() as u64 + 1) {
+            // The log was cut while it was being read.
+            records = log.records_cut(after.term, after.len + 1, reading.wanted);
         }
         let mut items = std::mem::take(&mut reading.items);
         let before = items.len();

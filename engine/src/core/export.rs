@@ -121,8 +121,8 @@ impl Core {
         let mut records = [begins, read].concat();
         let is_sealed = records.iter().any(|record| record.seal.is_some());
         if !is_sealed && log.is_cut(at.term, at.len + records.len() as u64 + 1) {
-            // The log was cut while it was being read, or is damaged there.
-            records = log.records_snapped(at.term, at.len + 1, SLICE_CHANGES_MAX as u64);
+            // The log was cut while it was being read.
+            records = log.records_cut(at.term, at.len + 1, SLICE_CHANGES_MAX as u64);
         }
         let wanted = end.len.saturating_sub(at.len);
         let slice = push_slice(log, at, end, wanted, records, &mut items);

@@ -1,6 +1,6 @@
 //! From what the store holds back to a running core.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::core::draft_log::DraftLog;
 use crate::core::log::{Log, TakeError};
@@ -112,7 +112,7 @@ impl Log {
         }
         log.set_next_snapshot(image.next_snapshot);
         if let Some((generation, head, snapshot)) = image.snapshot {
-            log.restore_snapshot(generation, head, snapshot, &image.begins)?;
+            log.restore_snapshot(generation, head, snapshot)?;
         }
         for tail in image.tails {
             log.restore_tail(tail)?;
@@ -137,7 +137,6 @@ impl Log {
         generation: u64,
         head: ChangeHash,
         snapshot: SnapshotImage,
-        begins: &BTreeMap<TermId, u64>,
     ) -> Result<(), TakeError> {
         let damaged = |what: &str| TakeError::Refused(format!("{what} in a snapshot is damaged"));
         if snapshot.deck != self.deck {
@@ -175,7 +174,7 @@ impl Log {
             return Err(damaged("the path"));
         }
         self.set_path(path);
-        self.restore_compaction(generation, &snapshot.terms, begins, snapshot.document.len());
+        self.restore_compaction(generation, &snapshot.terms, snapshot.document.len());
         Ok(())
     }
 

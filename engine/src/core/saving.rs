@@ -97,14 +97,13 @@ impl Core {
 
     /// A snapshot is durable, or could not be made so. Without it the log is whole all the same.
     pub(super) fn snapshot_put(&mut self, deck: DeckId, result: Result<(), String>) {
-        let when = self.compact_when;
         let Ok(log) = self.log_mut(deck) else { return };
         if let Err(why) = result {
             log.snapshot_failed();
             return self.event(Event::CompactionFailed { deck, why });
         }
         let mut batch = Batch::default();
-        log.snapshot_put(when, &mut batch);
+        log.snapshot_put(&mut batch);
         if self.store_failed.is_none() && !batch.is_empty() {
             self.save(deck, batch, None);
         }
@@ -117,7 +116,6 @@ impl Core {
         let when = CompactWhen {
             changes: TAIL_MIN,
             bytes: usize::MAX,
-            ..self.compact_when
         };
         let newest = self.saving.keys().next_back().copied();
         if self.store_failed.is_some() {

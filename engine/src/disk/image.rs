@@ -1,7 +1,5 @@
 //! The form of what the store holds: decks as they were read from it, and the records that they are made of.
 
-use std::collections::BTreeMap;
-
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
@@ -25,9 +23,6 @@ pub struct DeckImage {
     pub snapshot: Option<(u64, ChangeHash, SnapshotImage)>,
     /// The number of its next snapshot.
     pub next_snapshot: u64,
-    /// With which change the log of each term begins that the snapshot holds something of; those without any are not here.
-    /// Up to where the snapshot reaches, nothing of a log is read: it is there to be sent to others.
-    pub begins: BTreeMap<TermId, u64>,
     /// The changes of each term that has any behind the snapshot, in the order of the records.
     pub tails: Vec<TermTail>,
     /// Drafts: our own and those of others.

@@ -2,7 +2,7 @@
 //!
 //! A deck is opened from a snapshot and the *tail*: the records of its terms behind it. The newest snapshot and the one
 //! before it are kept, and a term's log only loses what the older of the two holds: if the newer one is damaged, the
-//! older one and a longer tail make the same deck. What a log has before that is not read here.
+//! older one and a longer tail make the same deck.
 
 use cuecard_store::{Batch, SnapshotName, Store, StoreError};
 use minicbor::bytes::{ByteArray, ByteVec};
@@ -245,15 +245,9 @@ pub(super) fn load_logs(
         let stream = term_stream(deck, term);
         let from = lens.get(&term).copied().unwrap_or(0) + 1;
         let records = read_from(store, stream, from)?;
-        let first = store.first(stream);
-        if lens.contains_key(&term)
-            && let Ok(Some(first)) = first
-        {
-            image.begins.insert(term, first);
-        }
         if records.is_empty() {
             // Reading ends at a hole; one at the very beginning looks like the end.
-            if first?.is_some_and(|first| first > from) {
+            if store.first(stream)?.is_some_and(|first| first > from) {
                 return Err(LoadError::Missing {
                     what: "a part of the log",
                 });

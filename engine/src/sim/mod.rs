@@ -146,17 +146,10 @@ impl Sim {
         // In every other world decks are compacted all the time: each story is told of short logs, too.
         if self.seed.is_multiple_of(2) {
             let changes = 2 + self.seed / 2 % 23;
-            // In some nothing stays in a log that snapshots hold, in some a little, in some all.
-            let kept_changes = match self.seed / 2 % 3 {
-                0 => 0,
-                1 => 12,
-                _ => CompactWhen::default().kept_changes,
-            };
             self.compact_when(
                 peer,
                 CompactWhen {
                     changes,
-                    kept_changes,
                     ..CompactWhen::default()
                 },
             );

@@ -34,7 +34,6 @@ impl Forked {
         for peer in [laptop, phone] {
             let when = CompactWhen {
                 changes: 10,
-                kept_changes: 0,
                 ..CompactWhen::default()
             };
             world.sim.compact_when(peer, when);

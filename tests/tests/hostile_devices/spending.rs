@@ -311,7 +311,6 @@ fn compacted(seed: u64) -> World {
     let (laptop, deck) = (world.laptop, world.deck);
     let when = CompactWhen {
         changes: 10,
-        kept_changes: 0,
         ..CompactWhen::default()
     };
     world.sim.compact_when(laptop, when);

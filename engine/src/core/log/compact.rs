@@ -3,17 +3,15 @@
 //!
 //! The order makes it safe at every step. The snapshot is taken in memory, and given to the disk only when all that it
 //! holds is durable in the log. Once it is durable itself, one batch notes it and cuts the logs, but only as far as the
-//! snapshot *before* it reaches: that one stays, and makes the same deck with a longer tail. And the last of what both hold
-//! stays in the logs as well, to be sent to others as it lies: see [`kept`](super::kept).
+//! snapshot *before* it reaches: that one stays, and makes the same deck with a longer tail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cuecard_store::{Batch, SnapshotName};
 
-use super::kept::LogsKept;
 use super::seals::SealsKept;
-use super::{Log, Position, Stored};
+use super::{Log, Position};
 
 use crate::core::own_log;
 use crate::core::{Input, ReadId, of_work};
@@ -21,21 +19,16 @@ use crate::disk::snapshot::{self, Kept, SnapshotImage, TermImage};
 use crate::disk::{LogRecord, TermTail};
 use crate::document::Document;
 use crate::id::{ChangeHash, TermId, Ticket};
-use crate::limits::{LOG_KEPT_BYTES_MAX, LOG_KEPT_CHANGES, SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
+use crate::limits::{SLICE_BYTES_MAX, SLICE_CHANGES_MAX};
 use crate::role::Cut;
 
-/// When a deck is compacted: when the changes behind its snapshot reach one of these; and how much its logs keep all the
-/// same.
+/// When a deck is compacted: when the changes behind its snapshot reach one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactWhen {
     /// So many changes: each costs about 25 µs when the deck is opened.
     pub changes: u64,
     /// So many bytes, and half of what the snapshot has.
     pub bytes: usize,
-    /// So many of the last changes stay in the logs, whatever snapshots hold.
-    pub kept_changes: u64,
-    /// But, of what snapshots hold, no more than comes to so many bytes.
-    pub kept_bytes: usize,
 }
 
 impl Default for CompactWhen {
@@ -43,8 +36,6 @@ impl Default for CompactWhen {
         Self {
             changes: 2_000,
             bytes: 64 * 1024,
-            kept_changes: LOG_KEPT_CHANGES,
-            kept_bytes: LOG_KEPT_BYTES_MAX,
         }
     }
 }
@@ -159,8 +150,8 @@ pub(super) struct Compaction {
     next_generation: u64,
     /// Up to which change of each term the log may have been cut short. They are in the document, or aside.
     cut: BTreeMap<TermId, u64>,
-    /// What of that the logs hold all the same.
-    kept: LogsKept,
+    /// Up to where this run has cut them short.
+    trimmed: BTreeMap<TermId, u64>,
     seals: BTreeMap<TermId, SealsKept>,
     /// What was added to the log since the newest snapshot.
     tail_changes: u64,
@@ -177,7 +168,7 @@ impl Default for Compaction {
             waiting: None,
             next_generation: 1,
             cut: BTreeMap::new(),
-            kept: LogsKept::default(),
+            trimmed: BTreeMap::new(),
             seals: BTreeMap::new(),
             tail_changes: 0,
             tail_bytes: 0,
@@ -231,10 +222,8 @@ impl Log {
         let drafted = accepts.and_then(|(draft, deps)| self.drafts.get(&draft)?.accepted_item(&deps));
         let drafted: usize = drafted.map_or(0, |draft| draft.changes.iter().map(|change| change.len()).sum());
         let compaction = &mut self.compaction;
-        let bytes = change.len() + seal.map_or(0, <[u8]>::len);
         compaction.tail_changes += 1;
-        compaction.tail_bytes += bytes;
-        compaction.kept.push(term, number, bytes);
+        compaction.tail_bytes += change.len() + seal.map_or(0, <[u8]>::len);
         let seals = compaction.seals.entry(term).or_default();
         seals.push(number, change.len() + drafted, begins, seal);
     }
@@ -274,8 +263,8 @@ impl Log {
         Some(waiting.take_if(|(after, _)| *after <= durable)?.1)
     }
 
-    /// The snapshot is durable: what the one before it holds too may leave the logs, and does but for the last of it.
-    pub(crate) fn snapshot_put(&mut self, when: CompactWhen, batch: &mut Batch) {
+    /// The snapshot is durable: what the one before it holds too leaves the log.
+    pub(crate) fn snapshot_put(&mut self, batch: &mut Batch) {
         let compaction = &mut self.compaction;
         let Some(newest) = compaction.writing.take() else {
             return;
@@ -290,9 +279,11 @@ impl Log {
         for (term, len) in previous.map(|mark| mark.lens).unwrap_or_default() {
             let cut = compaction.cut.entry(term).or_default();
             *cut = len.max(*cut);
-        }
-        for (term, last) in compaction.kept.cut(&compaction.cut, when) {
-            snapshot::trim_term(batch, self.deck, term, last + 1);
+            let trimmed = compaction.trimmed.entry(term).or_default();
+            if *trimmed < len {
+                *trimmed = len;
+                snapshot::trim_term(batch, self.deck, term, len + 1);
+            }
         }
     }
 
@@ -353,15 +344,10 @@ impl Log {
         })
     }
 
-    /// Changes of a term that its log no longer holds, from number `from` on, as they lay there: about `count`, so that the
-    /// last is sealed, and at most a slice of bytes. None where the log holds them.
+    /// Changes of a term that its log may no longer hold, from number `from` on, as they lay there: about `count`, so that
+    /// the last is sealed, and at most a slice of bytes. None where the log holds them.
     pub(crate) fn records_cut(&self, term: TermId, from: u64, count: u64) -> Vec<LogRecord> {
         self.cut_off(term, from, count).records(&self.document)
-    }
-
-    /// The same of those that snapshots hold, whether or not the log does.
-    pub(crate) fn records_snapped(&self, term: TermId, from: u64, count: u64) -> Vec<LogRecord> {
-        self.snapped_off(term, from, count).records(&self.document)
     }
 
     /// The same, to be made outside; it answers this question.
@@ -375,14 +361,6 @@ impl Log {
 
     /// What [`Log::records_cut`] makes them of.
     pub(crate) fn cut_off(&self, term: TermId, from: u64, count: u64) -> CutOff {
-        match self.compaction.kept.begins(term).checked_sub(from) {
-            // What the log holds need not be made.
-            Some(gone @ 1..) => self.snapped_off(term, from, count.min(gone)),
-            _ => CutOff::default(),
-        }
-    }
-
-    fn snapped_off(&self, term: TermId, from: u64, count: u64) -> CutOff {
         let cut = self.compaction.cut.get(&term).copied().unwrap_or(0);
         let Some(line) = self.logged_line(term) else {
             return CutOff::default();
@@ -411,40 +389,17 @@ impl Log {
         self.compaction.cut.get(&term).is_some_and(|cut| number <= *cut)
     }
 
-    /// Reading the log of a term behind `after`, on the way to `end`, ended before this change, which snapshots hold: the log
-    /// was cut meanwhile, or is damaged there. All up to it is made anew from now on. True where asking anew leads to that.
-    pub(crate) fn miss(&mut self, end: Position, after: Cut, number: u64, is_first: bool) -> bool {
-        if !matches!(self.stored(end, after), Stored::Log(_)) {
-            return false;
-        }
-        let is_news = self.compaction.kept.miss(end.term, number);
-        (is_news || is_first) && !self.cut_off(end.term, after.len + 1, 1).is_empty()
-    }
-
     /// The bytes of a change, wherever it is held in memory. Late work that was accepted is in the document.
     pub(super) fn held_bytes(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
         let aside = self.bytes_aside(hash).map(<[u8]>::to_vec);
         aside.or_else(|| self.document.change_bytes(hash))
     }
 
-    /// What the newest snapshot holds, as it was read: from here on the log is cut there. `begins`: with which change the log
-    /// of a term does, where it holds any.
-    pub(crate) fn restore_compaction(
-        &mut self,
-        generation: u64,
-        terms: &[TermImage],
-        begins: &BTreeMap<TermId, u64>,
-        bytes: usize,
-    ) {
+    /// What the newest snapshot holds, as it was read: from here on the log is cut there.
+    pub(crate) fn restore_compaction(&mut self, generation: u64, terms: &[TermImage], bytes: usize) {
         let lens: BTreeMap<TermId, u64> = terms.iter().map(|term| (term.term, term.len())).collect();
-        // What is in the snapshot can be had from it, wherever exactly the log begins.
+        // Where exactly the log begins does not matter: what is in the snapshot can be had from it.
         self.compaction.cut = lens.clone();
-        // Those that left the path, which come last, are the first that nobody asks for.
-        let (on_path, left): (Vec<_>, Vec<_>) = terms.iter().partition(|term| term.inside.is_some());
-        for term in left.into_iter().chain(on_path) {
-            let first = begins.get(&term.term).copied();
-            self.compaction.kept.restore(term.term, first, term.len());
-        }
         self.compaction.newest = Some(Mark {
             generation,
             lens,

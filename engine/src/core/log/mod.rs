@@ -22,7 +22,6 @@ mod beside;
 mod compact;
 mod error;
 mod forks;
-mod kept;
 mod late;
 mod lineage;
 mod moves;
