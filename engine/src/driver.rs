@@ -352,6 +352,7 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
     let mut saving: VecDeque<(Ticket, Saved, usize)> = VecDeque::new();
     let mut saving_bytes = 0;
     let mut failed: Option<String> = None;
+    let mut panicked = false;
     loop {
         let room = saving_bytes < SAVING_BYTES_MAX;
         tokio::select! {
@@ -366,7 +367,12 @@ async fn save_in_order(shared: Weak<Shared>, mut queue: mpsc::UnboundedReceiver<
                 }
                 let cost = batch.cost();
                 saving_bytes += cost;
-                let saved = unless_it_panics("the store", || shared.store.commit(batch));
+                // A store that fails saves nothing behind that. One that panics may not have noticed.
+                let saved = match panicked {
+                    true => None,
+                    false => unless_it_panics("the store", || shared.store.commit(batch)),
+                };
+                panicked |= saved.is_none();
                 let saved = saved.unwrap_or_else(|| Saved::failed(StoreError::stopped("it panicked")));
                 saving.push_back((ticket, saved, cost));
             }

@@ -26,7 +26,7 @@ pub enum Fault {
     Lose,
     /// It is saved, and the caller hears that it failed: the answer was lost, or the sync behind it failed.
     FailAfter,
-    /// Nothing of it is saved, and the call panics.
+    /// Nothing of it is saved, and the call panics. What comes behind it is saved as if nothing had been.
     Panic,
 }
 
@@ -164,7 +164,7 @@ impl<S: Store> Store for FaultyStore<S> {
         let Some(fault) = plan.faults.remove(&number) else {
             return self.inner.commit(batch);
         };
-        plan.stopped = fault != Fault::Lose;
+        plan.stopped = !matches!(fault, Fault::Lose | Fault::Panic);
         match fault {
             Fault::Fail => {}
             Fault::Panic => panics(),

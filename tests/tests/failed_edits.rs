@@ -284,6 +284,16 @@ async fn a_store_that_panics_has_failed() {
         }
         // So long that a snapshot is due.
         let long = "x".repeat(9_000);
+        // Two at a time: the second is on its way before anybody hears of the first.
+        let [one, other] =
+            ["one", "other"].map(|front| deck.edit(move |edit| edit.add_card(front, "").map(drop)));
+        let (one, other) = tokio::join!(one, other);
+        assert_eq!(one.is_err(), what == "a batch", "{one:?}");
+        assert_eq!(
+            other.is_err(),
+            what == "a batch",
+            "behind what panicked: {other:?}"
+        );
         for number in 0..10 {
             let edited = deck.edit(|edit| edit.add_card(&number.to_string(), &long).map(drop));
             match tokio::time::timeout(LONG, edited).await.expect("it is answered") {

@@ -32,8 +32,16 @@ pub(crate) struct Greeting {
     met: BTreeSet<DeckId>,
     /// What it was told with the first greeting of how decks stand here, until its own first greeting comes.
     early: BTreeMap<DeckId, Message>,
-    /// Its last greeting, as long as that waits behind what is held.
-    waiting: Option<Box<Message>>,
+    /// Greetings, as long as they wait behind what is held.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Greetings that came one after the other. What each but the last one says is which decks it shows no more.
+#[derive(Debug)]
+struct Waiting {
+    /// The proofs that all of them have.
+    common: BTreeSet<DeckProof>,
+    last: Message,
 }
 
 /// What is to be shown on a link.
@@ -59,16 +67,22 @@ impl Greeting {
         mut sessions: impl Iterator<Item = &'s Session>,
     ) -> Option<Message> {
         // One that is not the first on its link says of no deck where that stands.
-        let is_short = matches!(
-            &greeting,
-            Message::Greet { name, proofs, early, .. }
-                if name.len() <= NAME_BYTES_MAX && proofs.len() <= DECKS_PER_LINK_MAX && early.is_empty()
-        );
-        self.waiting = None;
-        if !is_short || !sessions.any(|session| session.held.is_greeted()) {
+        let before = self.waiting.take();
+        let common: BTreeSet<DeckProof> = match &greeting {
+            Message::Greet {
+                name, proofs, early, ..
+            } if name.len() <= NAME_BYTES_MAX && proofs.len() <= DECKS_PER_LINK_MAX && early.is_empty() => {
+                let is_common =
+                    |proof: &&DeckProof| before.as_ref().is_none_or(|before| before.common.contains(proof));
+                proofs.iter().filter(is_common).copied().collect()
+            }
+            _ => return Some(greeting),
+        };
+        if !sessions.any(|session| session.held.is_greeted()) {
             return Some(greeting);
         }
-        self.waiting = Some(Box::new(greeting));
+        let last = greeting;
+        self.waiting = Some(Box::new(Waiting { common, last }));
         None
     }
 }
@@ -277,13 +291,7 @@ impl Core {
         // What a later greeting says of how decks stand is said out of turn, or again.
         let is_first = !std::mem::replace(&mut state.greeting.is_greeted, true);
         state.greeting.proofs = proofs.iter().copied().collect();
-        // What it shows no more, it speaks of no more.
-        let open: Vec<DeckId> = state.sessions.keys().copied().collect();
-        for deck in open {
-            if !self.may_open(link, deck) {
-                self.close_session(link, deck);
-            }
-        }
+        self.close_what_is_not_shown(link);
         // Of more decks than a link can carry, some that it shows were not shown to it.
         if self.decks.len() > DECKS_PER_LINK_MAX {
             self.show_what_it_shows(link);
@@ -299,6 +307,17 @@ impl Core {
         }
     }
 
+    /// What the other side shows no more, it speaks of no more.
+    fn close_what_is_not_shown(&mut self, link: LinkId) {
+        let sessions = self.links.get(&link).map(|state| state.sessions.keys().copied());
+        let open: Vec<DeckId> = sessions.into_iter().flatten().collect();
+        for deck in open {
+            if !self.may_open(link, deck) {
+                self.close_session(link, deck);
+            }
+        }
+    }
+
     /// Takes the greetings of which all that they waited for was taken in, or is of no account any more.
     pub(super) fn take_greetings_that_waited(&mut self) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
@@ -306,11 +325,12 @@ impl Core {
             let Some(state) = self.links.get_mut(&link) else {
                 continue;
             };
-            let Some(greeting) = state.greeting.waiting.take() else {
-                continue;
-            };
-            if let Some(greeting) = state.greeting.wait(*greeting, state.sessions.values()) {
-                self.take_message(link, greeting);
+            let is_held = state.sessions.values().any(|session| session.held.is_greeted());
+            if let Some(waiting) = state.greeting.waiting.take_if(|_| !is_held) {
+                let Waiting { common, last } = *waiting;
+                state.greeting.proofs = common;
+                self.close_what_is_not_shown(link);
+                self.take_message(link, last);
             }
         }
     }

@@ -476,7 +476,7 @@ impl Core {
     }
 
     /// A greeting may end the talk of any deck: it waits behind all that is held on its link by now. What more comes of that is
-    /// not waited for, so that it has an end. Of several only the last says anything.
+    /// not waited for, so that it has an end.
     fn greet_behind(&mut self, link: LinkId, greeting: Message) -> Option<Message> {
         for deck in self.held_on(link) {
             self.take_batch(link, deck);

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use cuecard::core::CompactWhen;
 use cuecard::limits::{
-    BEHIND_MAX, CHECKED_OUTSIDE_MIN, HELD_AT_MOST, HELD_BYTES_MAX, HOLDINGS_MAX, SLICE_BYTES_MAX,
+    BEHIND_MAX, CHANGE_OPS_MAX, CHECKED_OUTSIDE_MIN, CHECKED_OUTSIDE_OPS_MIN, HELD_AT_MOST, HELD_BYTES_MAX,
+    HOLDINGS_MAX, SLICE_BYTES_MAX,
 };
 use cuecard::store::Store;
 use cuecard::sync::holdings::Holding;
 use cuecard::sync::message::{DraftItem, Item, Message};
-use cuecard::{Rights, TermId};
+use cuecard::{Rights, TermId, role};
 
+use super::authority::slice_of;
 use super::handed::Handed;
 use super::limits::large_and_sealed;
 use super::world::*;
@@ -249,4 +251,44 @@ fn so_much_is_one_batch_and_no_more() {
     handed.world.sim.run_for(2 * HELD_AT_MOST);
     let head = handed.world.sim.head(handed.world.laptop, handed.world.deck);
     assert_eq!(head, Some(handed.document.heads()[0]), "the last of it, too");
+}
+
+/// A few bytes may say ten thousand operations. Each of these slices says fewer than are checked outside, and is cut off from the next
+/// by a seal that is known.
+#[test]
+fn what_does_much_in_all_is_checked_outside_however_it_is_cut() {
+    const EACH: usize = CHANGE_OPS_MAX * 9 / 10;
+    for (count, is_outside) in [(2, false), (3, true)] {
+        assert_eq!(count * EACH as u64 >= CHECKED_OUTSIDE_OPS_MIN, is_outside);
+        let mut handed = Handed::new(192);
+        let (laptop, deck, term) = (handed.world.laptop, handed.world.deck, handed.term);
+        let mallory = handed.world.mallory.clone();
+        let mut items = Vec::new();
+        for number in 1..=count {
+            let after = handed.document.heads()[0];
+            let mut random = || [u8::try_from(number).unwrap(); 10];
+            let committed = handed.document.commit(
+                &role::actor_of_term(term),
+                1_750_000_000_000,
+                &mut random,
+                |edit| edit.add_card(&"x".repeat(EACH), ""),
+            );
+            let slice = slice_of(&handed.world, (term, number), committed.unwrap(), after, &mallory);
+            let Item::Changes { seal, .. } = &slice else {
+                panic!("a slice")
+            };
+            let seal = Item::Seal(seal.clone());
+            items.extend([slice, seal]);
+        }
+        let intruder = handed.promise();
+        handed.world.sim.say(intruder, &Message::Entries { deck, items });
+        let checks = |sim: &cuecard::sim::Sim| sim.is_checking(laptop, deck);
+        let begun = handed
+            .world
+            .sim
+            .run_until("it is being checked", 2 * HELD_AT_MOST, checks);
+        assert_eq!(begun.is_ok(), is_outside, "{count}");
+        handed.world.sim.run_for(SOON);
+        assert_eq!(handed.cards() as u64, 3 + count, "all of it is taken in");
+    }
 }

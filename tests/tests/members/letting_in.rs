@@ -1,5 +1,12 @@
 //! Who comes with an invite is let in, by whoever may.
 
+use std::time::Duration;
+
+use cuecard::core::Core;
+use cuecard::document::Edit;
+use cuecard::id::DeckId;
+use cuecard::limits::CHECKED_OUTSIDE_MIN;
+use cuecard::time::Time;
 use cuecard::{AdmitError, AdmitPolicy, Event, InviteError, Policies, Rights};
 use cuecard_tests::seeds;
 
@@ -195,5 +202,67 @@ fn an_invite_cannot_be_made_to_say_more() {
         assert_eq!(world.rights(owner, ann), Some(Rights::Read));
         let asked = |event: &Event| matches!(event, Event::AdmissionAsked { .. });
         assert!(world.events(owner).iter().any(asked));
+    }
+}
+
+/// A better invite is used while the one who would let it in is busy with another deck of that link: what it ended and began anew
+/// meanwhile waits, and is done.
+#[test]
+fn a_better_invite_counts_also_where_a_batch_of_another_deck_is_being_checked() {
+    for seed in seeds(3) {
+        let mut world = World::new(seed);
+        let (owner, ann) = (world.owner, world.sim.device("ann"));
+        world.connect(owner, ann);
+        let reads = world.invite(owner, Rights::Read);
+        world.join(ann, &reads);
+        let act =
+            |world: &mut World, act: &dyn Fn(&mut Core, Time) -> DeckId| world.sim.act(ann, act).unwrap();
+        // Ann's own deck, of which the owner has a lot to take in.
+        let other = act(&mut world, &|core, now| {
+            core.create_deck(now, "French").unwrap().value
+        });
+        let key = world
+            .sim
+            .act(ann, |core, _| core.deck_key(other).unwrap())
+            .unwrap();
+        world
+            .sim
+            .act(owner, |core, now| core.join_deck(now, other, key))
+            .unwrap();
+        world.wait("both know both decks", |world| {
+            world.rights(owner, ann) == Some(Rights::Read)
+                && world.sim.head(owner, other) == world.sim.head(ann, other)
+        });
+        world.sim.cut(owner, ann);
+        for number in 0..CHECKED_OUTSIDE_MIN + 100 {
+            act(&mut world, &|core, now| {
+                let named = |edit: &mut Edit<'_>| edit.rename_deck(&number.to_string());
+                core.edit(now, other, named).unwrap();
+                other
+            });
+        }
+        world.sim.run_for(Duration::from_secs(20));
+        world.sim.work_slowly(owner, Duration::from_secs(3));
+        world.sim.mend(owner, ann);
+        let begun = world
+            .sim
+            .run_until("it is being checked", Duration::from_secs(60), |sim| {
+                sim.is_checking(owner, other)
+            });
+        begun.unwrap();
+        let drafts = world.invite(owner, Rights::Draft);
+        world.join(ann, &drafts);
+        assert!(
+            world.sim.is_checking(owner, other),
+            "seed {seed}: it is still busy"
+        );
+        world.wait("ann may draft", |world| {
+            world.rights(owner, ann) == Some(Rights::Draft)
+        });
+        assert_eq!(
+            world.sim.head(owner, other),
+            world.sim.head(ann, other),
+            "seed {seed}"
+        );
     }
 }

@@ -137,9 +137,16 @@ pub(crate) fn story(number: u64) {
 
 fn check(process: &mut Process, wanted: &BTreeSet<String>, file: &Path) {
     assert_eq!(&cards(process), wanted);
-    process.ask(&Ask::Document {
-        file: file.to_owned(),
-    });
-    let head = process.status().head.expect("a head");
+    // What came late may still be accepted meanwhile, which is a change more.
+    let head = loop {
+        let before = process.status().head;
+        process.ask(&Ask::Document {
+            file: file.to_owned(),
+        });
+        let head = process.status().head.expect("a head");
+        if before.as_ref() == Some(&head) {
+            break head;
+        }
+    };
     check_in_automerge(&std::fs::read(file).expect("the document"), &head, wanted);
 }
