@@ -48,7 +48,8 @@ pub const HELD_BYTES_ALL_MAX: usize = 4 * HELD_BYTES_MAX;
 ///
 /// Test: `tests/tests/held.rs::from_so_many_changes_on_a_batch_is_checked_outside`.
 pub const CHECKED_OUTSIDE_MIN: usize = 512;
-/// Operations in a batch that is checked outside, however few changes it is: more than one change may have, which is put in at once.
+/// Operations of what is held from which on it is checked outside, however few changes it is: more than one change may have, which is
+/// put in at once.
 ///
 /// Test: `tests/tests/held.rs::from_so_many_operations_on_a_batch_is_checked_outside`.
 pub const CHECKED_OUTSIDE_OPS_MIN: u64 = 2 * CHANGE_OPS_MAX as u64;

@@ -57,7 +57,7 @@ pub enum SnapshotFault {
     Panic,
 }
 
-/// Any store, with faults at chosen calls. As with any store, nothing is saved behind a failure.
+/// Any store, with faults at chosen calls. As with any store, nothing is saved behind a failure; behind a panic it is.
 #[derive(Debug)]
 pub struct FaultyStore<S> {
     inner: S,

@@ -174,36 +174,33 @@ impl Core {
     }
 }
 
-/// The first slices that go on one from the other, and are so many that they are checked outside, or of items that do so much in all:
-/// where they are among the items. What accepts a draft needs it beside, and is taken in with it.
+/// The first slices that go on one from the other, and are so many that they are checked outside, or do so much together with what is
+/// before them: where they are among the items. What accepts a draft needs it beside, and is taken in with it.
 pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
     let least = CHECKED_OUTSIDE_MIN;
     #[cfg(feature = "sim")]
     let least = least.min(crate::sim::checked_from());
-    // Who does much does it in slices that do little each, with something between them.
-    let changes = items.iter().flat_map(|item| match item {
-        Item::Changes { changes, .. } => changes.as_slice(),
-        _ => &[],
-    });
-    let does_much = does_much(changes.map(|change| change.as_slice()));
-    let mut at = 0;
+    // Of all up to there: who does much may do it in slices that do little each, with something between them.
+    let (mut at, mut operations) = (0, 0);
     while let Some(rest) = items.get(at..).filter(|rest| !rest.is_empty()) {
         let has_draft = at
             .checked_sub(1)
             .and_then(|before| items.get(before))
             .is_some_and(|item| matches!(item, Item::Draft(_)));
-        match Slice::joined(rest).filter(|_| !has_draft) {
-            Some((slice, count)) if slice.changes.len() >= least || does_much => {
-                return Some(at..at + count);
-            }
-            Some((_, count)) => at += count,
-            None => at += 1,
+        let Some((slice, count)) = Slice::joined(rest) else {
+            at += 1;
+            continue;
+        };
+        operations += operations_of(&slice.changes);
+        if !has_draft && (slice.changes.len() >= least || operations >= CHECKED_OUTSIDE_OPS_MIN) {
+            return Some(at..at + count);
         }
+        at += count;
     }
     None
 }
 
 /// A few bytes may say ten thousand operations, and looking at one takes as long however it was said.
-fn does_much<'a>(changes: impl Iterator<Item = &'a [u8]>) -> bool {
-    changes.map(gate::operations_of).sum::<u64>() >= CHECKED_OUTSIDE_OPS_MIN
+fn operations_of(changes: &[&[u8]]) -> u64 {
+    changes.iter().map(|change| gate::operations_of(change)).sum()
 }

@@ -42,6 +42,8 @@ struct Waiting {
     /// The proofs that all of them have.
     common: BTreeSet<DeckProof>,
     last: Message,
+    /// Where decks stand, as was said behind them: they may begin anew what that is of.
+    statuses: BTreeMap<DeckId, Message>,
 }
 
 /// What is to be shown on a link.
@@ -81,8 +83,11 @@ impl Greeting {
         if !sessions.any(|session| session.held.is_greeted()) {
             return Some(greeting);
         }
-        let last = greeting;
-        self.waiting = Some(Box::new(Waiting { common, last }));
+        self.waiting = Some(Box::new(Waiting {
+            common,
+            last: greeting,
+            statuses: before.map(|before| before.statuses).unwrap_or_default(),
+        }));
         None
     }
 }
@@ -307,6 +312,18 @@ impl Core {
         }
     }
 
+    /// Where a deck stands was said behind a greeting that waits: it counts once that is taken, too.
+    pub(super) fn note_behind_greeting(&mut self, link: LinkId, deck: DeckId, status: &Message) {
+        let is_ours = self.decks.contains_key(&deck);
+        let state = self.links.get_mut(&link).filter(|_| is_ours);
+        let Some(waiting) = state.and_then(|state| state.greeting.waiting.as_mut()) else {
+            return;
+        };
+        if waiting.statuses.len() < DECKS_PER_LINK_MAX || waiting.statuses.contains_key(&deck) {
+            waiting.statuses.insert(deck, status.clone());
+        }
+    }
+
     /// What the other side shows no more, it speaks of no more.
     fn close_what_is_not_shown(&mut self, link: LinkId) {
         let sessions = self.links.get(&link).map(|state| state.sessions.keys().copied());
@@ -327,10 +344,17 @@ impl Core {
             };
             let is_held = state.sessions.values().any(|session| session.held.is_greeted());
             if let Some(waiting) = state.greeting.waiting.take_if(|_| !is_held) {
-                let Waiting { common, last } = *waiting;
+                let Waiting {
+                    common,
+                    last,
+                    statuses,
+                } = *waiting;
                 state.greeting.proofs = common;
                 self.close_what_is_not_shown(link);
-                self.take_message(link, last);
+                let behind = statuses.into_values();
+                std::iter::once(last)
+                    .chain(behind)
+                    .for_each(|message| self.take_message(link, message));
             }
         }
     }

@@ -265,7 +265,23 @@ impl Core {
         held.checking = Some(Box::new(checking));
         match check {
             Some(check) => self.outputs.push_back(Output::Work(Work::Check(Box::new(check)))),
-            None => self.take_held(link, deck),
+            None => self.take_run(link, deck),
+        }
+    }
+
+    /// Of a run nothing is to be checked outside: it is taken in. What is held behind it is due, and something else may be done before.
+    fn take_run(&mut self, link: LinkId, deck: DeckId) {
+        let Some(session) = self.session(link, deck) else {
+            return;
+        };
+        let checking = session.held.checking.take();
+        if session.held.messages > 0 {
+            session.held.since = Some(Time::from_millis(0));
+            let now = self.now;
+            self.outputs.push_back(Output::WakeAt(now));
+        }
+        if let Some(checking) = checking {
+            self.take_checking(link, deck, *checking, None);
         }
     }
 
@@ -410,6 +426,9 @@ impl Core {
     /// A message comes behind what is held on its link, and most speak of what was sent before them: it waits with that, or
     /// ends the waiting.
     pub(super) fn wait_behind(&mut self, link: LinkId, message: Message) -> Option<Message> {
+        if let Message::Status { deck, .. } = &message {
+            self.note_behind_greeting(link, *deck, &message);
+        }
         match &message {
             // What begins a catch-up is said in one breath with its first slice.
             Message::DraftsHeld { deck, .. } | Message::Holdings { deck, .. } => {
@@ -481,6 +500,7 @@ impl Core {
         for deck in self.held_on(link) {
             self.take_batch(link, deck);
         }
+        self.take_greetings_that_waited();
         for deck in self.held_on(link) {
             if let Some(session) = self.session(link, deck) {
                 session.held.behind().is_greeted = true;

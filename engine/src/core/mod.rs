@@ -361,6 +361,7 @@ impl Core {
         let is_tick = matches!(input, Input::Tick);
         self.collect_in_time(is_tick);
         self.take_held_in_time();
+        self.take_greetings_that_waited();
         if is_tick {
             self.tell_holdings_in_time();
         }

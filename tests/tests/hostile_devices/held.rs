@@ -258,37 +258,43 @@ fn so_much_is_one_batch_and_no_more() {
 #[test]
 fn what_does_much_in_all_is_checked_outside_however_it_is_cut() {
     const EACH: usize = CHANGE_OPS_MAX * 9 / 10;
-    for (count, is_outside) in [(2, false), (3, true)] {
-        assert_eq!(count * EACH as u64 >= CHECKED_OUTSIDE_OPS_MIN, is_outside);
-        let mut handed = Handed::new(192);
-        let (laptop, deck, term) = (handed.world.laptop, handed.world.deck, handed.term);
-        let mallory = handed.world.mallory.clone();
-        let mut items = Vec::new();
-        for number in 1..=count {
-            let after = handed.document.heads()[0];
-            let mut random = || [u8::try_from(number).unwrap(); 10];
-            let committed = handed.document.commit(
-                &role::actor_of_term(term),
-                1_750_000_000_000,
-                &mut random,
-                |edit| edit.add_card(&"x".repeat(EACH), ""),
-            );
-            let slice = slice_of(&handed.world, (term, number), committed.unwrap(), after, &mallory);
-            let Item::Changes { seal, .. } = &slice else {
-                panic!("a slice")
-            };
-            let seal = Item::Seal(seal.clone());
-            items.extend([slice, seal]);
+    let mut handed = Handed::new(192);
+    let (laptop, deck, term) = (handed.world.laptop, handed.world.deck, handed.term);
+    let mallory = handed.world.mallory.clone();
+    let cut_off = |handed: &mut Handed, number: u8| {
+        let after = handed.document.heads()[0];
+        let committed = handed.document.commit(
+            &role::actor_of_term(term),
+            1_750_000_000_000,
+            &mut || [number; 10],
+            |edit| edit.add_card(&"x".repeat(EACH), ""),
+        );
+        let place = (term, u64::from(number));
+        let slice = slice_of(&handed.world, place, committed.unwrap(), after, &mallory);
+        let Item::Changes { seal, .. } = &slice else {
+            panic!("a slice")
+        };
+        let seal = Item::Seal(seal.clone());
+        [slice, seal]
+    };
+    let intruder = handed.promise();
+    let mut said = Vec::new();
+    // The second time the first three come once more, and are known; the third time there is less.
+    for (from, upto, is_outside) in [(0, 3, true), (0, 6, true), (6, 8, false)] {
+        for number in said.len() as u8 / 2 + 1..=upto {
+            said.extend(cut_off(&mut handed, number));
         }
-        let intruder = handed.promise();
+        let items = said[2 * from..].to_vec();
         handed.world.sim.say(intruder, &Message::Entries { deck, items });
         let checks = |sim: &cuecard::sim::Sim| sim.is_checking(laptop, deck);
         let begun = handed
             .world
             .sim
             .run_until("it is being checked", 2 * HELD_AT_MOST, checks);
-        assert_eq!(begun.is_ok(), is_outside, "{count}");
+        assert_eq!(begun.is_ok(), is_outside, "{upto}");
         handed.world.sim.run_for(SOON);
-        assert_eq!(handed.cards() as u64, 3 + count, "all of it is taken in");
+        assert_eq!(handed.cards(), 3 + usize::from(upto), "all of it is taken in");
+        assert!(!handed.world.sim.is_thrown_out(intruder));
     }
+    assert!(2 * (EACH as u64) < CHECKED_OUTSIDE_OPS_MIN && CHECKED_OUTSIDE_OPS_MIN < 3 * EACH as u64);
 }

@@ -256,9 +256,16 @@ fn a_better_invite_counts_also_where_a_batch_of_another_deck_is_being_checked() 
             world.sim.is_checking(owner, other),
             "seed {seed}: it is still busy"
         );
-        world.wait("ann may draft", |world| {
-            world.rights(owner, ann) == Some(Rights::Draft)
-        });
+        let (deck, id) = (world.deck, world.sim.id(ann));
+        // Before any pulse could tell that something is amiss.
+        let soon = world
+            .sim
+            .run_until("ann may draft", Duration::from_secs(10), |sim| {
+                [owner, ann]
+                    .iter()
+                    .all(|of| sim.rights(*of, deck, id) == Some(Rights::Draft))
+            });
+        soon.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
         assert_eq!(
             world.sim.head(owner, other),
             world.sim.head(ann, other),

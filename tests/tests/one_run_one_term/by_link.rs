@@ -138,7 +138,9 @@ pub(crate) fn story(number: u64) {
 fn check(process: &mut Process, wanted: &BTreeSet<String>, file: &Path) {
     assert_eq!(&cards(process), wanted);
     // What came late may still be accepted meanwhile, which is a change more.
+    let mut tries = 0..20;
     let head = loop {
+        assert!(tries.next().is_some(), "its head does not rest");
         let before = process.status().head;
         process.ask(&Ask::Document {
             file: file.to_owned(),
