@@ -228,9 +228,11 @@ impl World {
         }
         // Only she makes what would be no deck; all hold the same of it, and the same drafts.
         if self.forged > 0 {
-            let documents = self.sim.document(first, deck).into_iter();
-            for document in documents.chain(self.sim.draft_documents(first, deck)) {
-                if let Some(what) = what_is_no_deck(&document) {
+            let whole = self.sim.document(first, deck).into_iter();
+            let drafts = self.sim.draft_documents(first, deck).into_iter();
+            let documents = whole.map(|deck| (deck, false));
+            for (document, is_draft) in documents.chain(drafts.map(|draft| (draft, true))) {
+                if let Some(what) = what_is_no_deck(&document, is_draft) {
                     return wrong(format!("what {first:?} holds is no deck: {what}"));
                 }
             }

@@ -69,10 +69,11 @@ pub(crate) fn forge(line: &Document, actor: &ActorId, number: u64, fault: Fault)
     })
 }
 
-/// What of a document is no deck: something where the schema has nothing or something else, or a message that lies.
-pub(crate) fn what_is_no_deck(document: &Document) -> Option<String> {
+/// What of a document is no deck: something where the schema has nothing or something else, or a message that lies. A draft may
+/// have begun before the deck had its title.
+pub(crate) fn what_is_no_deck(document: &Document, is_draft: bool) -> Option<String> {
     match AutoCommit::load(&document.for_other_tools()) {
-        Ok(mut document) => what_is_a_lie(&mut document).or_else(|| Reader(document).root().err()),
+        Ok(mut document) => what_is_a_lie(&mut document).or_else(|| Reader(document).root(is_draft).err()),
         Err(error) => Some(format!("it cannot be loaded: {error}")),
     }
 }
@@ -107,10 +108,13 @@ fn what_is_a_lie(document: &mut AutoCommit) -> Option<String> {
 struct Reader(AutoCommit);
 
 impl Reader {
-    fn root(&self) -> Result<(), String> {
+    fn root(&self, is_draft: bool) -> Result<(), String> {
         self.keys(&automerge::ROOT, &["deck", "cards"], &[])?;
         let deck = self.object(&automerge::ROOT, "deck", ObjType::Map)?;
-        self.keys(&deck, &["title", "fields"], &["description"])?;
+        match is_draft {
+            true => self.keys(&deck, &["fields"], &["title", "description"])?,
+            false => self.keys(&deck, &["title", "fields"], &["description"])?,
+        }
         for key in self.0.keys(&deck).filter(|key| key != "fields") {
             self.scalar(&deck, &key, |value| matches!(value, ScalarValue::Str(_)))?;
         }
