@@ -115,7 +115,7 @@ pub struct EarlyStatus {
     /// The place of the deck's proof in the greeting, from 0.
     #[n(0)]
     pub place: u8,
-    /// A [`Message::Status`], sealed.
+    /// A [`Message::Status`](super::Message::Status), sealed.
     #[n(1)]
     pub sealed: ByteVec,
 }
