@@ -168,6 +168,7 @@ impl Core {
         if crate::sim::is_broken(crate::sim::Rule::PassOn) && self.editor_of(deck) != Some(self.device()) {
             return;
         }
+        let is_asked = self.is_asked(link, deck);
         let Some(log) = self.decks.get(&deck).and_then(|state| state.log.as_ref()) else {
             return;
         };
@@ -190,18 +191,9 @@ impl Core {
             let shared = log.find(&session.locator);
             session.restart_at(Some(shared.unwrap_or_else(|| log.start())));
         }
-        if !session.has_room() || self.is_asked(link, deck) {
+        if !session.has_room() || is_asked {
             return self.send_records(link, deck, items);
         }
-        // Split borrows, as above.
-        let log = self.decks.get(&deck).and_then(|state| state.log.as_ref());
-        let session = self
-            .links
-            .get_mut(&link)
-            .and_then(|state| state.sessions.get_mut(&deck));
-        let (Some(log), Some(session)) = (log, session) else {
-            return;
-        };
         if !session.first.is_empty() {
             return self.send_owed(link, deck, true);
         }

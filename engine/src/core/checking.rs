@@ -191,8 +191,12 @@ pub(super) fn large_run(items: &[Item]) -> Option<std::ops::Range<usize>> {
             at += 1;
             continue;
         };
-        operations += operations_of(&slice.changes);
-        if !has_draft && (slice.changes.len() >= least || operations >= CHECKED_OUTSIDE_OPS_MIN) {
+        // Of many changes it is not asked what they do, as all else waits meanwhile.
+        let is_large = !has_draft && slice.changes.len() >= least;
+        if !is_large {
+            operations += operations_of(&slice.changes);
+        }
+        if is_large || (!has_draft && operations >= CHECKED_OUTSIDE_OPS_MIN) {
             return Some(at..at + count);
         }
         at += count;

@@ -216,10 +216,14 @@ mod tests {
     use crate::id::TermId;
 
     fn slice(bytes: usize) -> Slice {
+        slice_of(1, bytes, false)
+    }
+
+    fn slice_of(changes: u64, bytes: usize, is_short: bool) -> Slice {
         Slice {
-            changes: 1,
+            changes,
             bytes,
-            is_short: false,
+            is_short,
         }
     }
 
@@ -250,13 +254,7 @@ mod tests {
         let mut session = Session::default();
         let mut read = Vec::new();
         for (sent, changes, is_short) in [(1, 256, false), (2, 1, true), (3, 250, true), (4, 1, true)] {
-            let bytes = 1;
-            let slice = Slice {
-                changes,
-                bytes,
-                is_short,
-            };
-            session.sent_up_to(at(sent), slice);
+            session.sent_up_to(at(sent), slice_of(changes, 1, is_short));
             read.push(session.slice.0);
         }
         assert_eq!(read, [1_024, 256, 1_000, 256]);
@@ -271,12 +269,7 @@ mod tests {
             let is_short = changes < session.slice.0;
             // A slice is full with four thousand of them.
             let bytes = usize::try_from(changes).unwrap() * SLICE_BYTES_AIM / 4_000;
-            let slice = Slice {
-                changes,
-                bytes,
-                is_short,
-            };
-            session.sent_up_to(at(sent), slice);
+            session.sent_up_to(at(sent), slice_of(changes, bytes, is_short));
             read.push(session.slice.0);
         }
         assert_eq!(read, [1_024, 4_096, 4_500, 4_500, 4_500]);
